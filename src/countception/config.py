@@ -1,0 +1,206 @@
+"""Every default, in one place: frozen, validated, and saved with each model. An unknown key is an error.
+
+A `Config` is what is written into a model file. `recipe(name)` makes the two that ship: ``default`` (ours) and
+``paper`` (Cohen et al. 2017, section 5.1).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from countception.errors import ConfigError
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class NetworkConfig(_Frozen):
+    """Which network, and the map it predicts."""
+
+    name: str = "boxnet"
+    """A name from `countception.networks.names()`."""
+    channels: int = Field(3, ge=1)
+    """Channels of the images."""
+    classes: int = Field(1, ge=1)
+    """Kinds of object, one output map each (section 3.3.1; one target map per class)."""
+    window: int = Field(32, ge=4)
+    """Side r of the counting window in working pixels."""
+    stride: int = Field(2, ge=1)
+    """Step s between windows in working pixels; (r / s)² is the redundancy."""
+    width: float = Field(1.0, gt=0)
+    """Multiplies the filters of every layer; 1 is the network as published or shipped."""
+
+    @model_validator(mode="after")
+    def _stride_fits(self) -> NetworkConfig:
+        if self.stride > self.window:
+            raise ValueError(f"stride {self.stride} is larger than the window {self.window}: objects would be skipped")
+        return self
+
+
+class ScaleConfig(_Frozen):
+    """How large objects are shown to the network."""
+
+    factor: float | None = Field(None, gt=0)
+    """Working pixels per image pixel; None finds it from the spacing of the dots."""
+    spacing: float = Field(17.0, gt=0)
+    """Median distance, in working pixels, from a dot to its third neighbour that `factor=None` aims at."""
+    smallest: float = Field(0.125, gt=0)
+    largest: float = Field(3.0, gt=0)
+    """Bounds of the factor that is found."""
+
+
+class AugmentConfig(_Frozen):
+    """Random changes to the training images; dots move with them."""
+
+    crop: int | None = Field(256, ge=32)
+    """Side of the square crops trained on, in working pixels; None takes whole images."""
+    flips: bool = True
+    """Flips and transposition (the eight symmetries of the square)."""
+    zoom: float = Field(0.0, ge=0, le=1)
+    """Standard range of the log of a random magnification."""
+    intensity: float = Field(0.0, ge=0, le=1)
+    """Strength of random brightness and contrast, per channel and overall, in units of the normalised image."""
+    noise: float = Field(0.0, ge=0, le=1)
+    """Largest standard deviation of added noise, in units of the normalised image."""
+
+
+class TrainingConfig(_Frozen):
+    """The optimiser, its schedule and when to stop."""
+
+    loss: Literal["l1", "smooth_l1", "l2"] = "smooth_l1"
+    """Error of the map's entries; `smooth_l1` turns quadratic below one count. The paper uses `l1` (equation 2)."""
+    optimiser: Literal["adam", "adamw"] = "adamw"
+    learning_rate: float = Field(3e-3, gt=0)
+    """Peak learning rate."""
+    schedule: Literal["constant", "one_cycle"] = "one_cycle"
+    warmup: float = Field(0.15, ge=0, le=1)
+    """Share of the training spent raising the learning rate (one_cycle)."""
+    weight_decay: float = Field(0.01, ge=0)
+    clip: float | None = Field(5.0, gt=0)
+    """Largest norm of the gradient; None does not clip."""
+    batch: int = Field(4, ge=1)
+    """Crops per step."""
+    steps: int | None = Field(1500, ge=1)
+    """Length in optimiser steps; None where epochs or a time budget give it."""
+    epochs: int | None = Field(None, ge=1)
+    """Length in passes over the training images, instead of steps."""
+    seconds: float | None = Field(None, gt=0)
+    """Length in seconds, instead of steps; the schedule then follows the clock."""
+    average: float = Field(0.99, ge=0, lt=1)
+    """Decay of the running average of the weights that is evaluated and saved; 0 uses the weights themselves."""
+    freeze_norm: float = Field(0.5, ge=0, le=1)
+    """Share of the training after which batch normalisation keeps the statistics of the unaugmented training images,
+    so that training and counting see the same network; 1 never freezes."""
+    evaluations: int = Field(20, ge=1)
+    """How often, in all, the validation images are counted; each is also a point to resume from."""
+    patience: int | None = Field(None, ge=1)
+    """Evaluations without a better validation error before stopping early; None never stops early."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """`auto` takes bfloat16 on a GPU or a CPU with AMX, and float32 elsewhere, where bfloat16 is slower."""
+    seed: int = Field(0, ge=0)
+    augment: AugmentConfig = AugmentConfig()
+
+    @model_validator(mode="after")
+    def _one_length(self) -> TrainingConfig:
+        if sum(value is not None for value in (self.steps, self.epochs, self.seconds)) != 1:
+            raise ValueError("give exactly one of steps, epochs and seconds")
+        return self
+
+
+class CountingConfig(_Frozen):
+    """How images are counted."""
+
+    tile: int = Field(1024, ge=1)
+    """Largest side, in map entries, computed in one piece; larger images are counted tile by tile."""
+    flips: bool = False
+    """Average the maps of the eight flips and transpositions."""
+    shifts: int = Field(0, ge=0)
+    """Average over this many further whole-pixel shifts of the image."""
+
+
+class Config(_Frozen):
+    """Everything that decides what a trained model does."""
+
+    recipe: str = "default"
+    network: NetworkConfig = NetworkConfig()
+    scale: ScaleConfig = ScaleConfig()
+    training: TrainingConfig = TrainingConfig()
+    counting: CountingConfig = CountingConfig()
+    calibrate: bool = True
+    """Fit one factor on the validation images that removes the low bias a robust map loss leaves."""
+
+
+RECIPES: dict[str, Config] = {
+    "default": Config(),
+    "paper": Config(
+        recipe="paper",
+        network=NetworkConfig(name="count_ception", window=32, stride=1),
+        scale=ScaleConfig(factor=1.0),
+        training=TrainingConfig(
+            loss="l1",
+            optimiser="adam",
+            learning_rate=0.005,
+            schedule="constant",
+            weight_decay=0.0,
+            clip=None,
+            steps=None,
+            epochs=1000,
+            average=0.0,
+            freeze_norm=1.0,
+            evaluations=1000,
+            augment=AugmentConfig(crop=None, flips=False),
+        ),
+        calibrate=False,
+    ),
+}
+
+
+def recipe(name: str) -> Config:
+    """A shipped configuration by name.
+
+    Raises
+    ------
+    ConfigError
+        No recipe of that name.
+    """
+    try:
+        return RECIPES[name]
+    except KeyError:
+        raise ConfigError(f"there is no recipe {name!r}: the recipes are {', '.join(sorted(RECIPES))}") from None
+
+
+def parse(values: dict[str, Any]) -> Config:
+    """A configuration from plain values, as read from JSON.
+
+    Raises
+    ------
+    ConfigError
+        An unknown key or a value out of range; the sentence names it.
+    """
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the configuration"
+        raise ConfigError(f"{where}: {first['msg']} (got {first['input']!r})") from None
+
+
+def updated(config: Config, changes: dict[str, Any]) -> Config:
+    """`config` with changes under dotted keys, such as ``{"training.seed": 3}``, validated again.
+
+    Raises
+    ------
+    ConfigError
+        An unknown key or a value out of range.
+    """
+    values = config.model_dump()
+    for key, value in changes.items():
+        *path, last = key.split(".")
+        place = values
+        for part in path:
+            place = place[part]
+        place[last] = value
+    return parse(values)

@@ -1,0 +1,38 @@
+"""Name → network. A new architecture is one file, one line in `_NETWORKS`, and the contract test passes it."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import cast
+
+from countception.config import NetworkConfig
+from countception.errors import ConfigError
+from countception.networks.base import Network
+
+_NETWORKS = {
+    "boxnet": "boxnet:BoxNet",
+    "count_ception": "count_ception:CountCeption",
+    "fcrn_a": "fcrn:FCRNA",
+}
+
+
+def names() -> tuple[str, ...]:
+    """Names of all networks."""
+    return tuple(sorted(_NETWORKS))
+
+
+def build(config: NetworkConfig) -> Network:
+    """An untrained network.
+
+    Raises
+    ------
+    ConfigError
+        No network of that name, or one that cannot have that window and stride.
+    """
+    if config.name not in _NETWORKS:
+        raise ConfigError(f"there is no network {config.name!r}: the networks are {', '.join(names())}")
+    module, kind = _NETWORKS[config.name].split(":")
+    return cast("Network", getattr(import_module(f"countception.networks.{module}"), kind)(config))
+
+
+__all__ = ["Network", "build", "names"]

@@ -1,0 +1,78 @@
+"""What every network is: a map from canvas to map entries, with a known geometry.
+
+A network decides what it predicts (a count map or a density map), and so owns the target it is trained on. It declares
+a `Layout`; tiling, the receptive field and alignment all follow from that.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from countception import targets
+from countception.config import NetworkConfig
+from countception.geometry import Layout, Points, Window
+
+
+class Network(nn.Module, ABC):
+    """A counting network.
+
+    Calling it maps a canvas, ``(batch, channels, y, x)`` float32, to a raw map ``(batch, classes, y, x)``. Raw maps are
+    local, so tiles of them can be put together; `redundant` then turns the whole raw map into the map that is trained
+    on and shown.
+    """
+
+    layout: Layout
+    """Geometry of the raw map on the canvas."""
+    redundancy: float
+    """The sum of the redundant map over this is the count."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.config = config
+
+    @abstractmethod
+    def target(self, points: Points, shape: tuple[int, int]) -> targets.Map:
+        """The redundant map of dots on a working image of `shape`: what `redundant` should give."""
+
+    def redundant(self, raw: Tensor) -> Tensor:
+        """Raw map → redundant map; the identity where the network predicts the latter itself."""
+        return raw
+
+    def crop(self, raw: Tensor, shape: tuple[int, int]) -> Tensor:
+        """Cut off the raw map's entries beyond a working image of `shape`."""
+        height, width = self.layout.map_shape(shape)
+        return raw[..., :height, :width]
+
+    def unflip(self, raw: Tensor, axis: int) -> Tensor:
+        """The raw map of an image, from the raw map of the image flipped along `axis`."""
+        return raw.flip(axis)
+
+    def start_from(self, objects_per_pixel: float) -> None:
+        """Set the last layer so that an untrained network predicts about as many objects as the training images have."""
+
+    def parameters_count(self) -> int:
+        """Number of trained weights."""
+        return sum(p.numel() for p in self.parameters())
+
+
+class CountMapNetwork(Network):
+    """A network that predicts the redundant count map directly, as in the paper."""
+
+    def target(self, points: Points, shape: tuple[int, int]) -> targets.Map:
+        """The count map of equation 1."""
+        return targets.count_map(points, shape, Window(self.config.window, self.config.stride))
+
+    def unflip(self, raw: Tensor, axis: int) -> Tensor:
+        """Entry 0 sees padding only and has no mirror image; entry j mirrors entry n - j."""
+        first, rest = raw.narrow(axis, 0, 1), raw.narrow(axis, 1, raw.shape[axis] - 1)
+        return torch.cat([first, rest.flip(axis)], axis)
+
+
+def per_class(network: Network, points: Points, labels: np.ndarray, shape: tuple[int, int]) -> targets.Map:
+    """Target maps of all classes, ``(classes, y, x)`` float32."""
+    kinds = range(network.config.classes)
+    return np.stack([network.target(points[labels == kind], shape) for kind in kinds])
