@@ -91,9 +91,9 @@ class TrainingConfig(_Frozen):
     """Length in seconds, instead of steps; the schedule then follows the clock."""
     average: float = Field(0.99, ge=0, lt=1)
     """Decay of the running average of the weights that is evaluated and saved; 0 uses the weights themselves."""
-    freeze_norm: float = Field(0.5, ge=0, le=1)
-    """Share of the training after which batch normalisation keeps the statistics of the unaugmented training images,
-    so that training and counting see the same network; 1 never freezes."""
+    settle_norm: bool = True
+    """Before each evaluation, estimate the statistics of batch normalisation anew on the unaugmented training images:
+    those of few, small, augmented batches drift, and the counts with them."""
     evaluations: int = Field(20, ge=1)
     """How often, in all, the validation images are counted; each is also a point to resume from."""
     patience: int | None = Field(None, ge=1)
@@ -149,7 +149,7 @@ RECIPES: dict[str, Config] = {
             steps=None,
             epochs=1000,
             average=0.0,
-            freeze_norm=1.0,
+            settle_norm=False,
             evaluations=1000,
             augment=AugmentConfig(crop=None, flips=False),
         ),
@@ -158,18 +158,28 @@ RECIPES: dict[str, Config] = {
 }
 
 
-def recipe(name: str) -> Config:
-    """A shipped configuration by name.
+NETWORK_SETTINGS: dict[str, dict[str, Any]] = {
+    "boxnet": {},
+    "count_ception": {"network.stride": 1},
+    "fcrn_a": {"network.stride": 1, "training.loss": "l2", "calibrate": False},
+}
+"""What a network needs beside its name where a recipe is used with it instead of the recipe's own."""
+
+
+def recipe(name: str, *, network: str | None = None) -> Config:
+    """A shipped configuration by name, for its own network or another.
 
     Raises
     ------
     ConfigError
         No recipe of that name.
     """
-    try:
-        return RECIPES[name]
-    except KeyError:
-        raise ConfigError(f"there is no recipe {name!r}: the recipes are {', '.join(sorted(RECIPES))}") from None
+    if name not in RECIPES:
+        raise ConfigError(f"there is no recipe {name!r}: the recipes are {', '.join(sorted(RECIPES))}")
+    config = RECIPES[name]
+    if network is None or network == config.network.name:
+        return config
+    return updated(config, {"network.name": network, **NETWORK_SETTINGS.get(network, {})})
 
 
 def parse(values: dict[str, Any]) -> Config:

@@ -48,23 +48,39 @@ def working_shape(image_shape: tuple[int, int], scale: float) -> tuple[int, int]
     return height, width
 
 
-def resampling(side: int, scale: float, start: int, stop: int) -> tuple[int, npt.NDArray[np.float32]]:
-    """Weights that make working pixels ``[start, stop)`` of an axis from its image pixels.
+def axis_weights(
+    side: int, centres: npt.NDArray[np.float64], reach: float
+) -> tuple[int, npt.NDArray[np.float32]]:
+    """Weights of linear interpolation at ascending positions `centres` on an axis of `side` pixels.
 
-    Linear interpolation, widened to a triangle of ``1 / scale`` pixels when shrinking (no aliasing). The weights of a
-    working pixel depend on its place alone, so any split into ranges gives the same values.
+    Parameters
+    ----------
+    side
+        Pixels on the axis.
+    centres
+        ``(n,)`` positions in pixels; those beyond the axis take its first or last pixel.
+    reach
+        Half width of the triangle in pixels: 1 interpolates, more low-passes.
 
     Returns
     -------
-    The first image pixel that is read, and float32 weights ``(stop - start, image pixels read)`` whose rows sum to 1.
+    The first pixel that is read, and float32 weights ``(n, pixels read)`` whose rows sum to 1.
     """
-    centres = to_image(np.arange(start, stop, dtype=np.float64), scale)
-    reach = max(1.0, 1.0 / scale)
+    centres = np.clip(centres, 0, side - 1)
     first = int(np.clip(np.floor(centres[0] - reach), 0, side - 1))
     last = int(np.clip(np.ceil(centres[-1] + reach), 0, side - 1))
-    pixels = np.arange(first, last + 1)
-    weights = np.maximum(0.0, 1.0 - np.abs(pixels[None] - np.clip(centres, 0, side - 1)[:, None]) / reach)
+    weights = np.maximum(0.0, 1.0 - np.abs(np.arange(first, last + 1)[None] - centres[:, None]) / reach)
     return first, (weights / weights.sum(1, keepdims=True)).astype(np.float32)
+
+
+def resampling(side: int, scale: float, start: int, stop: int) -> tuple[int, npt.NDArray[np.float32]]:
+    """Weights that make working pixels ``[start, stop)`` of an axis from its image pixels, as `axis_weights`.
+
+    Shrinking widens the triangle to ``1 / scale`` pixels, so that nothing aliases. The weights of a working pixel
+    depend on its place alone, so any split into ranges gives the same values.
+    """
+    centres = to_image(np.arange(start, stop, dtype=np.float64), scale)
+    return axis_weights(side, centres, max(1.0, 1.0 / scale))
 
 
 def pixel_of(points: Points) -> npt.NDArray[np.int64]:

@@ -29,6 +29,10 @@ class Network(nn.Module, ABC):
     """Geometry of the raw map on the canvas."""
     redundancy: float
     """The sum of the redundant map over this is the count."""
+    window: int
+    """Side of the window, in working pixels, that an entry of the redundant map counts in; 1 for a density map."""
+    map_pad: int
+    """Working pixels from the start of the redundant map's first window to the image's first pixel."""
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()

@@ -62,7 +62,7 @@ class BoxNet(Network):
                 "the stride must be 1, 2 or 4 and divide the window"
             )
         self.cells = config.window // config.stride
-        self.redundancy = window.redundancy
+        self.redundancy, self.window, self.map_pad = window.redundancy, window.size, window.pad
         a, b, c, d = (max(4, round(n * config.width)) for n in (24, 48, 96, 128))
         self.stem = nn.Sequential(conv(config.channels, a, 5, stride=2), conv(a, a, 3))
         self.down4 = nn.Sequential(conv(a, b, 3, stride=2), Residual(b), Residual(b))

@@ -70,7 +70,7 @@ class CountCeption(CountMapNetwork):
         for kernel, pad in [(3, 1), (3, 1), (first, 0), (3, 1), (3, 1), (3, 1), (3, 1), (second, 0)]:
             field = field.conv(kernel, pad=pad)
         self.layout = Layout(field.conv(1, stride=config.stride), pad=window.pad, shrink=config.window)
-        self.redundancy = window.redundancy
+        self.redundancy, self.window, self.map_pad = window.redundancy, window.size, window.pad
 
     def forward(self, canvas: Tensor) -> Tensor:
         """``(B, channels, H + 2r, W + 2r)`` → ``(B, classes, ⌈(H + r) / s⌉, ⌈(W + r) / s⌉)``."""

@@ -32,7 +32,7 @@ def conv(inputs: int, outputs: int) -> list[nn.Module]:
 class FCRNA(Network):
     """FCRN-A; the map has one entry per working pixel and its sum is 100 times the count."""
 
-    redundancy = TIMES
+    redundancy, window, map_pad = TIMES, 1, 0
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__(config)

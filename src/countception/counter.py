@@ -1,0 +1,215 @@
+"""Counting: `Counter.load(path).count(image)`.
+
+The counter is the public face of a trained model: it turns an array or a file into a count, with the count map that the
+count is the sum of. Images go in as people have them, ``(y, x)`` or ``(y, x, channel)``.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from countception import model_file, targets
+from countception.canvas import Canvas, View
+from countception.config import Config, CountingConfig
+from countception.errors import ConfigError
+from countception.geometry import to_image
+from countception.images import as_channels_first, read_image
+from countception.model_file import Model
+from countception.predict import autocast_dtype, choose_device, raw_map
+
+if TYPE_CHECKING:
+    from countception.training.state import Record
+
+FLIPS = tuple(View(bool(k & 1), bool(k & 2), bool(k & 4)) for k in range(8))
+
+
+@dataclass(frozen=True)
+class Count:
+    """What was counted in one image."""
+
+    value: float
+    """The count, all classes together; fractional."""
+    by_class: dict[str, float]
+    """The count of each class by name."""
+    map: npt.NDArray[np.float32]
+    """The calibrated redundant map, ``(classes, y, x)``; its sum over `redundancy` is `value`."""
+    redundancy: float
+    """How often each object is counted in the map."""
+    window: int
+    """Side of the counting window in working pixels."""
+    stride: int
+    """Working pixels from one map entry to the next."""
+    pad: int
+    """Working pixels from the map's first entry to the image's first pixel."""
+    scale: float
+    """Working pixels per image pixel."""
+    shape: tuple[int, int]
+    """Height and width of the image in pixels."""
+
+    @property
+    def rounded(self) -> int:
+        """The count for display: the nearest whole number, halves rounded up, never negative."""
+        return max(0, int(np.floor(self.value + 0.5)))
+
+    def per_pixel(self) -> npt.NDArray[np.float32]:
+        """Objects per image pixel, ``(y, x)`` of the image's size: the mean of the windows that each pixel lies in.
+
+        For pictures; smoothed by a window, so objects at the border spread beyond the image.
+        """
+        from countception.pictures import density_at_pixels
+
+        return density_at_pixels(self)
+
+    def origin(self) -> tuple[float, float]:
+        """Image position ``(y, x)`` of the centre of the map's first entry's window."""
+        centre = -self.pad + (self.window - 1) / 2
+        y, x = to_image(np.array([[centre, centre]]), self.scale)[0]
+        return float(y), float(x)
+
+
+class Counter:
+    """A trained counter.
+
+    Parameters
+    ----------
+    model
+        As read by `model_file.load` or made by `countception.train`.
+    device
+        `cpu`, `cuda`, …; None takes a GPU where there is one.
+    history
+        The training curve, where the counter was just trained.
+
+    Examples
+    --------
+    >>> from countception import Counter
+    >>> counter = Counter.load("cells.count")            # doctest: +SKIP
+    >>> counter.count(image).value                       # doctest: +SKIP
+    """
+
+    def __init__(self, model: Model, *, device: str | None = None, history: tuple[Record, ...] = ()) -> None:
+        self.model = model
+        self.history = history
+        self.device = choose_device(device)
+        self.interrupted = False
+        model.network.to(self.device).eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._dtype = autocast_dtype(model.config.training.precision, self.device)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *, device: str | None = None) -> Counter:
+        """Read a model file; no code in it is run.
+
+        Raises
+        ------
+        ModelFileError
+            The file is missing, of another kind, cut off or altered.
+        ConfigError
+            There is no such device.
+        """
+        return cls(model_file.load(path), device=device)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model file, whole or not at all.
+
+        Raises
+        ------
+        OutputError
+            The place cannot be written to.
+        """
+        model_file.save(self.model, path)
+
+    @property
+    def config(self) -> Config:
+        """The configuration that the model was trained with."""
+        return self.model.config
+
+    def count(
+        self,
+        image: npt.ArrayLike | str | os.PathLike[str],
+        *,
+        tile: int | None = None,
+        flips: bool | None = None,
+        shifts: int | None = None,
+        page: int | None = None,
+        axis: int | None = None,
+    ) -> Count:
+        """Count the objects of one image.
+
+        Parameters
+        ----------
+        image
+            ``(y, x)`` or ``(y, x, channel)`` array of any number type in the units of the training images, or a file.
+        tile
+            Largest side, in map entries, computed in one piece; the count does not depend on it.
+        flips
+            Average over the eight flips and transpositions: slower, a little more accurate.
+        shifts
+            Average over this many further shifts of the image.
+        page, axis
+            For a file of several pages or of unclear axes, as in `countception.images.read_image`.
+
+        Raises
+        ------
+        ImageError
+            The image cannot be read, has NaN pixels, or other channels than the model was trained on.
+        """
+        name = "the image"
+        if isinstance(image, (str, os.PathLike)):
+            name = str(Path(image))
+            pixels = read_image(Path(image), page=page, axis=axis)
+        else:
+            pixels = as_channels_first(image)
+        self.model.normalisation.check(pixels, name)
+        given = {"tile": tile, "flips": flips, "shifts": shifts}
+        chosen = {key: value for key, value in given.items() if value is not None}
+        counting = CountingConfig(**{**self.config.counting.model_dump(), **chosen})
+        return self._count(pixels, counting)
+
+    def _count(self, pixels: npt.NDArray[Any], counting: CountingConfig) -> Count:
+        network = self.model.network
+        if counting.flips and network.window % network.layout.field.stride:
+            raise ConfigError("flips need a stride that divides the window: count without them")
+        views = [View(v.flip_y, v.flip_x, v.transpose, s) for v in _flips(counting) for s in _shifts(counting)]
+        raw = torch.stack([self._raw(pixels, view, counting.tile) for view in views]).mean(0)
+        values = network.redundant(raw[None])[0].numpy() * np.float32(self.model.calibration.factor)
+        counts = [targets.count(one, network.redundancy) for one in values]
+        return Count(
+            value=float(sum(counts)),
+            by_class=dict(zip(self.model.class_names, counts, strict=True)),
+            map=values,
+            redundancy=network.redundancy,
+            window=network.window,
+            stride=network.layout.field.stride,
+            pad=network.map_pad,
+            scale=self.model.scale,
+            shape=(pixels.shape[1], pixels.shape[2]),
+        )
+
+    def _raw(self, pixels: npt.NDArray[Any], view: View, tile: int) -> torch.Tensor:
+        """The raw map of a view, brought back to the image's own orientation and place."""
+        model = self.model
+        canvas = Canvas(pixels, model.normalisation, model.scale, model.network.layout, view)
+        raw = raw_map(model.network, canvas, tile=tile, dtype=self._dtype)
+        raw = raw[:, view.shift[0] :, view.shift[1] :]
+        if view.transpose:
+            raw = raw.transpose(1, 2)
+        for axis, flipped in ((1, view.flip_y), (2, view.flip_x)):
+            if flipped:
+                raw = model.network.unflip(raw, axis)
+        return raw
+
+
+def _flips(counting: CountingConfig) -> tuple[View, ...]:
+    return FLIPS if counting.flips else FLIPS[:1]
+
+
+def _shifts(counting: CountingConfig) -> list[tuple[int, int]]:
+    """Shifts in map entries, spread evenly over both axes: (0, 0), then a diagonal-first walk of small shifts."""
+    walk = [(0, 0), (1, 1), (2, 3), (3, 2), (1, 3), (3, 1), (2, 2), (0, 2), (2, 0), (1, 2), (2, 1), (3, 3)]
+    return [walk[i % len(walk)] for i in range(counting.shifts + 1)]

@@ -1,0 +1,148 @@
+"""The model file: weights and everything needed to count with them. Loading it runs no code.
+
+It is a safetensors file. Its metadata hold one JSON document (configuration, scale, normalisation, calibration, what it
+was trained on, validation figures, versions) and a SHA-256 over that document and all weights, so that a damaged file
+is refused instead of counting wrongly.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from countception._version import __version__
+from countception.calibration import Calibration
+from countception.config import Config, parse
+from countception.errors import CountceptionError, ModelFileError
+from countception.files import whole_file
+from countception.networks import Network, build
+from countception.normalise import Normalisation
+
+FORMAT = "countception model 1"
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained network with what turns its map into counts."""
+
+    network: Network
+    config: Config
+    scale: float
+    """Working pixels per image pixel."""
+    normalisation: Normalisation
+    calibration: Calibration = Calibration()
+    class_names: tuple[str, ...] = ("object",)
+    trained_on: dict[str, Any] = field(default_factory=dict)
+    """Numbers of images and objects, and the SHA-256 of the training and validation data."""
+    validation: dict[str, Any] = field(default_factory=dict)
+    """Error figures and counts of the validation images."""
+    versions: dict[str, str] = field(default_factory=lambda: versions())
+
+
+def versions() -> dict[str, str]:
+    """Of this package and of torch."""
+    return {"countception": __version__, "torch": str(torch.__version__)}
+
+
+def save(model: Model, path: str | os.PathLike[str]) -> None:
+    """Write a model file whole or not at all.
+
+    Raises
+    ------
+    OutputError
+        The place cannot be written to.
+    """
+    document = json.dumps(
+        {
+            "config": model.config.model_dump(),
+            "scale": model.scale,
+            "normalisation": asdict(model.normalisation),
+            "calibration": asdict(model.calibration),
+            "class_names": model.class_names,
+            "trained_on": model.trained_on,
+            "validation": model.validation,
+            "versions": model.versions,
+        }
+    )
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.network.state_dict().items()}
+    header = {"format": FORMAT, "model": document, "sha256": _digest(document, weights)}
+    with whole_file(path) as temporary:
+        save_file(weights, temporary, header)
+
+
+def load(path: str | os.PathLike[str]) -> Model:
+    """Read a model file; the network is in evaluation mode, on the CPU.
+
+    Raises
+    ------
+    ModelFileError
+        The file is missing, of another kind, cut off, altered, or from a newer version; the sentence says which.
+    """
+    header, weights = _read(Path(path))
+    document = header["model"]
+    if _digest(document, weights) != header.get("sha256"):
+        raise ModelFileError(f"{path} has been altered or damaged since it was written: copy it anew from its source")
+    try:
+        return _rebuild(json.loads(document), weights)
+    except (KeyError, TypeError, ValueError, RuntimeError, CountceptionError) as error:
+        raise ModelFileError(
+            f"{path} cannot be used by countception {__version__} ({_first_line(error)}): "
+            "it may come from a newer version; update countception or train anew"
+        ) from None
+
+
+def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    if not path.exists():
+        raise ModelFileError(f"there is no model file {path}")
+    if path.is_dir():
+        raise ModelFileError(f"{path} is a folder, not a model file: name the file that `train -o` wrote")
+    try:
+        with safe_open(path, framework="pt") as stream:  # type: ignore[no-untyped-call]
+            header: dict[str, str] = stream.metadata() or {}
+            weights = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError, UnicodeDecodeError) as error:
+        raise ModelFileError(
+            f"{path} is not a whole countception model ({_first_line(error)}): it is of another kind, cut off or damaged"
+        ) from None
+    if header.get("format") != FORMAT or "model" not in header:
+        raise ModelFileError(f"{path} is not a countception model but some other safetensors file")
+    return header, weights
+
+
+def _rebuild(values: dict[str, Any], weights: dict[str, Tensor]) -> Model:
+    config = parse(values["config"])
+    network = build(config.network)
+    network.load_state_dict(weights)
+    return Model(
+        network=network.eval(),
+        config=config,
+        scale=float(values["scale"]),
+        normalisation=Normalisation(**{key: tuple(value) for key, value in values["normalisation"].items()}),
+        calibration=Calibration(**values["calibration"]),
+        class_names=tuple(values["class_names"]),
+        trained_on=values["trained_on"],
+        validation=values["validation"],
+        versions=values["versions"],
+    )
+
+
+def _digest(document: str, weights: dict[str, Tensor]) -> str:
+    digest = hashlib.sha256(document.encode())
+    for name in sorted(weights):
+        tensor = weights[name]
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0][:160] if str(error).strip() else type(error).__name__

@@ -1,0 +1,75 @@
+"""Running a network over a canvas: whole or tile by tile, in the fastest exact way the machine has."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from countception.canvas import Canvas
+from countception.errors import ConfigError
+from countception.networks.base import Network
+from countception.tiling import blocks
+
+
+def choose_device(name: str | None) -> torch.device:
+    """`name`, or a GPU where there is one, else the CPU.
+
+    Raises
+    ------
+    ConfigError
+        The device is unknown or not on this machine.
+    """
+    if name is None or name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise ConfigError(f"there is no device {name!r} here ({reason}): try cpu, or leave --device out") from None
+    return device
+
+
+def autocast_dtype(precision: str, device: torch.device) -> torch.dtype | None:
+    """Type to compute convolutions in, or None for float32.
+
+    bfloat16 pays on GPUs and on CPUs with AMX; on other CPUs it is slower than float32.
+    """
+    if precision == "float32":
+        return None
+    if precision == "bfloat16" or device.type == "cuda":
+        return torch.bfloat16
+    amx = getattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    return torch.bfloat16 if device.type == "cpu" and amx() else None
+
+
+def run(network: Network, canvas: Tensor, dtype: torch.dtype | None) -> Tensor:
+    """The network on a batch of canvases, in `dtype` where that is given; the raw map comes back as float32."""
+    canvas = canvas.contiguous(memory_format=torch.channels_last)
+    with torch.autocast(canvas.device.type, dtype=dtype or torch.bfloat16, enabled=dtype is not None):
+        raw: Tensor = network(canvas)
+    return raw.float()
+
+
+def raw_map(network: Network, canvas: Canvas, *, tile: int, dtype: torch.dtype | None = None) -> Tensor:
+    """The network's raw map over a canvas, ``(classes, y, x)`` float32 on the CPU.
+
+    Parameters
+    ----------
+    network
+        In evaluation mode.
+    canvas
+        Of one image.
+    tile
+        Largest side, in map entries, computed in one piece. The result does not depend on it but for rounding.
+    dtype
+        As for `run`.
+    """
+    device = next(network.parameters()).device
+    result = torch.empty((network.config.classes, *canvas.map_shape))
+    with torch.inference_mode():
+        for block in blocks(canvas.map_shape, canvas.shape, canvas.layout.field, tile):
+            region = torch.from_numpy(canvas.read(block.canvas_rows, block.canvas_columns))[None].to(device)
+            part = run(network, region, dtype)[0]
+            result[:, slice(*block.rows), slice(*block.columns)] = part[(slice(None), *block.inner)].cpu()
+    return result

@@ -1,0 +1,255 @@
+"""Training a counter from images and dots: data in, `Counter` out."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from countception import calibration
+from countception.augment import Example
+from countception.canvas import Canvas, resample
+from countception.config import Config, recipe, updated
+from countception.counter import Counter
+from countception.dataset import Sample, content_hash, load_dataset, split
+from countception.errors import ConfigError, DatasetError
+from countception.evaluate.metrics import metrics
+from countception.files import check_writable
+from countception.geometry import to_working
+from countception.model_file import Model
+from countception.networks import build
+from countception.normalise import Normalisation, learn
+from countception.points.spacing import find_scale
+from countception.predict import choose_device
+from countception.training.loop import Progress, Report, Trainer, Validation
+from countception.training.state import Record
+
+Data = str | os.PathLike[str] | Sequence[Sample]
+
+VALID_SHARE = 0.25
+
+
+def train(  # noqa: PLR0913
+    data: Data,
+    *,
+    valid: Data | float | None = None,
+    out: str | os.PathLike[str] | None = None,
+    config: Config | str = "default",
+    changes: dict[str, Any] | None = None,
+    device: str | None = None,
+    resume: bool = False,
+    report: Report | None = None,
+) -> Counter:
+    """Train a counter on images with dots.
+
+    Parameters
+    ----------
+    data
+        A folder or manifest as `countception.dataset.read_dataset` reads it, or samples.
+    valid
+        Another such data set to validate on, or the share of `data` to split off, between 0 and 1; None splits off a
+        quarter, at least one image.
+    out
+        Model file to write. Beside it, `<out>.checkpoint` holds what an interrupted training resumes from.
+    config
+        A configuration, or the name of a recipe.
+    changes
+        Changes to it under dotted keys, such as ``{"training.seconds": 600}``; a new length replaces the old one.
+    device
+        `cpu`, `cuda`, …; None takes a GPU where there is one.
+    resume
+        Go on from the checkpoint, if there is one; the result is that of an uninterrupted training.
+    report
+        Called after each step.
+
+    Returns
+    -------
+    The counter with the best weights; `counter.history` is the training curve and `counter.interrupted` says whether
+    Ctrl-C ended the training early.
+
+    Raises
+    ------
+    DatasetError, ImageError, PointsError
+        The data cannot be trained on.
+    ConfigError
+        The options make no sense.
+    OutputError
+        `out` cannot be written to; checked before anything else.
+    ModelFileError
+        The checkpoint cannot be resumed from.
+    """
+    checkpoint = _checkpoint(out, resume=resume)
+    chosen = configure(config, changes)
+    training, validation = _gather(data, valid, chosen.training.seed)
+    chosen = updated(
+        chosen, {"network.channels": training[0].image.shape[0], "network.classes": _classes(training, validation)}
+    )
+    trainer, normalisation, scale = _prepare(training, validation, chosen, checkpoint, device)
+    if resume and checkpoint is not None and checkpoint.exists():
+        trainer.resume()
+    interrupted = trainer.run(report)
+    counter = _finish(trainer, training, validation, normalisation, scale, device)
+    counter.interrupted = interrupted
+    if out is not None:
+        counter.save(out)
+        if checkpoint is not None and not interrupted:
+            checkpoint.unlink(missing_ok=True)
+    return counter
+
+
+def configure(config: Config | str, changes: dict[str, Any] | None) -> Config:
+    """A recipe or configuration with changes; a new network brings the settings it was published with."""
+    changes = dict(changes or {})
+    lengths = ("training.steps", "training.epochs", "training.seconds")
+    if any(key in changes for key in lengths):
+        changes = {**dict.fromkeys(lengths), **changes}
+    if isinstance(config, str):
+        config = recipe(config, network=changes.get("network.name"))
+    return updated(config, changes)
+
+
+def _checkpoint(out: str | os.PathLike[str] | None, *, resume: bool) -> Path | None:
+    if out is None:
+        if resume:
+            raise ConfigError("resuming needs the model file's name (out) of the training to go on with")
+        return None
+    check_writable(out)
+    checkpoint = Path(f"{os.fspath(out)}.checkpoint")
+    if checkpoint.exists() and not resume:
+        raise ConfigError(
+            f"{checkpoint} holds an unfinished training: go on with it (resume, --resume), or delete it to start anew"
+        )
+    return checkpoint
+
+
+def _gather(data: Data, valid: Data | float | None, seed: int) -> tuple[list[Sample], list[Sample]]:
+    """Training and validation samples, checked to be fit to train on."""
+    samples = load_dataset(data)
+    if valid is None or isinstance(valid, (int, float)):
+        training, validation = _split_off(samples, VALID_SHARE if valid is None else float(valid), seed)
+    else:
+        training, validation = samples, load_dataset(valid)
+    if not sum(len(sample.dots) for sample in training):
+        raise DatasetError(
+            f"none of the {len(training)} training images has a dot: there is nothing to learn to count; "
+            "check that the dot files belong to these images"
+        )
+    first = training[0]
+    for sample in validation:
+        if sample.image.shape[0] != first.image.shape[0]:
+            raise DatasetError(
+                f"{sample.name} has {sample.image.shape[0]} channels but {first.name} has {first.image.shape[0]}: "
+                "training and validation images must have the same channels"
+            )
+    return training, validation
+
+
+def _split_off(samples: list[Sample], share: float, seed: int) -> tuple[list[Sample], list[Sample]]:
+    if not 0 < share < 1:
+        raise ConfigError(f"a share of {share:g} cannot be split off for validation: give a number between 0 and 1")
+    if len(samples) < 2:
+        raise DatasetError(
+            f"{len(samples)} image with dots is too few: training needs at least one to learn from "
+            "and another to validate on; annotate more, or crop the image in two"
+        )
+    number = min(len(samples) - 1, max(1, round(share * len(samples))))
+    chosen, rest = split(len(samples), parts=(number, len(samples) - number), seed=seed)
+    training = [samples[i] for i in sorted(rest)]
+    if not sum(len(sample.dots) for sample in training):
+        return [samples[i] for i in sorted(chosen)], training
+    return training, [samples[i] for i in sorted(chosen)]
+
+
+def _classes(training: Sequence[Sample], validation: Sequence[Sample]) -> int:
+    names = training[0].dots.class_names
+    for sample in validation:
+        if sample.dots.class_names != names:
+            raise DatasetError(
+                f"the validation dots have classes {', '.join(sample.dots.class_names)} "
+                f"but the training dots have {', '.join(names)}: use the same classes in both"
+            )
+    return len(names)
+
+
+def _prepare(
+    training: Sequence[Sample],
+    validation: Sequence[Sample],
+    config: Config,
+    checkpoint: Path | None,
+    device: str | None,
+) -> tuple[Trainer, Normalisation, float]:
+    place = choose_device(device)
+    torch.manual_seed(config.training.seed)
+    scale = config.scale.factor or find_scale([sample.dots.points for sample in training], config.scale)
+    normalisation = learn([sample.image for sample in training])
+    examples = [_example(sample, normalisation, scale) for sample in training]
+    network = build(config.network)
+    pixels = sum(example.image[0].size for example in examples)
+    network.start_from(sum(len(example.points) for example in examples) / pixels)
+    network.to(place).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    canvases = [Canvas(sample.image, normalisation, scale, network.layout) for sample in validation]
+    true = [float(len(sample.dots)) for sample in validation]
+    fingerprint = hashlib.sha256(
+        f"{config.model_dump_json()} {content_hash(training)} {content_hash(validation)}".encode()
+    ).hexdigest()
+    trainer = Trainer(
+        network, examples, Validation(canvases, true), config, checkpoint=checkpoint, fingerprint=fingerprint
+    )
+    return trainer, normalisation, scale
+
+
+def _example(sample: Sample, normalisation: Normalisation, scale: float) -> Example:
+    image = normalisation(resample(sample.image, scale))
+    return Example(image, to_working(sample.dots.points, scale), sample.dots.labels)
+
+
+def _finish(  # noqa: PLR0913
+    trainer: Trainer,
+    training: Sequence[Sample],
+    validation: Sequence[Sample],
+    normalisation: Normalisation,
+    scale: float,
+    device: str | None,
+) -> Counter:
+    """The best weights as a counter, with its calibration and where it comes from."""
+    config = trainer.config
+    trainer.network.load_state_dict(trainer.best)
+    true = list(trainer.validation.true)
+    fitted = calibration.fit(trainer.best_counts, true) if config.calibrate else calibration.Calibration()
+    counts = [fitted.factor * count for count in trainer.best_counts]
+    model = Model(
+        network=trainer.network.eval(),
+        config=config,
+        scale=scale,
+        normalisation=normalisation,
+        calibration=fitted,
+        class_names=training[0].dots.class_names,
+        trained_on={
+            "images": len(training),
+            "objects": sum(len(sample.dots) for sample in training),
+            "mean_count": float(np.mean([len(sample.dots) for sample in training])),
+            "sha256": content_hash(training),
+            "steps": trainer.state.best_step,
+            "steps_in_all": trainer.state.step,
+            "seconds": round(trainer.state.elapsed, 1),
+            "device": str(trainer.device),
+        },
+        validation={
+            "images": len(validation),
+            "names": [sample.name for sample in validation],
+            "true": true,
+            "counts": counts,
+            "sha256": content_hash(validation),
+            **asdict(metrics(true, counts)),
+        },
+    )
+    return Counter(model, device=device, history=tuple(trainer.state.history))
+
+
+__all__ = ["Progress", "Record", "Report", "configure", "train"]

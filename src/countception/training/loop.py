@@ -1,0 +1,270 @@
+"""The training loop: one for every network and recipe."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from countception import calibration, targets
+from countception.augment import Example
+from countception.canvas import Canvas
+from countception.config import AugmentConfig, Config, TrainingConfig
+from countception.networks.base import Network
+from countception.predict import autocast_dtype, raw_map, run
+from countception.training import state as checkpoints
+from countception.training.batches import Batches
+from countception.training.schedule import Length, evaluations_due, learning_rate
+from countception.training.state import Record, State
+
+CHECKPOINT_SECONDS = 20.0
+SETTLE_IMAGES, SETTLE_SIDE = 24, 512
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a progress bar shows."""
+
+    done: float
+    """Share of the training, 0 to 1."""
+    step: int
+    elapsed: float
+    """Seconds spent."""
+    record: Record | None
+    """The newest evaluation."""
+
+
+Report = Callable[[Progress], None]
+
+LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "l1": F.l1_loss,  # equation 2
+    "smooth_l1": F.smooth_l1_loss,
+    "l2": F.mse_loss,
+}
+
+
+@dataclass(frozen=True)
+class Validation:
+    """The validation images as they are counted, and their true counts per class."""
+
+    canvases: Sequence[Canvas]
+    true: Sequence[float]
+
+
+def make_optimiser(network: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
+    """Adam or AdamW; norms and biases are not decayed."""
+    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[config.optimiser]
+    trained = [p for p in network.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in trained if p.ndim > 1], "weight_decay": config.weight_decay},
+        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return kind(groups, lr=config.learning_rate)
+
+
+def count_all(network: Network, canvases: Sequence[Canvas], *, tile: int, dtype: torch.dtype | None) -> list[float]:
+    """Raw counts of images, all classes together."""
+    network.eval()
+    counts = []
+    for canvas in canvases:
+        values = network.redundant(raw_map(network, canvas, tile=tile, dtype=dtype)[None])[0]
+        counts.append(targets.count(values.numpy(), network.redundancy))
+    return counts
+
+
+class Trainer:
+    """A training in progress.
+
+    Parameters
+    ----------
+    network
+        Untrained, on its device.
+    examples
+        Normalised working images with their dots.
+    validation
+        Counted at each evaluation; the weights with the least error are kept.
+    config
+        Of the whole model.
+    checkpoint
+        File to resume from and to save to; None saves nothing.
+    fingerprint
+        Of configuration and data.
+    """
+
+    def __init__(  # noqa: PLR0913
+        self,
+        network: Network,
+        examples: Sequence[Example],
+        validation: Validation,
+        config: Config,
+        *,
+        checkpoint: Path | None = None,
+        fingerprint: str = "",
+    ) -> None:
+        self.network = network
+        self.validation = validation
+        self.config = config
+        self.checkpoint, self.fingerprint = checkpoint, fingerprint
+        self.batches = Batches(examples, config.training, network)
+        self.length = Length.of(config.training, len(examples))
+        self.average = copy.deepcopy(network)
+        self.optimiser = make_optimiser(network, config.training)
+        self.device = next(network.parameters()).device
+        self.dtype = autocast_dtype(config.training.precision, self.device)
+        self.state = State()
+        self.best: dict[str, Tensor] = {}
+        self.best_counts: list[float] = []
+        self._loss_sum = torch.zeros((), device=self.device)
+        self._loss_steps = 0
+        self._saved_at = float("-inf")
+
+    def run(self, report: Report | None = None) -> bool:
+        """Train to the end, or until Ctrl-C; True if it was interrupted. The best weights are in `best`."""
+        started = time.monotonic() - self.state.elapsed
+        try:
+            while not self._finished():
+                self._step()
+                self.state.elapsed = time.monotonic() - started
+                if evaluations_due(self.config.training, self.progress) > self.state.evaluations:
+                    self.evaluate()
+                    self.state.elapsed = time.monotonic() - started
+                    self._save()
+                if report:
+                    report(Progress(self.progress, self.state.step, self.state.elapsed, self._newest()))
+        except KeyboardInterrupt:
+            if not self.best:
+                self.evaluate()
+            self._save(now=True)
+            return True
+        return False
+
+    @property
+    def progress(self) -> float:
+        """Share of the training that is done."""
+        return self.length.progress(self.state.step, self.state.elapsed)
+
+    def _newest(self) -> Record | None:
+        return self.state.history[-1] if self.state.history else None
+
+    def _finished(self) -> bool:
+        patience = self.config.training.patience
+        if self.state.evaluations and self.progress >= 1:
+            return True
+        late = sum(record.step > self.state.best_step for record in self.state.history)
+        return patience is not None and late >= patience
+
+    def _step(self) -> None:
+        training = self.config.training
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate(training, self.progress)
+        self.network.train()
+        canvas, target = (tensor.to(self.device) for tensor in self.batches[self.state.step])
+        predicted = self.network.redundant(run(self.network, canvas, self.dtype))
+        loss = LOSSES[training.loss](predicted, target)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        if training.clip is not None:
+            nn.utils.clip_grad_norm_(self.network.parameters(), training.clip)
+        self.optimiser.step()
+        self.state.step += 1
+        self._loss_sum += loss.detach()
+        self._loss_steps += 1
+        self._follow()
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        """Move the running average towards the weights; it starts as a plain mean."""
+        decay = min(self.config.training.average, self.state.step / (self.state.step + 9))
+        for mean, value in zip(self.average.parameters(), self.network.parameters(), strict=True):
+            mean.lerp_(value, 1 - decay)
+        for mean, value in zip(self.average.buffers(), self.network.buffers(), strict=True):
+            mean.copy_(value)
+
+    def evaluate(self) -> Record:
+        """Count the validation images with the averaged weights, and keep these if they are the best so far."""
+        training = self.config.training
+        if training.settle_norm:
+            settle(self.average, self.batches, self.dtype)
+        counts = count_all(self.average, self.validation.canvases, tile=self.config.counting.tile, dtype=self.dtype)
+        errors = np.subtract(counts, self.validation.true)
+        factor = calibration.fit(counts, self.validation.true).factor if self.config.calibrate else 1.0
+        record = Record(
+            step=self.state.step,
+            epoch=self.state.step / self.batches.per_epoch,
+            seconds=round(self.state.elapsed, 3),
+            learning_rate=learning_rate(training, self.progress),
+            loss=float(self._loss_sum) / max(1, self._loss_steps),
+            valid_mae=float(np.abs(np.multiply(counts, factor) - self.validation.true).mean()),
+            valid_bias=float(errors.mean()),
+        )
+        self._loss_sum.zero_()
+        self._loss_steps = 0
+        self.state.history.append(record)
+        self.state.evaluations = max(self.state.evaluations + 1, evaluations_due(training, self.progress))
+        if record.valid_mae < self.state.best_mae:
+            self.state.best_mae, self.state.best_step = record.valid_mae, record.step
+            self.best = {name: tensor.clone() for name, tensor in self.average.state_dict().items()}
+            self.best_counts = counts
+        return record
+
+    def _save(self, *, now: bool = False) -> None:
+        if self.checkpoint is None or not (now or self.state.elapsed - self._saved_at >= CHECKPOINT_SECONDS):
+            return
+        groups = {
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "best": {**self.best, "counts": torch.tensor(self.best_counts, dtype=torch.float64)},
+            "optimiser": checkpoints.moments(self.optimiser),
+        }
+        tensors = {f"{group}/{name}": tensor for group, named in groups.items() for name, tensor in named.items()}
+        checkpoints.save(self.checkpoint, self.state, tensors, self.fingerprint)
+        self._saved_at = self.state.elapsed
+
+    def resume(self) -> None:
+        """Go on from the checkpoint.
+
+        Raises
+        ------
+        ModelFileError
+            It is damaged, or of another training.
+        """
+        assert self.checkpoint is not None
+        self.state, tensors = checkpoints.load(self.checkpoint, self.fingerprint)
+        groups: dict[str, dict[str, Tensor]] = {}
+        for name, tensor in tensors.items():
+            group, rest = name.split("/", 1)
+            groups.setdefault(group, {})[rest] = tensor.to(self.device)
+        self.network.load_state_dict(groups["network"])
+        self.average.load_state_dict(groups["average"])
+        checkpoints.restore_moments(self.optimiser, groups["optimiser"])
+        self.best_counts = groups["best"].pop("counts").tolist()
+        self.best = groups["best"]
+
+
+@torch.no_grad()
+def settle(network: Network, batches: Batches, dtype: torch.dtype | None) -> None:
+    """Estimate batch normalisation's statistics on unaugmented training images (at most `SETTLE_IMAGES` of them)."""
+    norms = [layer for layer in network.modules() if isinstance(layer, nn.BatchNorm2d)]
+    momenta = [layer.momentum for layer in norms]
+    plain = batches.config.model_copy(
+        update={"augment": AugmentConfig(crop=SETTLE_SIDE, flips=False), "batch": 1, "seed": 0}
+    )
+    images = Batches(batches.examples, plain, network)
+    network.eval()
+    for layer in norms:
+        layer.reset_running_stats()
+        layer.momentum = None  # a plain mean over the images
+        layer.train()
+    for step in range(min(SETTLE_IMAGES, images.per_epoch)):
+        canvas = images[step][0].to(next(network.parameters()).device)
+        run(network, canvas, dtype)
+    for layer, momentum in zip(norms, momenta, strict=True):
+        layer.momentum = momentum
+    network.eval()

@@ -1,0 +1,107 @@
+"""Everything a training needs in order to go on: written whole at each evaluation, read without running code."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from countception.errors import ModelFileError
+from countception.files import whole_file
+
+FORMAT = "countception checkpoint 1"
+
+
+@dataclass(frozen=True)
+class Record:
+    """One evaluation: a row of the training curve."""
+
+    step: int
+    epoch: float
+    seconds: float
+    learning_rate: float
+    loss: float
+    valid_mae: float
+    """Mean absolute count error on the validation images, calibrated if the configuration says so."""
+    valid_bias: float
+    """Mean count error on the validation images before calibration."""
+
+
+@dataclass
+class State:
+    """A training's place and memory."""
+
+    step: int = 0
+    elapsed: float = 0.0
+    evaluations: int = 0
+    best_mae: float = float("inf")
+    best_step: int = 0
+    history: list[Record] = field(default_factory=list)
+
+
+def save(path: Path, state: State, tensors: dict[str, Tensor], fingerprint: str) -> None:
+    """Write a checkpoint whole or not at all.
+
+    Parameters
+    ----------
+    path
+        File to write.
+    state
+        Place in the training.
+    tensors
+        Weights, averages and optimiser moments by name.
+    fingerprint
+        Of the configuration and the data, so that another training cannot be resumed from it.
+    """
+    values = {**asdict(state), "best_mae": state.best_mae if state.history else None}
+    header = {"format": FORMAT, "fingerprint": fingerprint, "state": json.dumps(values)}
+    with whole_file(path) as temporary:
+        save_file({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, temporary, header)
+
+
+def load(path: Path, fingerprint: str) -> tuple[State, dict[str, Tensor]]:
+    """Read a checkpoint.
+
+    Raises
+    ------
+    ModelFileError
+        The file is no checkpoint, is damaged, or belongs to another configuration or other data.
+    """
+    try:
+        with safe_open(path, framework="pt") as stream:  # type: ignore[no-untyped-call]
+            header: dict[str, str] = stream.metadata() or {}
+            tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
+        if header.get("format") != FORMAT:
+            raise ModelFileError(f"{path} is not a checkpoint of a training: delete it to start anew")
+        values: dict[str, Any] = json.loads(header["state"])
+    except (SafetensorError, OSError, ValueError, KeyError) as error:
+        raise ModelFileError(f"{path} cannot be resumed from ({error}): delete it to start anew") from None
+    if header["fingerprint"] != fingerprint:
+        raise ModelFileError(
+            f"{path} belongs to a training with other options or other data: "
+            "repeat the command it was started with, or delete it to start anew"
+        )
+    history = [Record(**row) for row in values.pop("history")]
+    best = values.pop("best_mae")
+    return State(**values, history=history, best_mae=float("inf") if best is None else best), tensors
+
+
+def moments(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """The optimiser's memory as named tensors."""
+    state = optimiser.state_dict()["state"]
+    return {f"{index}.{name}": torch.as_tensor(value) for index, slots in state.items() for name, value in slots.items()}
+
+
+def restore_moments(optimiser: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
+    """Put back what `moments` took."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        index, slot = name.split(".", 1)
+        state.setdefault(int(index), {})[slot] = tensor
+    optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
