@@ -48,9 +48,7 @@ def working_shape(image_shape: tuple[int, int], scale: float) -> tuple[int, int]
     return height, width
 
 
-def axis_weights(
-    side: int, centres: npt.NDArray[np.float64], reach: float
-) -> tuple[int, npt.NDArray[np.float32]]:
+def axis_weights(side: int, centres: npt.NDArray[np.float64], reach: float) -> tuple[int, npt.NDArray[np.float32]]:
     """Weights of linear interpolation at ascending positions `centres` on an axis of `side` pixels.
 
     Parameters

@@ -40,7 +40,9 @@ def raster(points: Points, shape: tuple[int, int]) -> npt.NDArray[np.int32]:
     outside = ~inside(points, shape)
     if outside.any():
         y, x = points[outside][0]
-        raise PointsError(f"{int(outside.sum())} dots lie outside the image of {shape[0]} × {shape[1]}: one at ({y}, {x})")
+        raise PointsError(
+            f"{int(outside.sum())} dots lie outside the image of {shape[0]} × {shape[1]}: one at ({y}, {x})"
+        )
     dots = np.zeros(shape, np.int32)
     np.add.at(dots, tuple(pixel_of(points).T), 1)
     return dots

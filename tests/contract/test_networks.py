@@ -18,9 +18,7 @@ SHAPES = [(64, 64), (70, 53), (33, 91)]
 def make(name: str, *, channels: int = 2, classes: int = 1, window: int = 32, stride: int | None = None) -> Network:
     stride = stride or recipe("default", network=name).network.stride
     torch.manual_seed(0)
-    config = NetworkConfig(
-        name=name, channels=channels, classes=classes, window=window, stride=stride, width=0.25
-    )
+    config = NetworkConfig(name=name, channels=channels, classes=classes, window=window, stride=stride, width=0.25)
     network = build(config)
     warm_up(network)
     return network.eval()

@@ -116,5 +116,3 @@ class BoxNet(Network):
     def target(self, points: Points, shape: tuple[int, int]) -> targets.Map:
         """The count map of equation 1 on the cell grid."""
         return targets.count_map(points, shape, Window(self.config.window, self.config.stride))
-
-

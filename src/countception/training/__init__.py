@@ -35,7 +35,7 @@ Data = str | os.PathLike[str] | Sequence[Sample]
 VALID_SHARE = 0.25
 
 
-def train(  # noqa: PLR0913
+def train(
     data: Data,
     *,
     valid: Data | float | None = None,
@@ -209,7 +209,7 @@ def _example(sample: Sample, normalisation: Normalisation, scale: float) -> Exam
     return Example(image, to_working(sample.dots.points, scale), sample.dots.labels)
 
 
-def _finish(  # noqa: PLR0913
+def _finish(
     trainer: Trainer,
     training: Sequence[Sample],
     validation: Sequence[Sample],

@@ -51,7 +51,9 @@ class Batches:
         crops = [augment(self.examples[i], self.config.augment, self.side, rng) for i in chosen]
         shape = (self.side, self.side)
         maps = [per_class(self.network, crop.points, crop.labels, shape) for crop in crops]
-        return torch.from_numpy(np.stack([self._on_canvas(crop.image) for crop in crops])), torch.from_numpy(np.stack(maps))
+        return torch.from_numpy(np.stack([self._on_canvas(crop.image) for crop in crops])), torch.from_numpy(
+            np.stack(maps)
+        )
 
     def _on_canvas(self, image: np.ndarray) -> np.ndarray:
         pad = self.network.layout.pad

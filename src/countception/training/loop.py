@@ -98,7 +98,7 @@ class Trainer:
         Of configuration and data.
     """
 
-    def __init__(  # noqa: PLR0913
+    def __init__(
         self,
         network: Network,
         examples: Sequence[Example],

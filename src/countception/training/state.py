@@ -95,7 +95,9 @@ def load(path: Path, fingerprint: str) -> tuple[State, dict[str, Tensor]]:
 def moments(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
     """The optimiser's memory as named tensors."""
     state = optimiser.state_dict()["state"]
-    return {f"{index}.{name}": torch.as_tensor(value) for index, slots in state.items() for name, value in slots.items()}
+    return {
+        f"{index}.{name}": torch.as_tensor(value) for index, slots in state.items() for name, value in slots.items()
+    }
 
 
 def restore_moments(optimiser: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
