@@ -39,7 +39,7 @@ class Model:
     scale: float
     """Working pixels per image pixel."""
     normalisation: Normalisation
-    calibration: Calibration = Calibration()
+    calibration: Calibration = field(default_factory=Calibration)
     class_names: tuple[str, ...] = ("object",)
     trained_on: dict[str, Any] = field(default_factory=dict)
     """Numbers of images and objects, and the SHA-256 of the training and validation data."""
@@ -111,7 +111,8 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
             weights = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError, UnicodeDecodeError) as error:
         raise ModelFileError(
-            f"{path} is not a whole countception model ({_first_line(error)}): it is of another kind, cut off or damaged"
+            f"{path} is not a whole countception model ({_first_line(error)}): "
+            "it is of another kind, cut off or damaged"
         ) from None
     if header.get("format") != FORMAT or "model" not in header:
         raise ModelFileError(f"{path} is not a countception model but some other safetensors file")

@@ -56,7 +56,7 @@ class Network(nn.Module, ABC):
         return raw.flip(axis)
 
     def start_from(self, objects_per_pixel: float) -> None:
-        """Set the last layer so that an untrained network predicts about as many objects as the training images have."""
+        """Set the last layer so that an untrained network predicts about the density of the training images."""
 
     def parameters_count(self) -> int:
         """Number of trained weights."""

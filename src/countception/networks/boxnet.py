@@ -108,7 +108,10 @@ class BoxNet(Network):
         return F.softplus(F.pixel_shuffle(self.head(four).float(), self.fine))
 
     def redundant(self, raw: Tensor) -> Tensor:
-        """Density ``(B, classes, h, w)`` → count map ``(B, classes, h + r/s, w + r/s)``: entry j sums r/s cells up to j - 1."""
+        """Density ``(B, classes, h, w)`` → count map ``(B, classes, h + r/s, w + r/s)``.
+
+        Entry j is the sum of the r/s cells before cell j, as in equation 1.
+        """
         k = self.cells
         rows = F.avg_pool2d(F.pad(raw, (0, 0, k, k - 1)), (k, 1), stride=1, divisor_override=1)
         return F.avg_pool2d(F.pad(rows, (k, k - 1, 0, 0)), (1, k), stride=1, divisor_override=1)
