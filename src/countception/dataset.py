@@ -1,0 +1,241 @@
+"""Images with their dots, loaded and checked; split by seed; hashed.
+
+Which files belong together is found by `countception.pairing`, whose conventions hold here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from countception.errors import DatasetError, PointsError
+from countception.geometry import inside
+from countception.images import Image, read_image
+from countception.pairing import Dataset, Item, name_some, read_dataset
+from countception.points import Dots, Order, read_points
+
+__all__ = [
+    "Dataset",
+    "Item",
+    "Outside",
+    "Sample",
+    "content_hash",
+    "load_dataset",
+    "load_item",
+    "read_dataset",
+    "split",
+]
+
+Outside = Literal["error", "drop", "keep"]
+"""What becomes of dots that lie outside their image."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """One image with its dots, in memory."""
+
+    image: Image
+    """``(channel, y, x)``, uint8, uint16 or float32."""
+    dots: Dots
+    name: str
+    group: str | None = None
+
+
+def load_item(
+    item: Item, *, classes: Sequence[str] | None = None, order: Order | None = None, outside: Outside = "error"
+) -> Sample:
+    """Read one image and its dots.
+
+    Parameters
+    ----------
+    item
+        The files.
+    classes
+        Names that class numbers refer to; left out, those in the file.
+    order
+        Order of coordinates in a table without a header.
+    outside
+        Whether dots outside the image are an error, dropped, or kept.
+
+    Raises
+    ------
+    ImageError, PointsError
+        A file cannot be read, a mask has another size than the image, or dots lie outside the image.
+    """
+    image = read_image(item.image)
+    shape = (image.shape[1], image.shape[2])
+    dots = read_points(item.dots, image_shape=shape, order=order, classes=classes)
+    within = is_inside(dots.points, shape)
+    if outside != "keep" and not within.all():
+        if outside == "error":
+            raise PointsError(_outside(item, dots.points, shape))
+        dots = dots.select(within)
+    return Sample(image, dots, item.name, item.group)
+
+
+def load_dataset(
+    source: str | os.PathLike[str] | Dataset | Iterable[Sample],
+    *,
+    order: Order | None = None,
+    outside: Outside = "error",
+    unmatched: Literal["error", "ignore"] = "error",
+) -> list[Sample]:
+    """Read a whole data set, checked to be one.
+
+    Parameters
+    ----------
+    source
+        A folder or manifest, what `read_dataset` found in one, or samples, which are checked only.
+    order
+        Order of coordinates in tables without a header.
+    outside
+        Whether dots outside their image are an error, dropped, or kept.
+    unmatched
+        Whether an image without dots, or dots without an image, is an error or is passed over. An image without
+        objects has an empty mask or a table with a header alone.
+
+    Raises
+    ------
+    DatasetError
+        Nothing pairs, a file has no partner, or images differ in their number of channels or samples in their classes.
+    ImageError, PointsError
+        As `load_item`.
+    """
+    if isinstance(source, str | os.PathLike):
+        source = read_dataset(source, order=order)
+    if isinstance(source, Dataset):
+        if unmatched == "error":
+            _refuse_unmatched(source)
+        samples = []
+        for item in source.items:
+            samples.append(load_item(item, classes=source.classes, order=order or source.order, outside=outside))
+            _refuse_mixture(samples[0], samples[-1], str(source.items[0].image), str(item.image))
+        return samples
+    samples = list(source)
+    if not samples:
+        raise DatasetError("there are no samples: give at least one image with its dots")
+    for sample in samples:
+        _refuse_mixture(samples[0], sample, samples[0].name, sample.name)
+    return samples
+
+
+def split(
+    n: int, *, parts: Sequence[int], seed: int, groups: Sequence[str] | None = None
+) -> tuple[npt.NDArray[np.int64], ...]:
+    """Draw disjoint parts of a data set at random.
+
+    Parameters
+    ----------
+    n
+        Number of images.
+    parts
+        Size of each part; together at most `n`.
+    seed
+        The same seed draws the same parts.
+    groups
+        One name per image. Images of one group end up in one part or in none: each part takes whole groups until it
+        has its size or more, and leaves one group at least for each part after it. So a part can be larger than asked,
+        and a later one smaller; cut off what is too much where sizes must be exact.
+
+    Returns
+    -------
+    tuple of numpy.ndarray
+        For each part the indices of its images, int64, in random order.
+
+    Raises
+    ------
+    DatasetError
+        The parts do not fit.
+    """
+    if any(part < 0 for part in parts) or sum(parts) > n:
+        raise DatasetError(f"{n} images cannot be split into parts of {' + '.join(map(str, parts))}; ask for fewer")
+    rng = np.random.default_rng(seed)
+    if groups is None:
+        ends = np.cumsum([0, *parts])
+        shuffled = rng.permutation(n)
+        return tuple(shuffled[a:b] for a, b in pairwise(ends))
+    if len(groups) != n:
+        raise DatasetError(f"{len(groups)} groups are named for {n} images; name one for each")
+    names = sorted(set(groups))
+    members = [np.flatnonzero([group == name for group in groups]) for name in names]
+    queue = [members[i] for i in rng.permutation(len(names))]
+    if len(queue) < sum(part > 0 for part in parts):
+        raise DatasetError(
+            f"{len(queue)} groups cannot be split into {len(parts)} parts, as a group stays together; "
+            "add images of other groups"
+        )
+    return tuple(_deal(queue, part, sum(later > 0 for later in parts[k + 1 :])) for k, part in enumerate(parts))
+
+
+def content_hash(samples: Iterable[Sample]) -> str:
+    """SHA-256, in hexadecimal, of the pixels and dots of samples in their order; names and files do not matter."""
+    digest = hashlib.sha256()
+    for sample in samples:
+        image = np.ascontiguousarray(sample.image)
+        image = image.astype(image.dtype.newbyteorder("<"), copy=False)
+        names = [sample.dots.class_names[label] for label in sample.dots.labels]
+        digest.update(f"{image.dtype.str} {image.shape} {len(sample.dots)} {names!r}\n".encode())
+        digest.update(image.tobytes())
+        digest.update(np.ascontiguousarray(sample.dots.points, "<f8").tobytes())
+    return digest.hexdigest()
+
+
+def is_inside(points: npt.NDArray[np.float64], shape: tuple[int, int]) -> npt.NDArray[np.bool_]:
+    """Which points lie on the image, ``(N,)``, however far out the others are."""
+    limit = 2.0 * max(shape)  # farther is outside all the same, and whole numbers can overflow
+    return inside(np.clip(points, -limit, limit), shape)
+
+
+def _deal(queue: list[npt.NDArray[np.intp]], size: int, leave: int) -> npt.NDArray[np.int64]:
+    """Take whole groups off the queue until there are `size` images, but leave some groups."""
+    taken: list[npt.NDArray[np.intp]] = []
+    while sum(map(len, taken)) < size and len(queue) > leave:
+        taken.append(queue.pop(0))
+    return np.concatenate([np.empty(0, np.int64), *taken]).astype(np.int64)
+
+
+def _outside(item: Item, points: npt.NDArray[np.float64], shape: tuple[int, int]) -> str:
+    within = is_inside(points, shape)
+    y, x = points[~within][0]
+    hint = "remove those dots"
+    if is_inside(points[:, ::-1], shape).all():
+        hint = "x and y may be swapped, as all would fit then"
+    return (
+        f"{item.dots}: {int((~within).sum())} of {len(points)} dots lie outside the image {item.image.name}, which is "
+        f"{shape[0]} × {shape[1]} pixels (height × width), the first at y = {y:g}, x = {x:g}; {hint}"
+    )
+
+
+def _refuse_unmatched(dataset: Dataset) -> None:
+    sentences = []
+    if dataset.unmatched_images:
+        sentences.append(f"{len(dataset.unmatched_images)} images without dots ({name_some(dataset.unmatched_images)})")
+    if dataset.unmatched_dots:
+        sentences.append(
+            f"{len(dataset.unmatched_dots)} files of dots without image ({name_some(dataset.unmatched_dots)})"
+        )
+    if sentences:
+        raise DatasetError(
+            f"{dataset.root}: has {' and '.join(sentences)}; rename or move them away, "
+            "and give images without objects an empty file of dots with the header x,y"
+        )
+
+
+def _refuse_mixture(first: Sample, other: Sample, first_name: str, other_name: str) -> None:
+    if other.image.shape[0] != first.image.shape[0]:
+        raise DatasetError(
+            f"{other_name} has {other.image.shape[0]} channels but {first_name} has {first.image.shape[0]}; "
+            "all images of a data set must have the same channels"
+        )
+    if other.dots.class_names != first.dots.class_names:
+        raise DatasetError(
+            f"{other_name} has classes {', '.join(other.dots.class_names)} but {first_name} has "
+            f"{', '.join(first.dots.class_names)}; all dots of a data set must have the same classes"
+        )

@@ -1,0 +1,193 @@
+"""Image files unpacked to arrays by Pillow, imagecodecs and tifffile; `countception.images` is the front door.
+
+Each function returns pixels ``(channel, y, x)`` of the file's own dtype, alpha and palette resolved and upright, and
+may raise whatever its library does on damaged files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from countception.errors import ImageError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as PillowImage
+
+Pixels = npt.NDArray[Any]
+
+BOMB_BYTES = 2**28
+BOMB_RATIO = 200
+"""An image larger than `BOMB_BYTES` must not be `BOMB_RATIO` times larger than its file: micrographs never are."""
+
+_TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
+_EXIF_ORIENTATION = 0x0112
+
+
+def decode(path: Path, head: bytes, *, page: int | None, axis: int | str | None) -> Pixels:
+    """Unpack the image at `path` with the library that its first bytes, `head`, call for."""
+    if head.startswith(_TIFF_MAGIC):
+        return read_tiff(path, page, axis)
+    if page not in (None, 0) or axis is not None:
+        raise ImageError(f"{path}: only a TIFF has pages and axes to choose from; leave out the page and the axis")
+    is_deep_png = head.startswith(_PNG_MAGIC) and head[24:25] == b"\x10" and head[25:26] != b"\0"
+    return read_deep_png(path) if is_deep_png else read_pillow(path)
+
+
+def read_pillow(path: Path) -> Pixels:
+    """Read a PNG, JPEG or BMP file."""
+    with _pillow(path) as image:
+        _check_size(path, (*image.size, len(image.getbands())), 1)
+        image.load()
+        orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
+        mode = _mode(image)
+        if mode == "I;16":
+            pixels = np.asarray(image).astype(np.uint16)
+        else:
+            pixels = np.asarray(image if mode == image.mode else image.convert(mode))
+    pixels = pixels[None] if pixels.ndim == 2 else np.moveaxis(pixels, 2, 0)
+    return _oriented(_drop_alpha(pixels) if mode in ("LA", "RGBA") else pixels, orientation)
+
+
+def _mode(image: PillowImage) -> str:
+    """Name the Pillow mode to read the image in."""
+    if image.mode == "P":
+        return "RGBA" if "transparency" in image.info else "RGB"
+    if image.mode == "I":  # a 16-bit grey PNG in older versions of Pillow
+        return "I;16"
+    known = ("1", "L", "LA", "RGB", "RGBA", "I;16")
+    return image.mode if image.mode in known else "RGB"  # CMYK, YCbCr
+
+
+def read_deep_png(path: Path) -> Pixels:
+    """Read a 16-bit PNG with colour or alpha, of which Pillow would keep 8 bits."""
+    from imagecodecs import png_decode
+
+    with _pillow(path) as image:
+        _check_size(path, (*image.size, len(image.getbands())), 2)
+        image.load()  # also the check sums, which png_decode does not verify to the end
+        orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
+    pixels = np.moveaxis(np.atleast_3d(png_decode(path.read_bytes())), 2, 0)
+    return _oriented(_drop_alpha(pixels) if len(pixels) in (2, 4) else pixels, orientation)
+
+
+def read_tiff(path: Path, page: int | None, axis: int | str | None) -> Pixels:
+    """Read one plane of a TIFF file."""
+    import tifffile
+
+    with tifffile.TiffFile(path) as tiff:
+        series: Any = tiff.series[0]
+        if len(tiff.series) > 1:  # such as an overview beside the image
+            if page is None:
+                raise ImageError(f"{path}: holds {len(tiff.series)} images of different shapes; name the page to read")
+            series, page, axis = tiff.pages[_in_range(path, page, len(tiff.pages))], None, None
+        _check_size(path, series.shape, series.dtype.itemsize)
+        axes = _name_axes(path, series.axes, series.shape, axis)
+        pixels = _plane(path, series.asarray(), axes, page)
+        return pixels if tiff.is_imagej else _photometric(path, pixels, series.keyframe)
+
+
+def _name_axes(path: Path, axes: str, shape: tuple[int, ...], axis: int | str | None) -> str:
+    """Name the file's axes with ``C`` on the one that is said to hold channels."""
+    names = list(axes)
+    if axis is not None:
+        try:
+            where = names.index(axis.upper()) if isinstance(axis, str) else range(len(names))[axis]
+        except (ValueError, IndexError):
+            raise ImageError(f"{path}: has no axis {axis!r}; its axes are {axes} with shape {shape}") from None
+        names = ["Q" if name == "C" else name for name in names]
+        names[where] = "C"
+        rest = [i for i in range(len(names)) if i != where]
+        if not {"Y", "X"} <= set(names) and len(rest) == 2:  # bare arrays are often written without saying what is what
+            names[rest[0]], names[rest[1]] = "Y", "X"
+    if not {"Y", "X"} <= set(names):
+        raise ImageError(f"{path}: its axes {axes} with shape {shape} are no picture; export it as a plain TIFF")
+    return "".join(names)
+
+
+def _plane(path: Path, data: Pixels, axes: str, page: int | None) -> Pixels:
+    """Take one plane ``(channel, y, x)`` out of a stack."""
+    last = [axes.index(name) for name in "CSYX" if name in axes]
+    frames = [i for i in range(len(axes)) if i not in last]
+    data = data.transpose(frames + last)
+    count = int(np.prod(data.shape[: len(frames)], dtype=np.int64))
+    data = data.reshape(count, -1, *data.shape[-2:])
+    if count > 1 and page is None:
+        raise ImageError(
+            f"{path}: is a stack of {count} planes (axes {axes}); name the page to read, "
+            "or the axis that holds the channels, or save a projection"
+        )
+    plane: Pixels = data[_in_range(path, page or 0, count)]
+    return plane
+
+
+def _in_range(path: Path, page: int, count: int) -> int:
+    if not 0 <= page < count:
+        raise ImageError(f"{path}: has no page {page}; its pages are 0 to {count - 1}")
+    return page
+
+
+def _photometric(path: Path, pixels: Pixels, page: Any) -> Pixels:
+    """Resolve palette, inverted grey and alpha: pixels as they are meant to be seen."""
+    meaning = getattr(page.photometric, "name", str(page.photometric))
+    if meaning == "MINISWHITE" and pixels.dtype.kind in "bu":
+        pixels = ~pixels
+    elif meaning == "PALETTE":
+        pixels = (page.colormap[:, pixels[0]] >> 8).astype(np.uint8)
+    elif meaning not in ("MINISWHITE", "MINISBLACK", "RGB", "YCBCR"):  # YCbCr has been made RGB by tifffile
+        raise ImageError(f"{path}: its colours are stored as {meaning}; save it as grey or RGB")
+    has_alpha = any(int(extra) in (1, 2) for extra in page.extrasamples[-1:])
+    return _drop_alpha(pixels) if has_alpha else pixels
+
+
+@contextmanager
+def _pillow(path: Path) -> Iterator[PillowImage]:
+    """Open an image without Pillow's own limit, as large images are legitimate; `_check_size` stands in for it."""
+    import PIL.Image
+
+    limit, PIL.Image.MAX_IMAGE_PIXELS = PIL.Image.MAX_IMAGE_PIXELS, None
+    try:
+        with PIL.Image.open(path, formats=("PNG", "JPEG", "BMP")) as image:
+            yield image
+    except PIL.UnidentifiedImageError:
+        raise ImageError(f"{path}: the file is no TIFF, PNG, JPEG or BMP image; convert it to one of these") from None
+    finally:
+        PIL.Image.MAX_IMAGE_PIXELS = limit
+
+
+def _check_size(path: Path, shape: tuple[int, ...], itemsize: int) -> None:
+    size = itemsize
+    for side in shape:
+        size *= int(side)  # Python's integers: numpy's would overflow
+    if size > BOMB_BYTES and size > BOMB_RATIO * path.stat().st_size:
+        raise ImageError(
+            f"{path}: the file says it unpacks to {size / 2**30:.1f} GiB of pixels, more than {BOMB_RATIO} times its "
+            "own size, as no micrograph does; save it without compression if that is right"
+        )
+
+
+def _drop_alpha(pixels: Pixels) -> Pixels:
+    """Composite on black the colours of ``(channel, y, x)`` whose last channel is alpha."""
+    colours, alpha = pixels[:-1], pixels[-1]
+    if alpha.size == 0 or (alpha == alpha.flat[0]).all():
+        return colours
+    full = np.iinfo(alpha.dtype).max if alpha.dtype.kind in "ui" else alpha.max()
+    shown = colours * (alpha / full)
+    return (np.rint(shown) if colours.dtype.kind in "ui" else shown).astype(colours.dtype)
+
+
+def _oriented(pixels: Pixels, orientation: int) -> Pixels:
+    """Turn pixels ``(channel, y, x)`` upright from an EXIF orientation between 1 and 8."""
+    if orientation in (5, 6, 7, 8):
+        pixels = pixels.swapaxes(1, 2)
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[:, ::-1]
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, :, ::-1]
+    return pixels

@@ -1,0 +1,280 @@
+"""Which file of dots belongs to which image.
+
+Three ways of laying out a data set are read; `read_dataset` finds out which it is.
+
+beside each other
+    One folder: ``001cell.png`` and ``001dots.png``; ``field_000.png`` and ``field_dots_000.png``; ``a.png`` and
+    ``a.csv``, ``a_dots.png`` or ``a_points.csv``.
+two folders
+    ``images/`` and one of ``points/``, ``annotations/``, ``dots/`` and ``labels/``, with the same names in both.
+a manifest
+    A CSV file with columns ``image`` and ``dots``, and ``group`` where some images are not independent (tiles of one
+    field, fields of one slide). Paths are relative to the manifest. A folder's ``manifest.csv`` goes before its files.
+
+Files are paired by stem, upper and lower case kept apart, never by order. A file that could belong to two is an error;
+a file that belongs to none is listed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from countception import images, points
+from countception.errors import DatasetError, PointsError
+from countception.points.table import read_table
+
+DOTS_FOLDERS = ("points", "annotations", "dots", "labels")
+TABLES = points.SUFFIXES - images.SUFFIXES
+CONVENTIONS = (
+    "name them a.png and a.csv, a_dots.png or a_points.csv in one folder, or alike in images/ and points/ "
+    "(annotations/, dots/, labels/), or list them in a CSV with columns image and dots"
+)
+
+_DOTS_WORD = re.compile(r"(?:^|[-_. ]|(?<=[0-9]))(?:dots?|points?|annotations?|labels?)(?=$|[-_. 0-9])", re.IGNORECASE)
+_IMAGE_WORD = re.compile(r"(?:^|[-_. ]|(?<=[0-9]))(?:cells?|images?|img)(?=$|[-_. 0-9])", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Item:
+    """One image and the file of its dots."""
+
+    image: Path
+    dots: Path
+    name: str
+    """What the image is called in tables: its stem, or its path in the manifest."""
+    group: str | None = None
+    """Images of one group are not independent, and are kept together when a data set is split."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What `read_dataset` found; no pixels are read yet."""
+
+    items: tuple[Item, ...]
+    """In natural order of their names, or as in the manifest; at least one."""
+    classes: tuple[str, ...]
+    """Names of the classes of all dots, in natural order."""
+    unmatched_images: tuple[Path, ...]
+    unmatched_dots: tuple[Path, ...]
+    root: Path
+    order: points.Order | None = None
+    """Order of coordinates in tables without a header."""
+
+
+@dataclass(frozen=True)
+class _Named:
+    path: Path
+    stem: str
+    loose: str
+    """The stem without the word that says what kind of file it is."""
+
+
+def read_dataset(
+    path: str | os.PathLike[str],
+    *,
+    order: points.Order | None = None,
+    image_suffix: str | None = None,
+    dots_suffix: str | None = None,
+) -> Dataset:
+    """Find the images and dots of a data set.
+
+    Parameters
+    ----------
+    path
+        A folder, or a manifest.
+    order
+        ``"xy"`` or ``"yx"``: what the two columns of tables without a header are.
+    image_suffix, dots_suffix
+        How the names of images and of dots end, such as ``"cell.png"`` and ``"dots.png"``, where the names follow no
+        convention above; what comes before is what they are paired by.
+
+    Raises
+    ------
+    DatasetError
+        There is no such folder or manifest, nothing pairs, or a pairing is ambiguous; the sentence names the files.
+    """
+    root = Path(path)
+    try:
+        if root.is_dir() and not (root / "manifest.csv").is_file():
+            pairs, images_left, dots_left = _match(*_listing(root, image_suffix, dots_suffix))
+            items = tuple(Item(image, dots, image.stem) for image, dots in pairs)
+        elif root.exists():
+            root, items = _manifest(root / "manifest.csv" if root.is_dir() else root)
+            images_left, dots_left = [], []
+        else:
+            raise DatasetError(f"{root}: there is no such folder or manifest")
+    except OSError as error:
+        raise DatasetError(f"{root}: cannot be read: {error.strerror or error}") from error
+    if not items:
+        raise DatasetError(_nothing_pairs(root, images_left, dots_left))
+    return Dataset(items, _classes(items, order), tuple(images_left), tuple(dots_left), root, order)
+
+
+def name_some(paths: Sequence[Path], most: int = 3) -> str:
+    """List the first few file names, and how many more there are."""
+    more = f" and {len(paths) - most} more" if len(paths) > most else ""
+    return ", ".join(path.name for path in paths[:most]) + more
+
+
+def _listing(root: Path, image_suffix: str | None, dots_suffix: str | None) -> tuple[list[_Named], list[_Named]]:
+    """Tell images from dots, in one folder or two."""
+    folders = {entry.name.lower(): entry for entry in root.iterdir() if entry.is_dir()}
+    beside = [folders[name] for name in DOTS_FOLDERS if name in folders]
+    if "images" not in folders or not beside:
+        files = _files(root)
+        if image_suffix or dots_suffix:
+            return _by_suffix(files, files, image_suffix, dots_suffix)
+        return _by_word(files)
+    if len(beside) > 1:
+        raise DatasetError(
+            f"{root}: dots could be in {' or in '.join(f'{folder.name}/' for folder in beside)}; "
+            "keep one of them, or list the files in a manifest"
+        )
+    image_files, dots_files = _files(folders["images"]), _files(beside[0])
+    if image_suffix or dots_suffix:
+        return _by_suffix(image_files, dots_files, image_suffix, dots_suffix)
+    return [_image(file) for file in image_files if not _is_table(file)], [_dots(file) for file in dots_files]
+
+
+def _files(folder: Path) -> list[Path]:
+    known = images.SUFFIXES | points.SUFFIXES
+    found = (entry for entry in folder.iterdir() if entry.suffix.lower() in known and not entry.name.startswith("."))
+    return sorted((entry for entry in found if entry.is_file()), key=lambda entry: images.natural_key(entry.name))
+
+
+def _by_suffix(
+    image_files: list[Path], dots_files: list[Path], image_suffix: str | None, dots_suffix: str | None
+) -> tuple[list[_Named], list[_Named]]:
+    """Tell images from dots by how their names are said to end."""
+    one_folder = image_files is dots_files
+
+    def chosen(files: list[Path], mine: str | None, other: str | None) -> list[Path]:
+        more_telling = other if one_folder and len(other or "") > len(mine or "") else None
+        ending = [file for file in files if file.name.endswith(mine or "")]
+        return [file for file in ending if more_telling is None or not file.name.endswith(more_telling)]
+
+    def named(file: Path, suffix: str) -> _Named:
+        key = file.name.removesuffix(suffix)
+        return _Named(file, key, key)
+
+    pictures = [file for file in chosen(image_files, image_suffix, dots_suffix) if not _is_table(file)]
+    dots = chosen(dots_files, dots_suffix, image_suffix)
+    return (
+        [named(file, image_suffix) if image_suffix else _image(file) for file in pictures],
+        [named(file, dots_suffix) if dots_suffix else _dots(file) for file in dots],
+    )
+
+
+def _by_word(files: list[Path]) -> tuple[list[_Named], list[_Named]]:
+    """Tell masks from images in one folder by a word such as ``dots`` in the name."""
+    tables = [_dots(file) for file in files if _is_table(file)]
+    marked = [_dots(file) for file in files if not _is_table(file) and _DOTS_WORD.search(file.stem)]
+    plain = [_image(file) for file in files if not _is_table(file) and not _DOTS_WORD.search(file.stem)]
+    # "quantum_dots_1.png" is an image if dots ask for one of that name and no other will do
+    keys = {key for each in plain for key in (each.stem, each.loose)}
+    wanted = {each.loose for each in marked + tables if each.loose not in keys}
+    wanted |= {each.stem for each in tables if each.stem not in keys and each.loose not in keys}
+    promoted = [_image(each.path) for each in marked if each.stem in wanted]
+    return plain + promoted, tables + [each for each in marked if each.stem not in wanted]
+
+
+def _match(
+    image_files: list[_Named], dots_files: list[_Named]
+) -> tuple[list[tuple[Path, Path]], list[Path], list[Path]]:
+    """Pair by name: pairs, images left over, dots left over."""
+    by_stem: dict[str, dict[Path, None]] = defaultdict(dict)
+    by_loose: dict[str, dict[Path, None]] = defaultdict(dict)
+    for image in image_files:
+        by_stem[image.stem][image.path] = None
+        by_loose[image.loose][image.path] = None
+    dots_of: dict[Path, list[Path]] = defaultdict(list)
+    unmatched_dots = []
+    for dots in dots_files:
+        hits = list(by_stem.get(dots.stem) or by_stem.get(dots.loose, {}) | by_loose.get(dots.loose, {}))
+        if len(hits) > 1:
+            raise DatasetError(
+                f"{dots.path}: could belong to {' or to '.join(hit.name for hit in hits)}; rename one of the images"
+            )
+        if hits:
+            dots_of[hits[0]].append(dots.path)
+        else:
+            unmatched_dots.append(dots.path)
+    for path, found in dots_of.items():
+        if len(found) > 1:
+            names = " and ".join(dots.name for dots in found)
+            raise DatasetError(f"{path}: has more than one file of dots, {names}; keep the right one")
+    pairs = [(image.path, dots_of[image.path][0]) for image in image_files if image.path in dots_of]
+    pairs.sort(key=lambda pair: images.natural_key(pair[0].name))
+    return pairs, [image.path for image in image_files if image.path not in dots_of], unmatched_dots
+
+
+def _manifest(path: Path) -> tuple[Path, tuple[Item, ...]]:
+    try:
+        rows = read_table(path).rows
+    except PointsError as error:
+        raise DatasetError(f"{error}, with columns image and dots") from error
+    header = [cell.lower() for cell in rows[0][1]] if rows else []
+    if "image" not in header or "dots" not in header:
+        raise DatasetError(f"{path}: is no manifest of a data set; its first line must name columns image and dots")
+    items: list[Item] = []
+    seen: set[Path] = set()
+    for line, cells in rows[1:]:
+        row = dict(zip(header, cells, strict=False))
+        files = [path.parent / row[column] for column in ("image", "dots") if row.get(column)]
+        for file in files:
+            if not file.is_file():
+                raise DatasetError(f"{path}, line {line}: there is no file {file}; paths are relative to the manifest")
+            if file.resolve() in seen:
+                raise DatasetError(f"{path}, line {line}: {file.name} is listed before; each file belongs in one row")
+            seen.add(file.resolve())
+        if len(files) < 2:
+            raise DatasetError(f"{path}, line {line}: needs both an image and a file of dots")
+        items.append(Item(files[0], files[1], row["image"], row.get("group") or None))
+    return path.parent, tuple(items)
+
+
+def _classes(items: Iterable[Item], order: points.Order | None) -> tuple[str, ...]:
+    """Names of all classes; files that cannot be read say so when they are loaded, or inspected."""
+    names: set[str] = set()
+    for item in items:
+        if _is_table(item.dots):
+            with suppress(PointsError):
+                dots = points.read_points(item.dots, order=order)
+                if dots.class_names != points.DEFAULT_CLASSES:
+                    names |= dots.used_names
+    return tuple(sorted(names, key=images.natural_key)) or points.DEFAULT_CLASSES
+
+
+def _nothing_pairs(root: Path, image_files: list[Path], dots_files: list[Path]) -> str:
+    if not image_files and not dots_files:
+        return f"{root}: has no images and no dots in it; {CONVENTIONS}"
+    if not dots_files:
+        return f"{root}: none of its {len(image_files)} images ({name_some(image_files)}) has dots; {CONVENTIONS}"
+    found = f"{len(image_files)} images ({name_some(image_files)})" if image_files else "no images"
+    return f"{root}: {found} and {len(dots_files)} files of dots ({name_some(dots_files)}), but no pairs; {CONVENTIONS}"
+
+
+def _is_table(path: Path) -> bool:
+    return path.suffix.lower() in TABLES
+
+
+def _image(path: Path) -> _Named:
+    return _Named(path, path.stem, _without(path.stem, _IMAGE_WORD))
+
+
+def _dots(path: Path) -> _Named:
+    return _Named(path, path.stem, _without(path.stem, _DOTS_WORD))
+
+
+def _without(stem: str, word: re.Pattern[str]) -> str:
+    """Remove the last occurrence of a word, with the separator before it."""
+    found = list(word.finditer(stem))
+    if not found:
+        return stem
+    return (stem[: found[-1].start()] + stem[found[-1].end() :]).lstrip("-_. ")

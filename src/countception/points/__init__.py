@@ -1,0 +1,19 @@
+"""Dots: one small module per file format behind one reader and one writer."""
+
+from countception.points.dots import DEFAULT_CLASSES, Dots
+from countception.points.format import Order
+from countception.points.formats import FORMATS, SUFFIXES, find_format, read_points, write_points
+from countception.points.spacing import find_scale, spacing
+
+__all__ = [
+    "DEFAULT_CLASSES",
+    "FORMATS",
+    "SUFFIXES",
+    "Dots",
+    "Order",
+    "find_format",
+    "find_scale",
+    "read_points",
+    "spacing",
+    "write_points",
+]

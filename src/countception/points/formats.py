@@ -1,0 +1,119 @@
+"""One reader and one writer in front of the file formats.
+
+A format is a small module with a `FORMAT`; adding one to `FORMATS` is all that makes it readable. Coordinates leave
+every format as ``(y, x)`` with a pixel's centre at a whole number: a format whose origin is a pixel's corner shifts by
+half a pixel when it reads and writes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from countception.errors import PointsError
+from countception.points import mask, table
+from countception.points.dots import Dots
+from countception.points.format import Format, Order, ReadOptions
+
+FORMATS: tuple[Format, ...] = (table.FORMAT, mask.FORMAT)
+"""Every format; the first that fits is taken."""
+
+SUFFIXES = frozenset(suffix for format_ in FORMATS for suffix in format_.suffixes)
+"""Suffixes, in lower case, that files of dots can have."""
+
+
+def read_points(
+    path: str | os.PathLike[str],
+    *,
+    image_shape: tuple[int, int] | None = None,
+    order: Order | None = None,
+    classes: Sequence[str] | None = None,
+) -> Dots:
+    """Read the dots of one image.
+
+    Parameters
+    ----------
+    path
+        A table (CSV) or a mask image; see `countception.points.table` and `countception.points.mask`.
+    image_shape
+        Height and width of the image that the dots belong to; a mask must have that size.
+    order
+        ``"xy"`` or ``"yx"``: what the two columns of a table without a header are. A header goes before it.
+    classes
+        Names that class numbers refer to; left out, the names in the file, in natural order.
+
+    Returns
+    -------
+    Dots
+        In the file's order. Dots outside the image are kept: the caller knows what to do with them.
+
+    Raises
+    ------
+    PointsError
+        The file is missing, no file of dots, damaged, of another size than the image, or has a class not in `classes`.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise PointsError(f"{path}: there is no such file of dots")
+    dots = find_format(path).read(path, ReadOptions(image_shape, order))
+    if classes is None:
+        return dots
+    try:
+        return dots.with_classes(classes)
+    except PointsError as error:
+        raise PointsError(f"{path}: {error}") from None
+
+
+def write_points(path: str | os.PathLike[str], dots: Dots, *, extra: Mapping[str, npt.ArrayLike] | None = None) -> None:
+    """Write dots in the format that the suffix of `path` names.
+
+    Parameters
+    ----------
+    path
+        Ends in ``.csv`` (or ``.tsv``).
+    dots
+        The class is written unless it is the only one and has no name.
+    extra
+        Further columns by name, one value per dot, such as the confidence in each.
+
+    Raises
+    ------
+    PointsError
+        No format of that suffix can be written, or a column's length is not the number of dots.
+    OutputError
+        The file cannot be written; nothing is left half-written.
+    """
+    path = Path(path)
+    columns = {name: _column(name, values, len(dots)) for name, values in (extra or {}).items()}
+    for format_ in FORMATS:
+        if format_.write is not None and path.suffix.lower() in format_.suffixes:
+            return format_.write(path, dots, columns)
+    writable = [suffix for format_ in FORMATS if format_.write is not None for suffix in format_.suffixes]
+    raise PointsError(f"{path}: dots cannot be written as {path.suffix or 'that'}; use {' or '.join(writable)}")
+
+
+def find_format(path: Path) -> Format:
+    """Format of a file, by its suffix; where formats share one, by its contents.
+
+    Raises
+    ------
+    PointsError
+        No format fits.
+    """
+    sharing = [format_ for format_ in FORMATS if path.suffix.lower() in format_.suffixes]
+    for format_ in sharing:
+        if len(sharing) == 1 or format_.recognises(path):
+            return format_
+    known = ", ".join(sorted(SUFFIXES))
+    raise PointsError(f"{path}: is in no format of dots that can be read; the suffixes known are {known}")
+
+
+def _column(name: str, values: npt.ArrayLike, length: int) -> list[object]:
+    column: list[object] = np.asarray(values).tolist()
+    if not isinstance(column, list) or len(column) != length:
+        raise PointsError(f"the column {name!r} does not have one value for each of the {length} dots")
+    return column

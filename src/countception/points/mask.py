@@ -1,0 +1,116 @@
+"""Mask images: black, with one bright pixel per object.
+
+The rule
+--------
+Lossless files (PNG, BMP, TIFF; any depth, grey, 1-bit, palette or colour)
+    Every pixel that is not black is one dot, at that pixel's centre; touching pixels are separate dots. All dots must
+    have the same value. This reads the masks of VGG Cells (RGB, red 255) and of MBM (1-bit).
+JPEG files
+    Compression smears a dot over its neighbours and leaves faint specks elsewhere. A pixel is bright if its strongest
+    colour is above 100 of 255, and bright pixels that touch, also at a corner, are one dot, at their mean position.
+    This reads the annotations of the adipocyte data set (red above 100): 155.0 ± 35.8 dots per image.
+
+An image that is plainly something else (a photograph, filled cells, discs instead of dots, black on white) is refused.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from countception.errors import ImageError, PointsError
+from countception.images import SUFFIXES, read_image
+from countception.points.dots import Dots
+from countception.points.format import Format, ReadOptions
+
+JPEG_BRIGHT = 100
+MOST_OF_IMAGE = 0.1
+"""Share of the image that dots can cover; dots of objects cover a hundredth."""
+FEW = 20
+"""So few bright pixels are dots whatever their share, as in very small images."""
+LARGEST_DOT = 4
+"""Mean pixels per group of touching bright pixels from which they must be discs; it is 1.01 in VGG Cells."""
+
+
+def read(path: Path, options: ReadOptions) -> Dots:
+    """Read the dots of a mask image.
+
+    Raises
+    ------
+    PointsError
+        The file cannot be read as an image, has another size than the image it belongs to, or is no mask of dots.
+    """
+    try:
+        pixels = read_image(path)
+    except ImageError as error:
+        raise PointsError(str(error)) from error
+    if options.image_shape is not None and pixels.shape[1:] != tuple(options.image_shape):
+        (mask_height, mask_width), (height, width) = pixels.shape[1:], options.image_shape
+        raise PointsError(
+            f"{path}: the mask is {mask_height} × {mask_width} pixels but its image is {height} × {width} "
+            "(height × width); they must be of one size"
+        )
+    strongest = pixels.max(axis=0)
+    if _is_jpeg(path):
+        bright = strongest > JPEG_BRIGHT
+        _refuse_flood(path, bright)
+        return Dots(_centres(bright))
+    bright = strongest != 0
+    _refuse_flood(path, bright)
+    _refuse_shades(path, pixels[:, bright])
+    _refuse_discs(path, bright)
+    return Dots(np.argwhere(bright).astype(np.float64))
+
+
+def _is_jpeg(path: Path) -> bool:
+    with path.open("rb") as stream:
+        return stream.read(3) == b"\xff\xd8\xff"
+
+
+def _groups(bright: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.int32], int]:
+    """Numbers, from 1, of groups of pixels that touch at a side or a corner."""
+    from scipy import ndimage
+
+    groups, count = ndimage.label(bright, structure=np.ones((3, 3)))
+    return groups, int(count)
+
+
+def _centres(bright: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+    from scipy import ndimage
+
+    groups, count = _groups(bright)
+    return np.array(ndimage.center_of_mass(bright, groups, range(1, count + 1)), np.float64).reshape(-1, 2)
+
+
+def _refuse_flood(path: Path, bright: npt.NDArray[np.bool_]) -> None:
+    count = int(bright.sum())
+    if count > FEW and count > MOST_OF_IMAGE * bright.size:
+        raise PointsError(
+            f"{path}: is no mask of dots, as {100 * count / bright.size:.0f} % of its pixels are not black; "
+            "mark each object by one bright pixel on black, or give a CSV of coordinates"
+        )
+
+
+def _refuse_shades(path: Path, values: npt.NDArray[Any]) -> None:
+    """Refuse dots, ``(channel, N)``, of more than one value: they are smears, numbers of objects, or classes."""
+    kinds = len(np.unique(values, axis=1).T)
+    if kinds > 1:
+        raise PointsError(
+            f"{path}: is no mask of dots, as its bright pixels have {kinds} different values; "
+            "give all dots one value on black, or, if the values are classes, a CSV with a class column"
+        )
+
+
+def _refuse_discs(path: Path, bright: npt.NDArray[np.bool_]) -> None:
+    _, count = _groups(bright)
+    if count and bright.sum() >= LARGEST_DOT * count:
+        raise PointsError(
+            f"{path}: is no mask of dots, as its {count} marks have {bright.sum() / count:.1f} pixels each; "
+            "mark each object by a single pixel, or give a CSV of coordinates"
+        )
+
+
+FORMAT = Format("mask image", tuple(sorted(SUFFIXES)), read)

@@ -1,0 +1,175 @@
+"""Tables of dots: CSV files with one row per object.
+
+The header says what the columns are, in any order and case: ``x`` and ``y``, or napari's ``axis-0`` (y) and ``axis-1``
+(x); then, if there is one, a class under ``class``, ``label`` or ``type``. Other columns are left alone. Columns are
+parted by commas, semicolons or tabs; where commas do not part columns they may be decimal signs, as spreadsheets write
+in much of Europe. Coordinates are in pixels, a whole number is a pixel's centre.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from countception.errors import PointsError
+from countception.files import whole_file
+from countception.images import natural_key
+from countception.points.dots import DEFAULT_CLASSES, Dots
+from countception.points.format import Format, Order, ReadOptions
+
+COORDINATES = (("y", "x"), ("axis-0", "axis-1"))
+CLASSES = ("class", "label", "type")
+
+
+@dataclass(frozen=True)
+class Table:
+    """The text of a table: rows that are not blank, with their line numbers from 1."""
+
+    path: Path
+    delimiter: str
+    rows: list[tuple[int, list[str]]]
+
+
+@dataclass(frozen=True)
+class _Columns:
+    y: int
+    x: int
+    label: int | None = None
+    names: tuple[str, ...] = ()
+
+
+def read(path: Path, options: ReadOptions) -> Dots:
+    """Read the dots of a table.
+
+    Raises
+    ------
+    PointsError
+        No header and no `order`, unknown columns, or a row that is no dot; the sentence gives the line.
+    """
+    table = read_table(path)
+    columns, rows = _columns(table, options.order)
+    points = np.empty((len(rows), 2))
+    classes: list[str] = []
+    for i, (line, cells) in enumerate(rows):
+        if columns.names and any(cells[len(columns.names) :]):
+            raise PointsError(
+                f"{path}, line {line}: has {len(cells)} values for {len(columns.names)} columns; "
+                "are there decimal commas in a file that commas part?"
+            )
+        points[i] = _number(table, line, cells, columns.y), _number(table, line, cells, columns.x)
+        if columns.label is not None:
+            classes.append(_cell(table, line, cells, columns.label))
+            if not classes[-1]:
+                raise PointsError(f"{path}, line {line}: the class is missing; every dot must have one, or none")
+    names = tuple(sorted(set(classes), key=natural_key)) or DEFAULT_CLASSES
+    index = {name: k for k, name in enumerate(names)}
+    return Dots(points, np.array([index[name] for name in classes], np.int64), names)
+
+
+def write(path: Path, dots: Dots, extra: Mapping[str, Sequence[object]]) -> None:
+    """Write columns ``x,y``, then the class where classes have names, then `extra`; numbers read back exactly."""
+    has_classes = dots.class_names != DEFAULT_CLASSES
+    header = ["x", "y", *(["class"] if has_classes else []), *extra]
+    with whole_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, delimiter="\t" if path.suffix.lower() == ".tsv" else ",", lineterminator="\n")
+        writer.writerow(header)
+        for i, (y, x) in enumerate(dots.points.tolist()):
+            label = [dots.class_names[dots.labels[i]]] if has_classes else []
+            writer.writerow([repr(x), repr(y), *label, *(column[i] for column in extra.values())])
+
+
+def read_table(path: Path) -> Table:
+    """Read the cells of a CSV file, stripped of white space.
+
+    Raises
+    ------
+    PointsError
+        The file cannot be read, or is no UTF-8 text.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        first = next((line for line in text.splitlines() if line.strip()), "")
+        delimiter = next((mark for mark in "\t;" if mark in first), ",")  # a comma beside these is a decimal sign
+        reader = csv.reader(io.StringIO(text), delimiter=delimiter, skipinitialspace=True)
+        rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
+    except UnicodeDecodeError:
+        raise PointsError(f"{path}: is no UTF-8 text; save the table as CSV (UTF-8)") from None
+    except csv.Error as error:
+        raise PointsError(f"{path}: is no table ({error}); save it as CSV (UTF-8)") from error
+    except OSError as error:
+        raise PointsError(f"{path}: cannot be read: {error.strerror or error}") from error
+    return Table(path, delimiter, [(line, cells) for line, cells in rows if any(cells)])
+
+
+def _columns(table: Table, order: Order | None) -> tuple[_Columns, list[tuple[int, list[str]]]]:
+    """Find which columns are what, and the rows below the header."""
+    if order not in (None, "xy", "yx"):
+        raise PointsError(f"{table.path}: the order of the columns cannot be {order!r}; it is 'xy' or 'yx'")
+    if not table.rows:
+        if order is not None:
+            return _Columns(0, 1), []
+        raise PointsError(f"{table.path}: the file is empty; an image without objects has the header x,y alone")
+    line, first = table.rows[0]
+    if not all(_is_number(cell, table.delimiter) for cell in first if cell):
+        return _header(table.path, first), table.rows[1:]
+    if order is None:
+        raise PointsError(
+            f"{table.path}: has no header; put x,y or y,x in its first line, or say the order of the columns (xy or yx)"
+        )
+    if any(len([cell for cell in cells if cell]) > 2 for _, cells in table.rows):
+        raise PointsError(
+            f"{table.path}, line {line}: has no header and more than two columns; put a header such as x,y,class first"
+        )
+    return _Columns(order.index("y"), order.index("x"), names=("", "")), table.rows
+
+
+def _header(path: Path, cells: list[str]) -> _Columns:
+    names = tuple(cell.lower() for cell in cells)
+    pairs = [pair for pair in COORDINATES if set(pair) <= set(names)]
+    labels = [name for name in CLASSES if name in names]
+    used = [*(name for pair in pairs for name in pair), *labels[:1]]
+    if len(pairs) != 1 or any(names.count(name) > 1 for name in used):
+        raise PointsError(
+            f"{path}: its columns are {', '.join(cells)}, where x and y once each (or axis-0 and axis-1) are needed"
+        )
+    if "axis-2" in names:
+        raise PointsError(f"{path}: its dots have three coordinates or more; export those of one plane")
+    y, x = pairs[0]
+    return _Columns(names.index(y), names.index(x), names.index(labels[0]) if labels else None, names)
+
+
+def _cell(table: Table, line: int, cells: list[str], column: int) -> str:
+    if column >= len(cells):
+        raise PointsError(f"{table.path}, line {line}: has only {len(cells)} values; is the file cut off?")
+    return cells[column]
+
+
+def _number(table: Table, line: int, cells: list[str], column: int) -> float:
+    text = _cell(table, line, cells, column)
+    if not _is_number(text, table.delimiter):
+        raise PointsError(f"{table.path}, line {line}: {text!r} is no number; mend or remove that row")
+    value = float(_decimal(text, table.delimiter))
+    if not math.isfinite(value):
+        raise PointsError(f"{table.path}, line {line}: {text!r} is no place in an image; mend or remove that row")
+    return value
+
+
+def _is_number(text: str, delimiter: str) -> bool:
+    try:
+        float(_decimal(text, delimiter))
+    except ValueError:
+        return False
+    return "_" not in text  # which Python would read over
+
+
+def _decimal(text: str, delimiter: str) -> str:
+    return text if delimiter == "," else text.replace(",", ".", 1)
+
+
+FORMAT = Format("table", (".csv", ".tsv"), read, write)
