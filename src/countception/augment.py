@@ -31,7 +31,7 @@ def augment(example: Example, config: AugmentConfig, side: int, rng: np.random.G
     Where the image is smaller than the crop, it lies at a random place in it with zeros around it, as on a canvas.
     """
     zoom = float(np.exp(rng.uniform(-config.zoom, config.zoom)))
-    starts = [_start(length, side / zoom, rng) for length in example.image.shape[1:]]
+    starts = [_start(length, side / zoom, config.overhang, rng) for length in example.image.shape[1:]]
     image, points = _cut(example, zoom, starts, side)
     if config.flips:
         image, points = _turn(image, points, int(rng.integers(8)))
@@ -43,11 +43,13 @@ def augment(example: Example, config: AugmentConfig, side: int, rng: np.random.G
     return Example(np.ascontiguousarray(image, np.float32), points[kept], example.labels[kept])
 
 
-def _start(length: int, seen: float, rng: np.random.Generator) -> float:
+def _start(length: int, seen: float, overhang: int, rng: np.random.Generator) -> float:
     """Where the crop begins along an axis, in pixels of the image, measured at the pixels' edges."""
     slack = length - seen
-    start = rng.uniform(min(slack, 0), max(slack, 0))
-    return float(np.round(start))
+    low, high = min(slack, 0.0), max(slack, 0.0)
+    if slack > 0:
+        low, high = low - overhang, high + overhang
+    return float(np.round(rng.uniform(low, high)))
 
 
 def _cut(example: Example, zoom: float, starts: list[float], side: int) -> tuple[Pixels, Points]:

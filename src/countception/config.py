@@ -57,6 +57,8 @@ class AugmentConfig(_Frozen):
 
     crop: int | None = Field(256, ge=32)
     """Side of the square crops trained on, in working pixels; None takes whole images."""
+    overhang: int = Field(16, ge=0)
+    """How far, in working pixels, a crop may reach beyond the image, so that borders look as they do in counting."""
     flips: bool = True
     """Flips and transposition (the eight symmetries of the square)."""
     zoom: float = Field(0.0, ge=0, le=1)
@@ -92,8 +94,8 @@ class TrainingConfig(_Frozen):
     average: float = Field(0.99, ge=0, lt=1)
     """Decay of the running average of the weights that is evaluated and saved; 0 uses the weights themselves."""
     settle_norm: bool = True
-    """Before each evaluation, estimate the statistics of batch normalisation anew on the unaugmented training images:
-    those of few, small, augmented batches drift, and the counts with them."""
+    """Before each evaluation, estimate the statistics of batch normalisation anew: those gathered while the weights
+    changed drift from what the averaged weights need, and the counts with them."""
     evaluations: int = Field(20, ge=1)
     """How often, in all, the validation images are counted; each is also a point to resume from."""
     patience: int | None = Field(None, ge=1)
@@ -151,7 +153,7 @@ RECIPES: dict[str, Config] = {
             average=0.0,
             settle_norm=False,
             evaluations=1000,
-            augment=AugmentConfig(crop=None, flips=False),
+            augment=AugmentConfig(crop=None, overhang=0, flips=False),
         ),
         calibrate=False,
     ),
@@ -195,7 +197,8 @@ def parse(values: dict[str, Any]) -> Config:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the configuration"
-        raise ConfigError(f"{where}: {first['msg']} (got {first['input']!r})") from None
+        got = "" if isinstance(first["input"], dict) else f" (got {first['input']!r})"
+        raise ConfigError(f"{where}: {first['msg'].removeprefix('Value error, ')}{got}") from None
 
 
 def updated(config: Config, changes: dict[str, Any]) -> Config:
@@ -211,6 +214,8 @@ def updated(config: Config, changes: dict[str, Any]) -> Config:
         *path, last = key.split(".")
         place = values
         for part in path:
-            place = place[part]
+            place = place.setdefault(part, {})  # an unknown part is refused with the rest
+            if not isinstance(place, dict):
+                raise ConfigError(f"{key}: {part} is a single value, it has no {last}")
         place[last] = value
     return parse(values)

@@ -186,7 +186,7 @@ def _prepare(
 ) -> tuple[Trainer, Normalisation, float]:
     place = choose_device(device)
     torch.manual_seed(config.training.seed)
-    scale = config.scale.factor or find_scale([sample.dots.points for sample in training], config.scale)
+    scale = find_scale([sample.dots.points for sample in training], config.scale)
     normalisation = learn([sample.image for sample in training])
     examples = [_example(sample, normalisation, scale) for sample in training]
     network = build(config.network)

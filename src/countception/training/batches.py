@@ -37,7 +37,7 @@ class Batches:
         multiple = self.network.layout.field.multiple
         largest = max(max(example.image.shape[1:]) for example in self.examples)
         side = min(largest, self.config.augment.crop or largest)
-        return ceil_div(side, multiple) * multiple
+        return max(2, ceil_div(side, multiple)) * multiple  # normalisation needs more than one entry at the coarsest
 
     def order(self, epoch: int) -> np.ndarray:
         """The shuffled images of an epoch."""

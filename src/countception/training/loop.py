@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from countception import calibration, targets
 from countception.augment import Example
 from countception.canvas import Canvas
-from countception.config import AugmentConfig, Config, TrainingConfig
+from countception.config import Config, TrainingConfig
 from countception.networks.base import Network
 from countception.predict import autocast_dtype, raw_map, run
 from countception.training import state as checkpoints
@@ -25,7 +25,7 @@ from countception.training.schedule import Length, evaluations_due, learning_rat
 from countception.training.state import Record, State
 
 CHECKPOINT_SECONDS = 20.0
-SETTLE_IMAGES, SETTLE_SIDE = 24, 512
+SETTLE_BATCHES = 12
 
 
 @dataclass(frozen=True)
@@ -250,21 +250,21 @@ class Trainer:
 
 @torch.no_grad()
 def settle(network: Network, batches: Batches, dtype: torch.dtype | None) -> None:
-    """Estimate batch normalisation's statistics on unaugmented training images (at most `SETTLE_IMAGES` of them)."""
+    """Estimate batch normalisation's statistics anew, as the plain mean over `SETTLE_BATCHES` training batches.
+
+    They must be batches like those that the weights were trained with: statistics of single or of unaugmented images
+    differ enough to bias the counts by several per cent.
+    """
     norms = [layer for layer in network.modules() if isinstance(layer, nn.BatchNorm2d)]
     momenta = [layer.momentum for layer in norms]
-    plain = batches.config.model_copy(
-        update={"augment": AugmentConfig(crop=SETTLE_SIDE, flips=False), "batch": 1, "seed": 0}
-    )
-    images = Batches(batches.examples, plain, network)
     network.eval()
     for layer in norms:
         layer.reset_running_stats()
-        layer.momentum = None  # a plain mean over the images
+        layer.momentum = None  # a plain mean
         layer.train()
-    for step in range(min(SETTLE_IMAGES, images.per_epoch)):
-        canvas = images[step][0].to(next(network.parameters()).device)
-        run(network, canvas, dtype)
+    device = next(network.parameters()).device
+    for step in range(SETTLE_BATCHES):
+        run(network, batches[step][0].to(device), dtype)
     for layer, momentum in zip(norms, momenta, strict=True):
         layer.momentum = momentum
     network.eval()

@@ -1,0 +1,258 @@
+"""Training really trains, repeats itself, survives being killed, and refuses what cannot be trained on."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from countception.config import recipe
+from countception.counter import Counter
+from countception.dataset import Sample
+from countception.errors import ConfigError, CountceptionError, DatasetError, ModelFileError, OutputError
+from countception.evaluate.metrics import predict_average_mae
+from countception.points import Dots
+from countception.training import Progress, configure, train
+from countception.training.schedule import Length, evaluations_due, learning_rate
+
+sys.path.insert(0, str(Path(__file__).parent))
+from helpers_blobs import QUICK, blobs
+
+HERE = Path(__file__).parent
+
+
+def weights(counter: Counter) -> dict[str, torch.Tensor]:
+    return counter.model.network.state_dict()
+
+
+def same(a: Counter, b: Counter) -> bool:
+    return all(torch.equal(value, weights(b)[name]) for name, value in weights(a).items())
+
+
+def mae(counter: Counter, samples: list[Sample]) -> float:
+    counts = [counter.count(np.moveaxis(sample.image, 0, -1)).value for sample in samples]
+    return float(np.mean([abs(c - len(s.dots)) for c, s in zip(counts, samples, strict=True)]))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("network", "steps", "share"), [("boxnet", 120, 0.35), ("count_ception", 60, 0.7), ("fcrn_a", 120, 0.7)]
+)
+def test_every_network_learns_to_count(network: str, steps: int, share: float) -> None:
+    """Far better than predicting the average, on images it has not seen."""
+    changes = {**QUICK, "network.name": network, "training.steps": steps, "network.width": 0.5}
+    if network == "count_ception":
+        changes["training.augment.crop"] = 32
+    counter = train(blobs(12), valid=blobs(6, seed=1), changes=changes)
+    test = blobs(20, seed=2)
+    average = predict_average_mae([len(s.dots) for s in test], counter.model.trained_on["mean_count"])
+    assert mae(counter, test) < share * average
+
+
+@pytest.mark.slow
+def test_classes_are_counted_apart() -> None:
+    data = blobs(12, channels=2, classes=2)
+    changes = {**QUICK, "training.steps": 200, "network.width": 0.5}
+    counter = train(data, valid=blobs(6, seed=1, channels=2, classes=2), changes=changes)
+    errors, totals = [], []
+    for sample in blobs(10, seed=2, channels=2, classes=2):
+        count = counter.count(np.moveaxis(sample.image, 0, -1))
+        true = np.bincount(sample.dots.labels, minlength=2)
+        assert list(count.by_class) == ["kind 0", "kind 1"]
+        assert sum(count.by_class.values()) == pytest.approx(count.value)
+        errors.append(np.abs(np.array(list(count.by_class.values())) - true).mean())
+        totals.append(true)
+    assert np.mean(errors) < 0.6 * np.abs(np.array(totals) - np.mean(totals)).mean()
+
+
+def test_a_seed_decides_everything() -> None:
+    first = train(blobs(6), changes=QUICK)
+    assert same(first, train(blobs(6), changes=QUICK))
+    assert not same(first, train(blobs(6), changes={**QUICK, "training.seed": 1}))
+
+
+@pytest.mark.slow
+def test_a_killed_training_resumes_to_the_same_result(tmp_path: Path) -> None:
+    """`kill -9` in the middle, then resume: weights, curve and calibration are those of an undisturbed training."""
+    changes = {**QUICK, "training.steps": 60, "training.evaluations": 12}
+    out = tmp_path / "killed.count"
+    script = f"""
+import sys; sys.path.insert(0, {str(HERE)!r})
+from helpers_blobs import blobs
+from countception.training import loop, train
+loop.CHECKPOINT_SECONDS = 0.0
+train(blobs(8), changes={changes!r}, out={str(out)!r})
+"""
+    process = subprocess.Popen([sys.executable, "-c", script], env={**os.environ, "OMP_NUM_THREADS": "1"})
+    checkpoint = Path(f"{out}.checkpoint")
+    deadline = time.monotonic() + 120
+    while not checkpoint.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert checkpoint.exists()
+    assert not out.exists()
+
+    steps: list[int] = []
+    resumed = train(blobs(8), changes=changes, out=out, resume=True, report=lambda p: steps.append(p.step))
+    straight = train(blobs(8), changes=changes)
+    assert steps[0] > 1, "it began anew instead of going on"
+    assert same(resumed, straight)
+    assert resumed.model.calibration == straight.model.calibration
+    curves = [[(r.step, r.loss, r.valid_mae) for r in counter.history] for counter in (resumed, straight)]
+    assert curves[0] == curves[1]
+    assert not checkpoint.exists()
+
+
+def test_ctrl_c_keeps_the_best_so_far_and_can_be_resumed(tmp_path: Path) -> None:
+    out = tmp_path / "model.count"
+    changes = {**QUICK, "training.steps": 20}
+
+    def interrupt(progress: Progress) -> None:
+        if progress.step == 7:
+            raise KeyboardInterrupt
+
+    stopped = train(blobs(6), changes=changes, out=out, report=interrupt)
+    assert stopped.interrupted
+    assert Counter.load(out).model.trained_on["steps"] == 5
+    with pytest.raises(ConfigError, match="unfinished training"):
+        train(blobs(6), changes=changes, out=out)
+    finished = train(blobs(6), changes=changes, out=out, resume=True)
+    assert not finished.interrupted
+    assert same(finished, train(blobs(6), changes=changes))
+
+
+def test_ctrl_c_before_any_evaluation_still_gives_a_model() -> None:
+    def interrupt(progress: Progress) -> None:
+        raise KeyboardInterrupt
+
+    assert train(blobs(4), changes=QUICK, report=interrupt).interrupted
+
+
+def test_a_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:
+    out = tmp_path / "model.count"
+
+    def interrupt(progress: Progress) -> None:
+        raise KeyboardInterrupt
+
+    train(blobs(4), changes=QUICK, out=out, report=interrupt)
+    with pytest.raises(ModelFileError, match="other options or other data"):
+        train(blobs(5), changes=QUICK, out=out, resume=True)
+    Path(f"{out}.checkpoint").write_bytes(b"nonsense")
+    with pytest.raises(ModelFileError, match="cannot be resumed from"):
+        train(blobs(4), changes=QUICK, out=out, resume=True)
+
+
+def test_a_time_budget_ends_the_training_with_a_low_learning_rate() -> None:
+    counter = train(blobs(4), changes={**QUICK, "training.steps": None, "training.seconds": 3.0})
+    assert 2.9 <= counter.model.trained_on["seconds"] < 20
+    assert counter.history[-1].learning_rate < 0.2 * recipe("default").training.learning_rate
+    assert counter.config.training.steps is None
+
+
+def test_the_best_weights_are_those_of_the_least_validation_error() -> None:
+    counter = train(blobs(8), changes={**QUICK, "training.steps": 24, "training.evaluations": 8})
+    best = min(counter.history, key=lambda record: record.valid_mae)
+    assert counter.model.trained_on["steps"] == best.step
+    assert counter.model.validation["mae"] == pytest.approx(best.valid_mae, rel=1e-5)
+
+
+def test_the_saved_validation_counts_are_what_the_counter_counts() -> None:
+    valid = blobs(3, seed=5)
+    counter = train(blobs(4), valid=valid, changes=QUICK)
+    counted = [counter.count(np.moveaxis(sample.image, 0, -1)).value for sample in valid]
+    assert counted == pytest.approx(counter.model.validation["counts"], rel=1e-4)
+
+
+def test_patience_stops_early() -> None:
+    changes = {**QUICK, "training.steps": 400, "training.evaluations": 200, "training.patience": 3}
+    changes["training.learning_rate"] = 1e-9
+    changes["training.settle_norm"] = False
+    counter = train(blobs(4), changes=changes)
+    assert counter.model.trained_on["steps_in_all"] < 400
+
+
+def test_epochs_show_each_image_once() -> None:
+    changes = {**QUICK, "training.steps": None, "training.epochs": 3, "training.batch": 2}
+    counter = train(blobs(6), valid=blobs(1, seed=9), changes=changes)
+    assert counter.model.trained_on["steps_in_all"] == 9
+    assert counter.history[-1].epoch == 3
+
+
+def test_the_papers_recipe() -> None:
+    """Its network and schedule as published, on a small window so that a test can afford it."""
+    changes = {"network.window": 8, "network.width": 0.25, "training.epochs": 2, "training.evaluations": 2}
+    counter = train(blobs(3, side=32), config="paper", changes=changes)
+    assert counter.config.network.name == "count_ception"
+    assert counter.config.training.loss == "l1"
+    assert counter.config.training.learning_rate == 0.005
+    assert counter.model.calibration.factor == 1.0
+
+
+@pytest.mark.parametrize(
+    ("data", "changes", "kind", "words"),
+    [
+        (blobs(1), {}, DatasetError, "1 image with dots is too few"),
+        ([], {}, DatasetError, "no samples"),
+        ([Sample(s.image, Dots(np.zeros((0, 2))), s.name) for s in blobs(3)], {}, DatasetError, "none of the"),
+        ([*blobs(2), *blobs(1, channels=3)], {}, DatasetError, "channels"),
+        (blobs(3), {"network.name": "resnet"}, ConfigError, "there is no network 'resnet'"),
+        (blobs(3), {"network.window": 18, "network.stride": 4}, ConfigError, "stride"),
+        (blobs(3), {"training.learn_rate": 1}, ConfigError, "learn_rate"),
+        (blobs(3), {"trainning.seed": 1}, ConfigError, "trainning"),
+        (blobs(3), {"training.batch": 0}, ConfigError, "batch"),
+        (blobs(3), {"training.steps": 3, "training.epochs": 2}, ConfigError, "exactly one"),
+    ],
+)
+def test_what_cannot_be_trained_is_one_sentence(
+    data: list[Sample], changes: dict[str, Any], kind: type[CountceptionError], words: str
+) -> None:
+    with pytest.raises(kind, match=words) as error:
+        train(data, changes={**QUICK, **changes})
+    assert "\n" not in str(error.value)
+
+
+def test_validation_must_fit_the_training_images() -> None:
+    with pytest.raises(DatasetError, match="3 channels"):
+        train(blobs(2), valid=blobs(1, channels=3), changes=QUICK)
+    with pytest.raises(ConfigError, match="between 0 and 1"):
+        train(blobs(3), valid=1.5, changes=QUICK)
+    with pytest.raises(DatasetError, match="classes"):
+        train(blobs(2), valid=blobs(1, classes=2), changes=QUICK)
+
+
+def test_an_unwritable_place_is_found_before_training(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot write"):
+        train(blobs(3), changes=QUICK, out=tmp_path / "file" / "model.count")
+
+
+def test_tiny_images_can_be_trained_on_and_counted() -> None:
+    """Smaller than the window, down to a single pixel."""
+    counter = train(blobs(3, side=9), changes=QUICK)
+    assert np.isfinite(counter.count(np.zeros((1, 1), np.uint8)).value)
+    assert np.isfinite(counter.count(np.zeros((3, 200), np.uint8)).value)
+
+
+def test_schedule_runs_from_warm_up_to_the_end() -> None:
+    config = recipe("default").training
+    rates = [learning_rate(config, p) for p in np.linspace(0, 1, 201)]
+    assert max(rates) == pytest.approx(config.learning_rate, rel=0.01)
+    assert rates[-1] == pytest.approx(0.01 * config.learning_rate)
+    assert evaluations_due(config, 1.0) == config.evaluations
+    assert Length(None, 10.0).progress(5, 2.5) == 0.25
+    assert Length(10, None).progress(5, 99.0) == 0.5
+
+
+def test_changing_the_length_replaces_the_old_one() -> None:
+    config = configure("default", {"training.seconds": 60})
+    assert (config.training.steps, config.training.seconds) == (None, 60)
+    assert configure("default", {"network.name": "fcrn_a"}).training.loss == "l2"
