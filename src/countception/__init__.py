@@ -1,0 +1,84 @@
+"""Count objects in images after learning from a few dots.
+
+>>> import countception
+>>> counter = countception.train("cells/", out="cells.count")        # doctest: +SKIP
+>>> counter.count("new.png").value                                   # doctest: +SKIP
+
+The names below are the public interface. They are imported when first used, so that `import countception` is quick and
+needs no torch.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from countception._version import __version__
+from countception.errors import CountceptionError
+
+if TYPE_CHECKING:
+    from countception.batch import count_files
+    from countception.config import Config, recipe
+    from countception.counter import Count, Counter
+    from countception.dataset import load_dataset, read_dataset
+    from countception.evaluate.evaluation import evaluate
+    from countception.inspection import inspect
+    from countception.simulate import simulate, simulate_dataset
+    from countception.training import train
+
+_HOMES = {
+    "Config": "config",
+    "Count": "counter",
+    "Counter": "counter",
+    "count_files": "batch",
+    "evaluate": "evaluate.evaluation",
+    "inspect": "inspection",
+    "load_dataset": "dataset",
+    "read_dataset": "dataset",
+    "recipe": "config",
+    "simulate": "simulate",
+    "simulate_dataset": "simulate",
+    "train": "training",
+}
+
+__all__ = [  # noqa: RUF022 - in the order of use
+    "train",
+    "Counter",
+    "Count",
+    "count_files",
+    "evaluate",
+    "inspect",
+    "read_dataset",
+    "load_dataset",
+    "simulate",
+    "simulate_dataset",
+    "Config",
+    "recipe",
+    "CountceptionError",
+    "__version__",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+class _Package(ModuleType):
+    """`evaluate` and `simulate` name both a function and its module: here the function wins, whichever comes first."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not (name in _HOMES and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

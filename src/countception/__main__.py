@@ -1,0 +1,5 @@
+"""`python -m countception`: the command line."""
+
+from countception.cli import main
+
+main()

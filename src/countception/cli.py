@@ -1,0 +1,335 @@
+"""The command line: each command reads its options, calls the Python API and prints what it returns.
+
+Nothing heavy is imported before a command runs, so that `countception --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from countception import options as given
+from countception._version import __version__
+from countception.errors import CountceptionError
+
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, as shells have it."""
+
+
+class _Commands(TyperGroup):
+    """Commands whose expected errors are one sentence and an exit status."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except CountceptionError as error:
+            _say(f"countception: {error}")
+            raise typer.Exit(1) from None
+        except KeyboardInterrupt:
+            _say("countception: interrupted")
+            raise typer.Exit(INTERRUPTED) from None
+
+
+app = typer.Typer(
+    name="countception",
+    cls=_Commands,
+    rich_markup_mode=None,  # plain help answers in half the time
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+
+def main() -> None:
+    """Run the command line."""
+    app(prog_name="countception")
+
+
+def _say(text: str) -> None:
+    typer.echo(text, err=True)
+
+
+def _version(asked: bool) -> None:  # noqa: FBT001 - typer calls it so
+    if asked:
+        typer.echo(f"countception {__version__}")
+        raise typer.Exit
+
+
+Version = Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")]
+
+
+@app.callback()
+def _root(*, version: Version = False) -> None:
+    r"""Count objects in images after learning from a few dots.
+
+    Mark every object in some images with a dot, train a counter on them, and count new images:
+
+    \b
+      countception inspect cells/                    what is in the folder?
+      countception train cells/ -o cells.count       learn to count
+      countception evaluate cells.count more-cells/  how far off are the counts?
+      countception count cells.count new/ -o counts.csv
+
+    No data at hand? `countception demo` makes its own and shows everything in five minutes.
+    """
+
+
+@app.command()
+def train(
+    data: given.Data,
+    *,
+    out: given.ModelFile,
+    time_budget: given.TimeBudget = None,
+    steps: given.Steps = None,
+    epochs: given.Epochs = None,
+    valid: given.Valid = None,
+    recipe: given.Recipe = "default",
+    network: given.Network = None,
+    window: given.Window = None,
+    scale: given.Scale = None,
+    seed: given.TrainingSeed = None,
+    settings: given.Settings = None,
+    order: given.Order = None,
+    device: given.Device = None,
+    resume: given.Resume = False,
+    tensorboard: given.TensorBoard = None,
+) -> None:
+    r"""Learn to count from images with dots.
+
+    DATA is a folder with images and, for each, dots of the same name, as a mask image or a CSV file, beside it or in
+    `images/` and `points/` (or `annotations/`); or a manifest: a CSV file with columns image and dots.
+
+    Without a length the recipe's own is used. A quarter of the images, or those of --valid, are not learned from: the
+    weights that count them best are kept. Beside the model, <name>.curve.csv and <name>.curve.png show how the training
+    went. Ctrl-C keeps the best so far; repeat the command with --resume to go on.
+
+    \b
+      countception train cells/ -o cells.count --time-budget 10m
+      countception train cells/ -o paper.count --recipe paper --valid more-cells/
+    """
+    from countception import progress, report, training
+    from countception.files import check_writable
+
+    changes = given.read_settings(settings or [])
+    named = {"training.steps": steps, "training.epochs": epochs, "network.name": network, "network.window": window}
+    changes |= {key: value for key, value in {**named, "training.seed": seed}.items() if value is not None}
+    if time_budget is not None:
+        changes["training.seconds"] = progress.parse_duration(time_budget)
+    if scale is not None:
+        changes["scale.factor"] = given.read_scale(scale)
+    for path in report.curve_paths(out):
+        check_writable(path)
+    validation = given.read_valid(valid)
+    with progress.training_report(tensorboard) as shown:
+        counter = training.train(
+            given.read_data(data, order),
+            valid=given.read_data(validation, order) if isinstance(validation, str) else validation,
+            out=out,
+            config=recipe,
+            changes=changes,
+            device=device,
+            resume=resume,
+            report=shown,
+        )
+    table, picture = report.write_curve(counter.history, out)
+    figures = counter.model.validation
+    typer.echo(f"{out}: off by {figures['mae']:.2f} objects per image on {figures['images']} validation images")
+    typer.echo(f"training curve: {table}, {picture}")
+    if counter.interrupted:
+        _say("interrupted: the best weights so far are saved; go on with --resume")
+        raise typer.Exit(INTERRUPTED)
+
+
+@app.command()
+def count(
+    model: given.Model,
+    images: given.Images,
+    *,
+    out: given.CountsFile = None,
+    overlays: given.Overlays = None,
+    maps: given.Maps = None,
+    flips: given.Flips = False,
+    shifts: given.Shifts = None,
+    tile: given.Tile = None,
+    page: given.Page = None,
+    axis: given.Axis = None,
+    device: given.Device = None,
+) -> None:
+    r"""Count the objects in images.
+
+    Writes a CSV file with columns image and count, then count_<class> where there are several classes, width, height,
+    overlay and map where asked for, and error. Counts are fractional, as the network estimates them: the file keeps
+    three decimals; on the screen and in overlays they are rounded to the nearest whole number.
+
+    An image that cannot be counted is named at the end and in the column error; the others are counted, and the exit
+    status is 1. The sum of a count map over the redundancy in its ImageDescription is the count.
+
+    \b
+      countception count cells.count new/ 'old/*.tif' -o counts.csv --overlays pictures/
+    """
+    from countception import batch, console
+    from countception.counter import Counter
+    from countception.progress import file_bar
+
+    counter = Counter.load(model, device=device)
+    with file_bar("counting") as shown:
+        rows = batch.count_files(
+            counter,
+            images,
+            out=out,
+            overlays=overlays,
+            maps=maps,
+            report=shown,
+            flips=flips or None,
+            shifts=shifts,
+            tile=tile,
+            page=page,
+            axis=given.read_axis(axis),
+        )
+    if out is None and sys.stdout.isatty():
+        console.show_rows(rows)
+    elif out is None:
+        batch.write_rows(sys.stdout, rows)
+    failed = [row for row in rows if row.error]
+    total = sum(row.count or 0.0 for row in rows)
+    _say(f"{len(rows) - len(failed)} images counted, {total:.0f} objects" + (f": {out}" if out else ""))
+    if failed:
+        _say(f"{len(failed)} could not be counted:")
+        for row in failed:
+            _say(f"  {row.error}")
+        raise typer.Exit(1)
+
+
+@app.command()
+def evaluate(
+    model: given.Model,
+    data: given.Data,
+    *,
+    json: given.JsonFile = None,
+    csv: given.CsvFile = None,
+    plot: given.PlotFile = None,
+    report: given.ReportFile = None,
+    flips: given.Flips = False,
+    shifts: given.Shifts = None,
+    tile: given.Tile = None,
+    order: given.Order = None,
+    device: given.Device = None,
+) -> None:
+    r"""Compare counts with the truth on images with dots.
+
+    Shows the true count, the count and the error of each image, and over all of them the mean absolute error (MAE), the
+    root mean squared error (RMSE), the bias (count minus true count) and the relative error (sum of absolute errors
+    over sum of true counts), beside the MAE of always saying the average count of the training images.
+
+    \b
+      countception evaluate cells.count more-cells/ --report report.html
+    """
+    from countception import console
+    from countception.counter import Counter
+    from countception.evaluate import evaluation
+    from countception.files import check_writable
+    from countception.progress import file_bar
+    from countception.report import write_json, write_report
+
+    for path in (json, csv, plot, report):
+        if path is not None:
+            check_writable(path)
+    counter = Counter.load(model, device=device)
+    with file_bar("counting") as shown:
+        result = evaluation.evaluate(
+            counter,
+            given.read_data(data, order),
+            pictures=report is not None,
+            report=shown,
+            flips=flips or None,
+            shifts=shifts,
+            tile=tile,
+        )
+    console.show_evaluation(result)
+    if json is not None:
+        write_json(json, result.to_dict())
+    if csv is not None:
+        result.write_csv(csv)
+    if plot is not None:
+        result.write_plot(plot)
+    if report is not None:
+        write_report(report, result, counter)
+
+
+@app.command()
+def inspect(
+    data: given.Data, *, json: given.JsonFile = None, plot: given.PlotFile = None, order: given.Order = None
+) -> None:
+    """Show what a data set holds, before anything is trained on it.
+
+    Pairs, files without a partner by name, sizes, how many dots the images have, duplicate dots and dots outside the
+    image, and the spacing of the dots, with the scale and counting window that training would choose from it.
+    """
+    from countception import console
+    from countception.inspection import inspect as look
+    from countception.report import write_json
+
+    found = look(data, order=given.read_order(order))
+    console.show_inspection(found)
+    if json is not None:
+        write_json(json, found.to_dict())
+    if plot is not None and found.counts is not None:
+        from countception import plots
+
+        plots.save_figure(plots.histogram(found.counts.histogram, found.counts.edges), plot)
+
+
+@app.command()
+def info(model: given.Model) -> None:
+    """Show what a model file holds: network, scale, calibration, training and validation."""
+    from countception.model_file import load
+    from countception.report import facts
+
+    for name, value in facts(load(model)):
+        typer.echo(f"{name + ':':<17} {value}")
+
+
+@app.command()
+def simulate(
+    out: given.Folder,
+    *,
+    number: given.Number = 20,
+    seed: given.Seed = 0,
+    look: given.Look = "fluorescence",
+    size: given.Size = None,
+    counts: given.Counts = None,
+) -> None:
+    r"""Make microscope images with known dots, to try things out on.
+
+    fluorescence: overlapping cells, more or less out of focus, on a dark background; stained: nuclei in tissue, in
+    bright field; membranes: cells that touch, as in fat tissue; random: everything drawn at random. Writes images/ and
+    points/ into OUT. Image number i depends on the seed, the look and i alone.
+
+    \b
+      countception simulate cells/ -n 20 --look stained
+    """
+    from countception.simulate import simulate_dataset
+
+    sides, objects = given.read_pair(size, "--size"), given.read_pair(counts, "--counts")
+    made = simulate_dataset(out, number, seed=seed, look=look, size=sides, counts=objects)
+    typer.echo(f"{out}: {len(made)} images with dots")
+
+
+@app.command()
+def demo(*, out: given.DemoFolder = Path("demo"), time_budget: given.DemoTime = "150s", seed: given.Seed = 0) -> None:
+    """Show everything on simulated images: make them, train, count new ones, report.
+
+    Takes about four minutes on two cores and writes counts.csv, an overlay of each counted image and report.html.
+    """
+    from countception import console, progress
+    from countception.demo import run_demo
+
+    with progress.progress_bar("demo") as shown:
+        result = run_demo(out, seconds=progress.parse_duration(time_budget), seed=seed, show=shown)
+    console.show_evaluation(result)
+    typer.echo(f"\nreport: {out / 'report.html'}\ncounts: {out / 'counts.csv'}\npictures: {out / 'overlays'}")

@@ -1,0 +1,104 @@
+"""The main job, end to end, on images that the package makes itself."""
+
+from __future__ import annotations
+
+import os
+from itertools import accumulate
+from pathlib import Path
+
+from countception.batch import count_files
+from countception.dataset import load_dataset
+from countception.evaluate.evaluation import Evaluation, evaluate
+from countception.files import check_writable
+from countception.pictures import overlay
+from countception.plots import overview, save_figure
+from countception.progress import Show, training_text
+from countception.report import write_curve, write_report
+from countception.simulate import simulate_dataset
+from countception.training import Progress, train
+
+ANNOTATED, UNSEEN = 24, 12
+"""Images with dots to train on (a quarter of them to validate on), and new images to count."""
+
+
+def run_demo(out: str | os.PathLike[str], *, seconds: float = 150.0, seed: int = 0, show: Show) -> Evaluation:
+    """Simulate images, train on some, count others, and report.
+
+    Parameters
+    ----------
+    out
+        Folder to write to: `annotated/` and `new/` (images and dots), `model.count` and its training curve,
+        `counts.csv`, `overlays/`, `overview.png` and `report.html`.
+    seconds
+        Length of the training.
+    seed
+        Of the images and of the training.
+    show
+        Called with the share that is done and what is going on.
+
+    Returns
+    -------
+    Counts of the new images beside their true counts.
+
+    Raises
+    ------
+    OutputError
+        The folder cannot be written to.
+    """
+    folder = Path(out)
+    check_writable(folder / "report.html")
+    phases = _Phases(show, seconds)
+    phases.begin("simulating images")
+    simulate_dataset(folder / "annotated", ANNOTATED, seed=seed)
+    simulate_dataset(folder / "new", UNSEEN, seed=seed + 1)
+    phases.begin("training")
+    model = folder / "model.count"
+    model.with_name("model.count.checkpoint").unlink(missing_ok=True)  # a demo starts anew
+
+    def trained(progress: Progress) -> None:
+        phases.within(progress.done, training_text(progress))
+
+    changes = {"training.seconds": seconds, "training.seed": seed}
+    counter = train(folder / "annotated", out=model, changes=changes, report=trained)
+    write_curve(counter.history, model)
+    phases.begin("counting new images")
+    images = folder / "new" / "images"
+    count_files(counter, images, out=folder / "counts.csv", overlays=folder / "overlays", report=phases.files)
+    phases.begin("writing the report")
+    samples = load_dataset(folder / "new")
+    evaluation = evaluate(counter, samples, pictures=True, report=phases.files)
+    write_report(folder / "report.html", evaluation, counter, title="Counting cells in simulated microscope images")
+    shown = sorted(samples, key=lambda sample: len(sample.dots))[UNSEEN // 2]
+    pictured = overlay(shown.image, counter.count(shown.image.transpose(1, 2, 0)), dots=shown.dots.points)
+    save_figure(overview(shown.image, pictured, evaluation), folder / "overview.png")
+    show(1.0, "")
+    return evaluation
+
+
+class _Phases:
+    """One progress bar over all that is done, each phase taking about so many seconds."""
+
+    def __init__(self, show: Show, training: float) -> None:
+        self.show = show
+        planned = {
+            "simulating images": 4.0,
+            "training": training,
+            "counting new images": 4.0,
+            "writing the report": 6.0,
+        }
+        self.ends = dict(zip(planned, accumulate(planned.values()), strict=True))
+        self.planned = planned
+        self.name = ""
+
+    def begin(self, name: str) -> None:
+        self.name = name
+        self.within(0.0)
+
+    def within(self, done: float, text: str = "") -> None:
+        """Show the share of the phase that is done."""
+        seconds = self.ends[self.name] - (1 - done) * self.planned[self.name]
+        self.show(seconds / max(self.ends.values()), f"{self.name}, {text}".rstrip(", "))
+
+    def files(self, done: int, total: int, name: str) -> None:
+        """Show which file was finished."""
+        self.within(done / total, name)

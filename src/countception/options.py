@@ -1,0 +1,185 @@
+"""The options of the commands: their names, help and how their text is read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+
+from countception.errors import ConfigError
+
+if TYPE_CHECKING:
+    from countception.dataset import Sample
+    from countception.points import Order as ColumnOrder
+
+Argument, Option = typer.Argument, typer.Option
+
+# arguments
+Model = Annotated[Path, Argument(metavar="MODEL", help="Model file that `train` wrote.", show_default=False)]
+Data = Annotated[Path, Argument(metavar="DATA", help="Folder or manifest of images with dots.", show_default=False)]
+Images = Annotated[
+    list[str], Argument(metavar="IMAGE...", help="Image files, folders or patterns, any number.", show_default=False)
+]
+Folder = Annotated[Path, Argument(metavar="OUT", help="Folder to make; it must be new or empty.", show_default=False)]
+
+# of all commands
+Device = Annotated[str | None, Option(metavar="NAME", help="cpu, cuda, cuda:1 …; left out, a GPU where there is one.")]
+Order = Annotated[
+    str | None, Option(metavar="xy|yx", help="What the columns of dot tables without a header are: x,y or y,x.")
+]
+Seed = Annotated[int, Option(metavar="N", min=0, help="The same seed makes the same images.")]
+
+# of train
+ModelFile = Annotated[Path, Option("-o", "--out", metavar="MODEL", help="Model file to write.", show_default=False)]
+TimeBudget = Annotated[
+    str | None,
+    Option(metavar="TIME", help="How long to train: 90s, 10m, 1h30m. The learning-rate schedule is fitted to it."),
+]
+Steps = Annotated[int | None, Option(metavar="N", help="Length in optimiser steps instead.")]
+Epochs = Annotated[int | None, Option(metavar="N", help="Length in passes over the images instead.")]
+Valid = Annotated[
+    str | None,
+    Option(
+        metavar="DATA|SHARE", help="Another data set to validate on, or a share of DATA to split off.  [default: 0.25]"
+    ),
+]
+Recipe = Annotated[str, Option(metavar="NAME", help="default, or paper: as published in 2017.")]
+Network = Annotated[
+    str | None, Option(metavar="NAME", help="boxnet, count_ception or fcrn_a, instead of the recipe's own.")
+]
+Window = Annotated[int | None, Option(metavar="R", help="Side of the counting window in working pixels.")]
+Scale = Annotated[
+    str | None, Option(metavar="auto|S", help="Working pixels per image pixel; auto: from the spacing of the dots.")
+]
+TrainingSeed = Annotated[
+    int | None, Option("--seed", metavar="N", help="The same seed gives the same model on one machine.  [default: 0]")
+]
+Settings = Annotated[
+    list[str] | None,
+    Option("--set", metavar="KEY=VALUE", help="Any other setting, such as training.batch=8; repeatable."),
+]
+Resume = Annotated[bool, Option("--resume", help="Go on with an interrupted training.")]
+TensorBoard = Annotated[
+    Path | None, Option(metavar="DIR", help="Also write a TensorBoard log (needs the package tensorboard).")
+]
+
+# of count and evaluate
+CountsFile = Annotated[
+    Path | None, Option("-o", "--out", metavar="CSV", help="File for the counts; left out, they are printed.")
+]
+Overlays = Annotated[Path | None, Option(metavar="DIR", help="Write a picture of each image with its density.")]
+Maps = Annotated[Path | None, Option(metavar="DIR", help="Write the count maps as float32 TIFF.")]
+Flips = Annotated[bool, Option("--flips", help="Average over the eight flips and turns: slower, more accurate.")]
+Shifts = Annotated[int | None, Option(metavar="N", min=0, help="Average over N further shifts of the image.")]
+Tile = Annotated[
+    int | None,
+    Option(metavar="N", min=1, help="Count large images in tiles of N map entries a side; the count stays the same."),
+]
+Page = Annotated[int | None, Option(metavar="N", help="Page of multi-page TIFF files, from 0.")]
+Axis = Annotated[str | None, Option(metavar="N|LETTER", help="Axis of TIFF stacks that holds the channels.")]
+JsonFile = Annotated[Path | None, Option("--json", metavar="FILE", help="Write the figures as JSON.")]
+CsvFile = Annotated[
+    Path | None, Option("--csv", metavar="FILE", help="Write true count, count and error of each image.")
+]
+PlotFile = Annotated[Path | None, Option("--plot", metavar="PNG", help="Write a plot.")]
+ReportFile = Annotated[
+    Path | None, Option("--report", metavar="HTML", help="Write a page with all figures and a picture of every image.")
+]
+
+# of simulate and demo
+Number = Annotated[int, Option("-n", "--number", metavar="N", min=1, help="How many images.")]
+Look = Annotated[str, Option(metavar="NAME", help="fluorescence, stained, membranes, or random.")]
+Size = Annotated[str | None, Option(metavar="N|HxW", help="Side, or height and width, of the images in pixels.")]
+Counts = Annotated[str | None, Option(metavar="MIN-MAX", help="Fewest and most objects in an image.")]
+DemoFolder = Annotated[Path, Option("-o", "--out", metavar="DIR", help="Folder to write to.")]
+DemoTime = Annotated[str, Option("--time-budget", metavar="TIME", help="How long to train.")]
+
+
+def read_settings(pairs: list[str]) -> dict[str, Any]:
+    """``KEY=VALUE`` pairs; a value is read as JSON where it is that, and as text otherwise.
+
+    Raises
+    ------
+    ConfigError
+        One has no equals sign.
+    """
+    import json
+
+    changes = {}
+    for pair in pairs:
+        key, equals, text = pair.partition("=")
+        if not equals:
+            raise ConfigError(f"--set {pair} sets nothing: write --set KEY=VALUE, such as --set training.batch=8")
+        try:
+            changes[key.strip()] = json.loads(text)
+        except ValueError:
+            changes[key.strip()] = text
+    return changes
+
+
+def read_scale(text: str) -> float | None:
+    """A number, or None for ``auto``.
+
+    Raises
+    ------
+    ConfigError
+        Anything else.
+    """
+    try:
+        return None if text == "auto" else float(text)
+    except ValueError:
+        raise ConfigError(f"--scale {text} is neither auto nor a number") from None
+
+
+def read_valid(text: str | None) -> str | float | None:
+    """A share where `text` is a number and there is no such file, a data set otherwise."""
+    if text is None or Path(text).exists():
+        return text
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def read_axis(text: str | None) -> int | str | None:
+    """An axis by number or by letter."""
+    return int(text) if text is not None and text.isascii() and text.isdigit() else text
+
+
+def read_order(text: str | None) -> ColumnOrder | None:
+    """``xy`` or ``yx``.
+
+    Raises
+    ------
+    ConfigError
+        Anything else.
+    """
+    if text not in (None, "xy", "yx"):
+        raise ConfigError(f"--order {text} is no order of columns: say xy or yx")
+    return cast("ColumnOrder | None", text)
+
+
+def read_data(path: Path | str, order: str | None) -> Path | str | list[Sample]:
+    """A data set whose tables of dots have their columns in a given order, where they have no header."""
+    if order is None:
+        return path
+    from countception.dataset import load_dataset
+
+    return load_dataset(path, order=read_order(order))
+
+
+def read_pair(text: str | None, option: str) -> tuple[int, int] | None:
+    """Two whole numbers between which there is ``x`` or ``-``, or one that stands for both.
+
+    Raises
+    ------
+    ConfigError
+        Anything else.
+    """
+    if text is None:
+        return None
+    parts = text.lower().replace("x", "-").split("-")
+    if len(parts) > 2 or not all(part.isascii() and part.isdigit() for part in parts):
+        raise ConfigError(f"{option} {text} is not one whole number or two: write it as 256, 256x300 or 50-200")
+    return int(parts[0]), int(parts[-1])

@@ -1,0 +1,181 @@
+"""Pictures of counted images: where the objects are, over the image, with the count in a corner.
+
+Images come in as ``(channel, y, x)``; pictures come out as Pillow images, which is imported when first used.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from countception.files import whole_file
+from countception.geometry import to_working
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+
+    from countception.counter import Count
+
+SMALLEST_SIDE, LARGEST_SIDE = 512, 4096
+"""Pictures are magnified by a whole number to at least the one, and shrunk to at most the other."""
+
+DOT = (0, 229, 255)
+
+
+def density_at_pixels(count: Count) -> npt.NDArray[np.float32]:
+    """Objects per image pixel: for each pixel the mean of the windows that it lies in, over a window's area.
+
+    Returns
+    -------
+    float32 ``(y, x)`` of the image's size, all classes together.
+    """
+    sums = count.map.sum(0, dtype=np.float64)
+    for axis in (0, 1):
+        sums = _mean_of_windows(sums, count, axis)
+    per_working_pixel = sums / (count.redundancy * count.stride**2)
+    return np.asarray(per_working_pixel * count.scale**2, np.float32)
+
+
+def _mean_of_windows(values: npt.NDArray[np.float64], count: Count, axis: int) -> npt.NDArray[np.float64]:
+    """Along one axis: map entries → image pixels, each the mean of the entries whose window covers it."""
+    entries = values.shape[axis]
+    pixels = np.zeros((count.shape[axis], 2))
+    pixels[:, 0] = np.arange(count.shape[axis])
+    covered = np.floor(to_working(pixels, count.scale)[:, 0] + 0.5) + count.pad  # from the first window's first pixel
+    last = np.clip(covered // count.stride, 0, entries - 1).astype(np.int64)
+    first = np.clip(-((count.window - 1 - covered) // count.stride), 0, last).astype(np.int64)
+    running = np.insert(np.cumsum(values, axis), 0, 0, axis)
+    width = (last + 1 - first).reshape((-1, 1) if axis == 0 else (1, -1))
+    return np.asarray((running.take(last + 1, axis) - running.take(first, axis)) / width)
+
+
+def viewable(image: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
+    """Any image as RGB for the screen, its contrast stretched from the darkest to the brightest thousandth.
+
+    Parameters
+    ----------
+    image
+        ``(channel, y, x)`` of any depth. One channel becomes grey, two become magenta and green, of more than three the
+        first three are shown.
+
+    Returns
+    -------
+    uint8 ``(y, x, 3)``.
+    """
+    step = max(1, int(np.sqrt(image[0].size / 1e6)))
+    low, high = np.percentile(image[:, ::step, ::step].astype(np.float32), (0.1, 99.9))
+    levels = (image[:3].astype(np.float32) - low) / max(high - low, np.finfo(np.float32).tiny)
+    if len(levels) == 1:
+        levels = levels.repeat(3, 0)
+    elif len(levels) == 2:
+        levels = levels[[0, 1, 0]]
+    return np.asarray(np.moveaxis(np.clip(levels, 0, 1), 0, 2) * 255 + 0.5).astype(np.uint8)
+
+
+def overlay(
+    image: npt.NDArray[np.generic],
+    count: Count,
+    *,
+    dots: npt.NDArray[np.float64] | None = None,
+) -> Picture:
+    """The density of the counted objects over the image, with the count in a corner.
+
+    Parameters
+    ----------
+    image
+        ``(channel, y, x)``.
+    count
+        What was counted in it.
+    dots
+        True positions ``(N, 2)`` as ``(y, x)``, where known: drawn as rings, and their number beside the count.
+    """
+    from PIL import Image
+
+    density = count.per_pixel()
+    grey = viewable(image).astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
+    strength = density / max(float(density.max()), 1e-12)
+    colours, alpha = heat(strength)
+    blended = grey[..., None] * (1 - alpha[..., None]) + colours * alpha[..., None]
+    picture, factor = _resized(Image.fromarray(np.asarray(np.clip(blended, 0, 255), np.uint8)))
+    if dots is not None:
+        _draw_dots(picture, dots, factor)
+    known = None if dots is None else len(dots)
+    _draw_label(picture, f"{count.rounded} counted" + ("" if known is None else f", {known} true"))
+    return picture
+
+
+def heat(strength: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Colours ``(y, x, 3)`` in 0 to 255, yellow over orange to red, and opacity ``(y, x)``, of values in 0 to 1."""
+    stops = np.array([[255, 214, 64], [250, 134, 32], [214, 34, 60]], np.float32)
+    places = np.linspace(0, 1, len(stops))
+    value = np.clip(strength, 0, 1)
+    colours = np.stack([np.interp(value, places, stops[:, i]) for i in range(3)], -1).astype(np.float32)
+    return colours, np.asarray(0.62 * value**0.7, np.float32)
+
+
+def _resized(picture: Picture) -> tuple[Picture, float]:
+    """At a size that can be looked at, and the magnification."""
+    from PIL import Image
+
+    large = max(picture.size)
+    factor: float = max(1, -(-SMALLEST_SIDE // large))
+    if large > LARGEST_SIDE:
+        factor = LARGEST_SIDE / large
+    if factor == 1:
+        return picture, 1.0
+    size = (max(1, round(picture.width * factor)), max(1, round(picture.height * factor)))
+    return picture.resize(size, Image.Resampling.NEAREST if factor > 1 else Image.Resampling.LANCZOS), factor
+
+
+def _draw_dots(picture: Picture, dots: npt.NDArray[np.float64], factor: float) -> None:
+    from PIL import ImageDraw
+
+    draw = ImageDraw.Draw(picture)
+    radius = max(2.0, 1.5 * factor)
+    for y, x in to_working(dots, factor):
+        for extra, colour in ((1, (0, 0, 0)), (0, DOT)):
+            r = radius + extra
+            draw.ellipse((x - r, y - r, x + r, y + r), outline=colour, width=1 if extra else max(1, round(factor / 2)))
+
+
+def _draw_label(picture: Picture, text: str) -> None:
+    """Text on a dark plate in the upper left corner, smaller where the picture is narrow."""
+    from PIL import ImageDraw, ImageFont
+
+    draw = ImageDraw.Draw(picture, "RGBA")
+    size = max(10.0, min(picture.width, picture.height * 2) / 24)
+    font = ImageFont.load_default(size)
+    left, top, right, bottom = draw.textbbox((0, 0), text, font=font)
+    if right - left > 0.94 * picture.width:
+        size *= 0.94 * picture.width / (right - left)
+        font = ImageFont.load_default(max(6.0, size))
+        left, top, right, bottom = draw.textbbox((0, 0), text, font=font)
+    edge = size / 2
+    box = (0, 0, right - left + 2 * edge, bottom - top + 2 * edge)
+    draw.rectangle(box, fill=(0, 0, 0, 170))
+    draw.text((edge - left, edge - top), text, font=font, fill=(255, 255, 255, 255))
+
+
+def save_picture(picture: Picture, path: str | os.PathLike[str]) -> None:
+    """Write a picture in the format of its suffix, whole or not at all.
+
+    Raises
+    ------
+    OutputError
+        The place cannot be written to.
+    """
+    with whole_file(path) as temporary:
+        picture.save(temporary)
+
+
+def encoded(picture: Picture, *, largest: int = 640) -> bytes:
+    """JPEG bytes of a picture of at most `largest` pixels a side, for embedding."""
+    small = picture.convert("RGB")
+    small.thumbnail((largest, largest))
+    stream = io.BytesIO()
+    small.save(stream, "JPEG", quality=85)
+    return stream.getvalue()

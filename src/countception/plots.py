@@ -1,0 +1,161 @@
+"""Plots: count maps beside their image, training curves, predicted against true counts.
+
+Each function makes a matplotlib figure without a display; `save_figure` writes it. Matplotlib is imported when first
+used.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from countception.files import whole_file
+from countception.pictures import viewable
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from PIL.Image import Image as Picture
+
+    from countception.counter import Count
+    from countception.evaluate.evaluation import Evaluation
+    from countception.training.state import Record
+
+INK, ACCENT, MUTED = "#1b2733", "#b5381f", "#6b7a88"
+
+
+def _figure(width: float = 6.4, height: float = 4.0) -> Figure:
+    from matplotlib.figure import Figure
+
+    return Figure((width, height), dpi=130, layout="constrained")
+
+
+def _plain(axes: Any) -> None:
+    """Less ink: no box, pale grid."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(color="#e3e8ec", linewidth=0.8)
+    axes.set_axisbelow(True)
+
+
+def png(figure: Figure) -> bytes:
+    """A figure as PNG bytes, drawn without a display."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    stream = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(stream)  # type: ignore[no-untyped-call]
+    return stream.getvalue()
+
+
+def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
+    """Write a figure as a PNG file, whole or not at all.
+
+    Raises
+    ------
+    OutputError
+        The place cannot be written to.
+    """
+    data = png(figure)
+    with whole_file(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def panel(image: npt.NDArray[np.generic], count: Count, true_map: npt.NDArray[np.float32] | None = None) -> Figure:
+    """Image and count map side by side, with the true map between them where it is known (the paper's Figure 7).
+
+    Parameters
+    ----------
+    image
+        ``(channel, y, x)``.
+    count
+        What was counted in it.
+    true_map
+        The target map of the true dots, ``(classes, y, x)``, of the same shape as `count.map`.
+    """
+    maps = [("true", true_map)] if true_map is not None else []
+    maps.append(("predicted", count.map))
+    figure = _figure(4.2 * (len(maps) + 1), 4.2)
+    axes = figure.subplots(1, len(maps) + 1, squeeze=False)[0]
+    axes[0].imshow(viewable(image))
+    axes[0].set_title("image", fontsize=10)
+    highest = max(float(values.sum(0).max()) for _, values in maps if values is not None)
+    for place, (name, values) in zip(axes[1:], maps, strict=True):
+        assert values is not None
+        total = float(values.sum(dtype=np.float64) / count.redundancy)
+        drawn = place.imshow(values.sum(0), cmap="magma", vmin=0, vmax=max(highest, 1e-9), interpolation="nearest")
+        place.set_title(f"{name} count map: sum / {count.redundancy:g} = {total:.1f}", fontsize=10)
+    for place in axes:
+        place.set_axis_off()
+    figure.colorbar(drawn, ax=axes[-1], shrink=0.8, label=f"objects in a window of {count.window} pixels")
+    return figure
+
+
+def training_curve(history: Sequence[Record]) -> Figure:
+    """Loss and validation error over the training."""
+    figure = _figure()
+    errors, losses = figure.subplots(2, 1, sharex=True)
+    steps = [record.step for record in history]
+    best = min(history, key=lambda record: record.valid_mae, default=None)
+    errors.plot(steps, [record.valid_mae for record in history], color=ACCENT, marker="o", markersize=3)
+    errors.set_ylabel("validation MAE\n(objects)")
+    errors.set_ylim(bottom=0)
+    if best is not None:
+        errors.plot([best.step], [best.valid_mae], "o", color=INK, markersize=7, fillstyle="none")
+        errors.set_title(f"best: {best.valid_mae:.2f} objects per image at step {best.step}", fontsize=10, loc="left")
+    losses.plot(steps, [record.loss for record in history], color=INK, marker="o", markersize=3)
+    losses.set_ylabel("training loss")
+    losses.set_xlabel("step")
+    losses.set_ylim(bottom=0)
+    for axes in (errors, losses):
+        _plain(axes)
+    return figure
+
+
+def scatter(true: Sequence[float], counts: Sequence[float], mae: float) -> Figure:
+    """Counts against true counts, with the line where they are equal."""
+    figure = _figure(4.8, 4.6)
+    _scatter(figure.subplots(), true, counts, mae)
+    return figure
+
+
+def _scatter(axes: Any, true: Sequence[float], counts: Sequence[float], mae: float) -> None:
+    low, high = min(*true, *counts), max(*true, *counts)
+    room = 0.05 * (high - low) or 1.0
+    ends = (low - room, high + room)
+    axes.plot(ends, ends, color=MUTED, linewidth=1, linestyle="--", label="count = true count")
+    axes.plot(true, counts, "o", color=ACCENT, alpha=0.75, markersize=5, markeredgewidth=0)
+    axes.set(xlabel="true count", ylabel="count", xlim=ends, ylim=ends, aspect="equal")
+    axes.set_title(f"{len(true)} image{'s'[: len(true) != 1]}, MAE {mae:.2f}", fontsize=10, loc="left")
+    axes.legend(frameon=False, fontsize=9, loc="upper left")
+    _plain(axes)
+
+
+def overview(image: npt.NDArray[np.generic], pictured: Picture, evaluation: Evaluation) -> Figure:
+    """An image, the same with what was counted in it, and the counts of all images against the truth."""
+    figure = _figure(11.4, 3.9)
+    left, middle, right = figure.subplots(1, 3, width_ratios=(1, 1, 1.05))
+    left.imshow(viewable(image))
+    left.set_title("a new image", fontsize=10, loc="left")
+    middle.imshow(np.asarray(pictured))
+    middle.set_title("counted density, and the true positions", fontsize=10, loc="left")
+    for axes in (left, middle):
+        axes.set_axis_off()
+    true, counts = [row.true for row in evaluation.rows], [row.count for row in evaluation.rows]
+    _scatter(right, true, counts, evaluation.metrics.mae)
+    return figure
+
+
+def histogram(numbers: Sequence[int], edges: Sequence[float], *, label: str = "dots per image") -> Figure:
+    """How many images, `numbers`, have how many objects, between `edges`."""
+    from matplotlib.ticker import MaxNLocator
+
+    figure = _figure(height=3.2)
+    axes = figure.subplots()
+    axes.stairs(numbers, edges, fill=True, color=ACCENT, alpha=0.85)
+    axes.set(xlabel=label, ylabel="images", ylim=(0, None))
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    _plain(axes)
+    return figure

@@ -1,0 +1,190 @@
+"""Progress on the terminal: a bar with the time left, or a plain line now and then where there is no terminal."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
+
+from countception.errors import ConfigError
+
+if TYPE_CHECKING:
+    from countception.training import Progress, Record, Report
+
+PLAIN_SECONDS = 10.0
+"""How often a line is printed where there is no terminal."""
+
+
+class Show(Protocol):
+    """What `progress_bar` yields."""
+
+    def __call__(self, done: float, text: str) -> None:
+        """Show the share that is done, 0 to 1, and what is going on."""
+
+
+@contextmanager
+def progress_bar(title: str, *, plain_seconds: float = PLAIN_SECONDS) -> Iterator[Show]:
+    """A progress bar on standard error, so that standard output stays clean for results.
+
+    Parameters
+    ----------
+    title
+        What is being done, in a word or two.
+    plain_seconds
+        Shortest time between two lines where standard error is no terminal.
+    """
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _Plain(title, plain_seconds)
+        return
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[left]}"))
+    with Progress(*columns, TextColumn("[dim]{task.fields[text]}"), console=console, transient=False) as bar:
+        task = bar.add_task(title, total=1.0, left="", text="")
+        started = time.monotonic()
+
+        def show(done: float, text: str) -> None:
+            left = time_left(done, time.monotonic() - started)
+            bar.update(task, completed=done, left=left, text=_escape(text))
+
+        yield show
+
+
+class _Plain:
+    """Lines on standard error: the first, the last, and one now and then."""
+
+    def __init__(self, title: str, seconds: float) -> None:
+        self.title, self.seconds = title, seconds
+        self.started = time.monotonic()
+        self.printed_at = float("-inf")
+
+    def __call__(self, done: float, text: str) -> None:
+        import sys
+
+        now = time.monotonic()
+        if now - self.printed_at < self.seconds and done < 1:
+            return
+        self.printed_at = now
+        left = time_left(done, now - self.started)
+        parts = [f"{self.title} {100 * done:.0f} %", *(part for part in (left, text) if part)]
+        print(", ".join(parts), file=sys.stderr, flush=True)  # noqa: T201
+
+
+def time_left(done: float, elapsed: float) -> str:
+    """Words for the time that is left after a share of the work took `elapsed` seconds; empty while it is unknown."""
+    if done >= 1:
+        return f"took {duration(elapsed)}"
+    if done < 0.03 or elapsed < 1:  # the first steps are slow
+        return ""
+    return f"{duration(elapsed * (1 - done) / done)} left"
+
+
+def duration(seconds: float) -> str:
+    """``75`` → ``1 min 15 s``."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+
+
+def parse_duration(text: str) -> float:
+    """``90``, ``90s``, ``10m`` or ``1h30m`` → seconds.
+
+    Raises
+    ------
+    ConfigError
+        Anything else, or no time at all.
+    """
+    import re
+
+    match = re.fullmatch(r"(?:([\d.]+)h)?(?:([\d.]+)m(?:in)?)?(?:([\d.]+)s?)?", text.strip().lower().replace(" ", ""))
+    try:
+        seconds = (
+            sum(float(n or 0) * unit for n, unit in zip(match.groups(), (3600, 60, 1), strict=True)) if match else 0
+        )
+    except ValueError:
+        seconds = 0
+    if seconds <= 0:
+        raise ConfigError(f"{text!r} is no length of time: write it as 90s, 10m or 1h30m")
+    return seconds
+
+
+def training_text(progress: Progress) -> str:
+    """The step and the newest validation error."""
+    text = f"step {progress.step}"
+    if progress.record is not None:
+        text += f", validation error {progress.record.valid_mae:.2f} objects per image"
+    return text
+
+
+@contextmanager
+def training_report(log: str | os.PathLike[str] | None = None) -> Iterator[Report]:
+    """A progress bar, and a TensorBoard log where a folder for it is named, as `report` for `countception.train`.
+
+    Raises
+    ------
+    ConfigError
+        TensorBoard is asked for and not installed.
+    """
+    write = tensorboard(log) if log is not None else None
+    with progress_bar("training") as show:
+
+        def report(progress: Progress) -> None:
+            show(progress.done, training_text(progress))
+            if write is not None:
+                write(progress)
+
+        yield report
+
+
+def tensorboard(folder: str | os.PathLike[str]) -> Report:
+    """A `report` for `countception.train` that writes a TensorBoard log.
+
+    Raises
+    ------
+    ConfigError
+        TensorBoard is not installed.
+    """
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        raise ConfigError(
+            "a TensorBoard log needs the package tensorboard: install it with pip install 'countception[tensorboard]'"
+        ) from None
+    writer = SummaryWriter(os.fspath(folder))
+    seen: list[Record] = []
+
+    def report(progress: Progress) -> None:
+        record = progress.record
+        if record is None or record in seen[-1:]:
+            return
+        seen.append(record)
+        for name in ("loss", "valid_mae", "valid_bias", "learning_rate"):
+            writer.add_scalar(name, getattr(record, name), record.step)
+        writer.flush()
+
+    return report
+
+
+def _escape(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
+
+
+Each = Callable[[int, int, str], None]
+"""Called after each of many files with how many are done, how many there are, and the name of the latest."""
+
+
+@contextmanager
+def file_bar(title: str) -> Iterator[Each]:
+    """A progress bar over files."""
+    with progress_bar(title) as show:
+        yield lambda done, total, name: show(done / total, f"{done} of {total}: {name}")
