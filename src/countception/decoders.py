@@ -90,7 +90,9 @@ def read_tiff(path: Path, page: int | None, axis: int | str | None) -> Pixels:
         _check_size(path, series.shape, series.dtype.itemsize)
         axes = _name_axes(path, series.axes, series.shape, axis)
         pixels = _plane(path, series.asarray(), axes, page)
-        return pixels if tiff.is_imagej else _photometric(path, pixels, series.keyframe)
+        if tiff.is_imagej:  # its palettes and inversions are for display only
+            return pixels
+        return _photometric(path, pixels, series.keyframe, as_array=bool(tiff.is_shaped))
 
 
 def _name_axes(path: Path, axes: str, shape: tuple[int, ...], axis: int | str | None) -> str:
@@ -133,16 +135,20 @@ def _in_range(path: Path, page: int, count: int) -> int:
     return page
 
 
-def _photometric(path: Path, pixels: Pixels, page: Any) -> Pixels:
-    """Resolve palette, inverted grey and alpha: pixels as they are meant to be seen."""
+def _photometric(path: Path, pixels: Pixels, page: Any, *, as_array: bool) -> Pixels:
+    """Resolve palette, inverted grey and alpha: pixels as they are meant to be seen.
+
+    `as_array` says that tifffile wrote the file, which stores bool arrays as they are but calls their zeros white, and
+    four planes as they are but calls the fourth alpha.
+    """
     meaning = getattr(page.photometric, "name", str(page.photometric))
     if meaning == "MINISWHITE" and pixels.dtype.kind in "bu":
-        pixels = ~pixels
+        pixels = pixels if as_array else ~pixels
     elif meaning == "PALETTE":
         pixels = (page.colormap[:, pixels[0]] >> 8).astype(np.uint8)
     elif meaning not in ("MINISWHITE", "MINISBLACK", "RGB", "YCBCR"):  # YCbCr has been made RGB by tifffile
         raise ImageError(f"{path}: its colours are stored as {meaning}; save it as grey or RGB")
-    has_alpha = any(int(extra) in (1, 2) for extra in page.extrasamples[-1:])
+    has_alpha = int(page.planarconfig) == 1 and any(int(extra) in (1, 2) for extra in page.extrasamples[-1:])
     return _drop_alpha(pixels) if has_alpha else pixels
 
 
@@ -177,8 +183,8 @@ def _drop_alpha(pixels: Pixels) -> Pixels:
     colours, alpha = pixels[:-1], pixels[-1]
     if alpha.size == 0 or (alpha == alpha.flat[0]).all():
         return colours
-    full = np.iinfo(alpha.dtype).max if alpha.dtype.kind in "ui" else alpha.max()
-    shown = colours * (alpha / full)
+    full: float = np.iinfo(alpha.dtype).max if alpha.dtype.kind in "ui" else alpha.max()
+    shown: Pixels = colours * (alpha / full)
     return (np.rint(shown) if colours.dtype.kind in "ui" else shown).astype(colours.dtype)
 
 

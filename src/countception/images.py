@@ -11,6 +11,8 @@ alpha
     black: what is transparent is background, which in fluorescence is dark.
 palette
     Becomes RGB, except in ImageJ's TIFFs, where it is only a look-up table for display: the index is the intensity.
+inverted grey
+    TIFFs whose zeros are white are inverted, except those of ImageJ and tifffile, which store pixels as they are.
 orientation
     The EXIF orientation of JPEG and PNG is applied. That of TIFF is not, as in ImageJ, napari and QuPath, so that dots
     placed there fit.

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from countception.config import ScaleConfig
+from countception.points import find_scale, spacing
+
+GRID = np.stack(np.meshgrid(np.arange(0, 50, 5.0), np.arange(0, 50, 5.0)), -1).reshape(-1, 2)
+
+
+def test_spacing_of_a_grid_is_its_step() -> None:
+    assert spacing([GRID]) == 5
+    assert spacing([GRID], neighbour=1) == 5
+
+
+@given(st.floats(0.1, 10))
+def test_spacing_grows_with_the_image(factor: float) -> None:
+    assert spacing([factor * GRID]) == pytest.approx(5 * factor)
+
+
+def test_images_are_not_neighbours() -> None:
+    assert spacing([GRID, GRID + 1]) == 5
+
+
+def test_dots_set_twice_count_once() -> None:
+    assert spacing([np.concatenate([GRID, GRID])], neighbour=1) == 5
+
+
+@pytest.mark.parametrize("points", [[], [np.empty((0, 2))], [GRID[:3]], [GRID[:1], GRID[:2]], [np.zeros((9, 2))]])
+def test_too_few_dots_to_tell(points: list[np.ndarray]) -> None:
+    assert spacing(points) is None
+    assert find_scale(points, ScaleConfig()) == 1.0
+
+
+def test_images_with_few_dots_are_left_out() -> None:
+    assert spacing([GRID, GRID[:2], np.empty((0, 2))]) == 5
+
+
+def test_scale_brings_the_spacing_to_the_one_configured() -> None:
+    config = ScaleConfig(spacing=10.0)
+    scale = find_scale([GRID], config)
+    assert scale == 2
+    assert spacing([scale * GRID]) == config.spacing
+
+
+def test_scale_is_bounded() -> None:
+    config = ScaleConfig()
+    assert find_scale([GRID * 1000], config) == config.smallest
+    assert find_scale([GRID / 1000], config) == config.largest
+
+
+def test_scale_that_is_given() -> None:
+    assert find_scale([GRID], ScaleConfig(factor=0.3)) == 0.3

@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from countception.errors import OutputError, PointsError
+from countception.points import Dots, find_format, read_points, write_points
+
+YX = [[2.0, 1.5], [4.0, 3.0]]
+
+
+def table(folder: Path, text: str, encoding: str = "utf-8") -> Path:
+    path = folder / "dots.csv"
+    path.write_text(text, encoding=encoding)
+    return path
+
+
+class TestReading:
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "x,y\n1.5,2\n3,4\n",
+            "y,x\n2,1.5\n4,3\n",
+            "axis-0,axis-1\n2,1.5\n4,3\n",
+            "index,axis-0,axis-1\n0.0,2.0,1.5\n1.0,4.0,3.0\n",
+            "X;Y\n1.5;2\n3;4\n",
+            "x;y\n1,5;2,0\n3;4\n",
+            "x\ty\n1.5\t2\n3\t4\n",
+            "x, y\r\n1.5, 2\r\n3, 4\r\n",
+            '"x","y"\n"1.5","2"\n"3","4"\n',
+            "\n\nx,y\n1.5,2\n\n3,4\n,\n",
+            "name,x,radius,y\n7,1.5,,2\nb,3,10,4",
+            "x,y\n1.5e0,+2\n3.,4",
+        ],
+    )
+    def test_headers_and_delimiters(self, tmp_path: Path, text: str) -> None:
+        dots = read_points(table(tmp_path, text))
+        assert dots.points.tolist() == YX
+        assert dots.class_names == ("object",)
+
+    def test_byte_order_mark(self, tmp_path: Path) -> None:
+        assert read_points(table(tmp_path, "x,y\n1.5,2\n3,4\n", "utf-8-sig")).points.tolist() == YX
+
+    def test_tsv(self, tmp_path: Path) -> None:
+        (tmp_path / "a.tsv").write_text("y\tx\n2\t1.5\n4\t3\n")
+        assert read_points(tmp_path / "a.tsv").points.tolist() == YX
+
+    @pytest.mark.parametrize("column", ["class", "Label", "TYPE"])
+    def test_classes_by_name(self, tmp_path: Path, column: str) -> None:
+        dots = read_points(table(tmp_path, f"x,y,{column}\n1,2,type 10\n3,4,type 9\n5,6,type 10\n"))
+        assert dots.class_names == ("type 9", "type 10")
+        assert dots.labels.tolist() == [1, 0, 1]
+
+    def test_classes_in_the_order_asked_for(self, tmp_path: Path) -> None:
+        path = table(tmp_path, "x,y,class\n1,2,live\n3,4,dead\n")
+        dots = read_points(path, classes=["live", "dying", "dead"])
+        assert dots.labels.tolist() == [0, 2]
+        with pytest.raises(PointsError, match=r"dots\.csv: has dots of class dead, but the classes are live"):
+            read_points(path, classes=["live"])
+
+    @pytest.mark.parametrize("header", ["x,y\n", "x,y", "x,y,class\n", "index,axis-0,axis-1\n"])
+    def test_header_alone_is_an_image_without_objects(self, tmp_path: Path, header: str) -> None:
+        dots = read_points(table(tmp_path, header))
+        assert len(dots) == 0
+        assert dots.class_names == ("object",)
+
+    def test_order_stands_in_for_a_header(self, tmp_path: Path) -> None:
+        path = table(tmp_path, "1.5,2\n3,4\n")
+        assert read_points(path, order="xy").points.tolist() == YX
+        assert read_points(path, order="yx").points.tolist() == [[1.5, 2], [3, 4]]
+
+    def test_header_goes_before_order(self, tmp_path: Path) -> None:
+        assert read_points(table(tmp_path, "x,y\n1.5,2\n3,4\n"), order="yx").points.tolist() == YX
+
+    def test_empty_file_is_no_dots_if_the_order_is_known(self, tmp_path: Path) -> None:
+        assert len(read_points(table(tmp_path, ""), order="xy")) == 0
+
+    def test_huge_coordinates_are_left_to_the_caller(self, tmp_path: Path) -> None:
+        assert read_points(table(tmp_path, "x,y\n1e300,-7\n")).points.tolist() == [[-7, 1e300]]
+
+
+class TestBadTables:
+    @pytest.mark.parametrize(
+        ("text", "sentence"),
+        [
+            ("", "the file is empty; an image without objects has the header x,y alone"),
+            ("1,2\n3,4\n", "has no header; put x,y or y,x in its first line, or say the order"),
+            ("1,2,\n3,4,\n", "has no header"),
+            ("a,b\n1,2\n", "its columns are a, b, where x and y once each"),
+            ("x\n1\n", "its columns are x, where"),
+            ("x,y,x\n1,2,3\n", "once each"),
+            ("x,y,axis-0,axis-1\n1,2,3,4\n", "once each"),
+            ("axis-0,axis-1,axis-2\n1,2,3\n", "three coordinates"),
+            ("x,y\n1,2\n3,cell\n", "line 3: 'cell' is no number"),
+            ("x,y\n1,2\n\n3,\n", "line 4: '' is no number"),
+            ("x,y\n1,nan\n", "line 2: 'nan' is no place in an image"),
+            ("x,y\n1,-inf\n", "line 2: '-inf' is no place"),
+            ("x,y\n1,1_000\n", "line 2: '1_000' is no number"),
+            ("x,y\n1\n", "line 2: has only 1 values"),
+            ("x,y\n1,5,2,5\n", "line 2: has 4 values for 2 columns; are there decimal commas"),
+            ("x;y\n1.234,5;2\n", "line 2: '1.234,5' is no number"),
+            ("x,y,class\n1,2,\n", "line 2: the class is missing"),
+        ],
+    )
+    def test_one_sentence_with_the_line(self, tmp_path: Path, text: str, sentence: str) -> None:
+        with pytest.raises(PointsError, match=sentence) as caught:
+            read_points(table(tmp_path, text))
+        assert str(caught.value).startswith(str(tmp_path / "dots.csv"))
+
+    def test_order_of_three_columns_is_not_guessed(self, tmp_path: Path) -> None:
+        with pytest.raises(PointsError, match="more than two columns; put a header"):
+            read_points(table(tmp_path, "1,2,3\n"), order="xy")
+
+    def test_unknown_order(self, tmp_path: Path) -> None:
+        with pytest.raises(PointsError, match="'xy' or 'yx'"):
+            read_points(table(tmp_path, "1,2\n"), order="zx")  # type: ignore[arg-type]
+
+    @pytest.mark.parametrize("content", [b"\xff\xfex\0,\0y\0", b"x,y\n\xe9,1\n", b"\x89PNG\r\n\x1a\n\0\0\0"])
+    def test_files_that_are_no_text(self, tmp_path: Path, content: bytes) -> None:
+        (tmp_path / "a.csv").write_bytes(content)
+        with pytest.raises(PointsError, match=r"a\.csv: is no UTF-8 text"):
+            read_points(tmp_path / "a.csv")
+
+    @given(st.text(max_size=60))
+    def test_any_text_gives_dots_or_one_sentence(self, tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+        path = table(tmp_path_factory.mktemp("text"), "")
+        path.write_bytes(("x,y\n" + text).encode("utf-8", "replace"))
+        sentence = str(path)
+        try:
+            dots = read_points(path)
+        except PointsError as error:
+            sentence = str(error)
+        else:
+            assert np.isfinite(dots.points).all()
+        assert str(path) in sentence
+        assert "\n" not in sentence
+
+
+class TestWriting:
+    @given(
+        hnp.arrays(np.float64, st.tuples(st.integers(0, 8), st.just(2)), elements=st.floats(-1e9, 1e9)),
+        st.sampled_from([".csv", ".tsv"]),
+    )
+    def test_round_trip_is_exact(
+        self, tmp_path_factory: pytest.TempPathFactory, points: np.ndarray, suffix: str
+    ) -> None:
+        path = tmp_path_factory.mktemp("round") / f"dots{suffix}"
+        write_points(path, Dots(points))
+        np.testing.assert_array_equal(read_points(path).points, points)
+
+    def test_round_trip_with_classes(self, tmp_path: Path) -> None:
+        dots = Dots(np.array(YX), np.array([1, 0]), ('a "quoted", name', "b"))
+        write_points(tmp_path / "a.csv", dots)
+        back = read_points(tmp_path / "a.csv")
+        assert back.class_names == dots.class_names
+        assert back.labels.tolist() == [1, 0]
+
+    def test_further_columns_as_pandas_reads_them(self, tmp_path: Path) -> None:
+        write_points(tmp_path / "a.csv", Dots(np.array(YX)), extra={"confidence": np.array([0.1, 1 / 3])})
+        frame = pd.read_csv(tmp_path / "a.csv")
+        assert list(frame.columns) == ["x", "y", "confidence"]
+        assert frame.confidence.tolist() == pytest.approx([0.1, 1 / 3])
+        assert read_points(tmp_path / "a.csv").points.tolist() == YX
+
+    def test_column_of_another_length(self, tmp_path: Path) -> None:
+        with pytest.raises(PointsError, match="'confidence' does not have one value for each of the 2 dots"):
+            write_points(tmp_path / "a.csv", Dots(np.array(YX)), extra={"confidence": [1.0]})
+        assert not (tmp_path / "a.csv").exists()
+
+    def test_formats_that_are_only_read(self, tmp_path: Path) -> None:
+        with pytest.raises(PointsError, match=r"dots cannot be written as \.png; use \.csv or \.tsv"):
+            write_points(tmp_path / "a.png", Dots(np.array(YX)))
+
+    def test_place_that_cannot_be_written(self, tmp_path: Path) -> None:
+        (tmp_path / "file").touch()
+        with pytest.raises(OutputError, match=r"cannot write .*a\.csv"):
+            write_points(tmp_path / "file" / "a.csv", Dots(np.array(YX)))
+
+
+def test_format_is_found_by_suffix() -> None:
+    assert find_format(Path("a.CSV")).name == "table"
+    assert find_format(Path("a.JPEG")).name == "mask image"
+    with pytest.raises(PointsError, match=r"a\.docx: is in no format of dots that can be read; the suffixes known are"):
+        find_format(Path("a.docx"))
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(PointsError, match=r"a\.csv: there is no such file of dots"):
+        read_points(tmp_path / "a.csv")
