@@ -67,13 +67,18 @@ class AugmentConfig(_Frozen):
     """Strength of random brightness and contrast, per channel and overall, in units of the normalised image."""
     noise: float = Field(0.0, ge=0, le=1)
     """Largest standard deviation of added noise, in units of the normalised image."""
+    plain: float = Field(0.3, ge=0, le=1)
+    """Last share of the training in which crops are only shifted and flipped: what zoom and light do to the pixels
+    (interpolation smooths them) shifts the counts of unchanged images by several per cent."""
 
 
 class TrainingConfig(_Frozen):
     """The optimiser, its schedule and when to stop."""
 
     loss: Literal["l1", "smooth_l1", "l2"] = "smooth_l1"
-    """Error of the map's entries; `smooth_l1` turns quadratic below one count. The paper uses `l1` (equation 2)."""
+    """Error of the map's entries. The paper uses `l1` (equation 2)."""
+    beta: float = Field(1.0, gt=0)
+    """Error, in objects per window, below which `smooth_l1` is quadratic and so learns the mean, not the median."""
     optimiser: Literal["adam", "adamw"] = "adamw"
     learning_rate: float = Field(3e-3, gt=0)
     """Peak learning rate."""

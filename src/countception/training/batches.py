@@ -43,12 +43,18 @@ class Batches:
         """The shuffled images of an epoch."""
         return np.random.default_rng([self.config.seed, 1, epoch]).permutation(len(self.examples))
 
-    def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
-        """Canvases ``(B, channels, y, x)`` and redundant target maps ``(B, classes, y, x)``, float32, of a step."""
+    def at(self, step: int, progress: float) -> tuple[Tensor, Tensor]:
+        """Canvases ``(B, channels, y, x)`` and redundant target maps ``(B, classes, y, x)``, float32, of a step.
+
+        The `progress` of the training decides whether the crops are plain by now.
+        """
+        changes = self.config.augment
+        if progress > 1 - changes.plain:
+            changes = changes.model_copy(update={"zoom": 0.0, "intensity": 0.0, "noise": 0.0})
         epoch, place = divmod(step, self.per_epoch)
         chosen = self.order(epoch)[place * self.config.batch :][: self.config.batch]
         rng = np.random.default_rng([self.config.seed, 2, step])
-        crops = [augment(self.examples[i], self.config.augment, self.side, rng) for i in chosen]
+        crops = [augment(self.examples[i], changes, self.side, rng) for i in chosen]
         shape = (self.side, self.side)
         maps = [per_class(self.network, crop.points, crop.labels, shape) for crop in crops]
         return torch.from_numpy(np.stack([self._on_canvas(crop.image) for crop in crops])), torch.from_numpy(

@@ -43,11 +43,13 @@ class Progress:
 
 Report = Callable[[Progress], None]
 
-LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "l1": F.l1_loss,  # equation 2
-    "smooth_l1": F.smooth_l1_loss,
-    "l2": F.mse_loss,
-}
+def map_loss(config: TrainingConfig, predicted: Tensor, target: Tensor) -> Tensor:
+    """Mean error of the redundant map's entries."""
+    if config.loss == "l1":
+        return F.l1_loss(predicted, target)  # equation 2
+    if config.loss == "l2":
+        return F.mse_loss(predicted, target)
+    return F.smooth_l1_loss(predicted, target, beta=config.beta)
 
 
 @dataclass(frozen=True)
@@ -165,9 +167,9 @@ class Trainer:
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(training, self.progress)
         self.network.train()
-        canvas, target = (tensor.to(self.device) for tensor in self.batches[self.state.step])
+        canvas, target = (tensor.to(self.device) for tensor in self.batches.at(self.state.step, self.progress))
         predicted = self.network.redundant(run(self.network, canvas, self.dtype))
-        loss = LOSSES[training.loss](predicted, target)
+        loss = map_loss(training, predicted, target)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         if training.clip is not None:
@@ -191,7 +193,7 @@ class Trainer:
         """Count the validation images with the averaged weights, and keep these if they are the best so far."""
         training = self.config.training
         if training.settle_norm:
-            settle(self.average, self.batches, self.dtype)
+            settle(self.average, self.batches, self.progress, self.dtype)
         counts = count_all(self.average, self.validation.canvases, tile=self.config.counting.tile, dtype=self.dtype)
         errors = np.subtract(counts, self.validation.true)
         factor = calibration.fit(counts, self.validation.true).factor if self.config.calibrate else 1.0
@@ -249,7 +251,7 @@ class Trainer:
 
 
 @torch.no_grad()
-def settle(network: Network, batches: Batches, dtype: torch.dtype | None) -> None:
+def settle(network: Network, batches: Batches, progress: float, dtype: torch.dtype | None) -> None:
     """Estimate batch normalisation's statistics anew, as the plain mean over `SETTLE_BATCHES` training batches.
 
     They must be batches like those that the weights were trained with: statistics of single or of unaugmented images
@@ -264,7 +266,7 @@ def settle(network: Network, batches: Batches, dtype: torch.dtype | None) -> Non
         layer.train()
     device = next(network.parameters()).device
     for step in range(SETTLE_BATCHES):
-        run(network, batches[step][0].to(device), dtype)
+        run(network, batches.at(step, progress)[0].to(device), dtype)
     for layer, momentum in zip(norms, momenta, strict=True):
         layer.momentum = momentum
     network.eval()
