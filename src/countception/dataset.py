@@ -18,7 +18,7 @@ import numpy.typing as npt
 from countception.errors import DatasetError, PointsError
 from countception.geometry import inside
 from countception.images import Image, read_image
-from countception.pairing import Dataset, Item, name_some, read_dataset
+from countception.pairing import Dataset, Item, count_of, read_dataset
 from countception.points import Dots, Order, read_points
 
 __all__ = [
@@ -214,17 +214,12 @@ def _outside(item: Item, points: npt.NDArray[np.float64], shape: tuple[int, int]
 
 
 def _refuse_unmatched(dataset: Dataset) -> None:
-    sentences = []
-    if dataset.unmatched_images:
-        sentences.append(f"{len(dataset.unmatched_images)} images without dots ({name_some(dataset.unmatched_images)})")
-    if dataset.unmatched_dots:
-        sentences.append(
-            f"{len(dataset.unmatched_dots)} files of dots without image ({name_some(dataset.unmatched_dots)})"
-        )
-    if sentences:
+    alone = {"image": dataset.unmatched_images, "dots file": dataset.unmatched_dots}
+    found = [count_of(paths, noun) for noun, paths in alone.items() if paths]
+    if found:
         raise DatasetError(
-            f"{dataset.root}: has {' and '.join(sentences)}; rename or move them away, "
-            "and give images without objects an empty file of dots with the header x,y"
+            f"{dataset.root}: has {' and '.join(found)} without a partner; rename or move them away, "
+            "and give images without objects an empty table of dots with the header x,y"
         )
 
 

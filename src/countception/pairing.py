@@ -116,10 +116,13 @@ def read_dataset(
     return Dataset(items, _classes(items, order), tuple(images_left), tuple(dots_left), root, order)
 
 
-def name_some(paths: Sequence[Path], most: int = 3) -> str:
-    """List the first few file names, and how many more there are."""
+def count_of(paths: Sequence[Path], noun: str, most: int = 3) -> str:
+    """Say how many files there are, and name the first few."""
+    if not paths:
+        return f"no {noun}s"
     more = f" and {len(paths) - most} more" if len(paths) > most else ""
-    return ", ".join(path.name for path in paths[:most]) + more
+    names = ", ".join(path.name for path in paths[:most])
+    return f"{len(paths)} {noun}{'s' if len(paths) > 1 else ''} ({names}{more})"
 
 
 def _listing(root: Path, image_suffix: str | None, dots_suffix: str | None) -> tuple[list[_Named], list[_Named]]:
@@ -208,7 +211,7 @@ def _match(
     for path, found in dots_of.items():
         if len(found) > 1:
             names = " and ".join(dots.name for dots in found)
-            raise DatasetError(f"{path}: has more than one file of dots, {names}; keep the right one")
+            raise DatasetError(f"{path}: has more than one dots file, {names}; keep the right one")
     pairs = [(image.path, dots_of[image.path][0]) for image in image_files if image.path in dots_of]
     pairs.sort(key=lambda pair: images.natural_key(pair[0].name))
     return pairs, [image.path for image in image_files if image.path not in dots_of], unmatched_dots
@@ -234,7 +237,7 @@ def _manifest(path: Path) -> tuple[Path, tuple[Item, ...]]:
                 raise DatasetError(f"{path}, line {line}: {file.name} is listed before; each file belongs in one row")
             seen.add(file.resolve())
         if len(files) < 2:
-            raise DatasetError(f"{path}, line {line}: needs both an image and a file of dots")
+            raise DatasetError(f"{path}, line {line}: needs both an image and a dots file")
         items.append(Item(files[0], files[1], row["image"], row.get("group") or None))
     return path.parent, tuple(items)
 
@@ -255,9 +258,9 @@ def _nothing_pairs(root: Path, image_files: list[Path], dots_files: list[Path]) 
     if not image_files and not dots_files:
         return f"{root}: has no images and no dots in it; {CONVENTIONS}"
     if not dots_files:
-        return f"{root}: none of its {len(image_files)} images ({name_some(image_files)}) has dots; {CONVENTIONS}"
-    found = f"{len(image_files)} images ({name_some(image_files)})" if image_files else "no images"
-    return f"{root}: {found} and {len(dots_files)} files of dots ({name_some(dots_files)}), but no pairs; {CONVENTIONS}"
+        return f"{root}: has {count_of(image_files, 'image')}, but no dots for any of them; {CONVENTIONS}"
+    found = f"{count_of(image_files, 'image')} and {count_of(dots_files, 'dots file')}"
+    return f"{root}: has {found}, but no pairs; {CONVENTIONS}"
 
 
 def _is_table(path: Path) -> bool:
