@@ -6,6 +6,7 @@ may raise whatever its library does on damaged files.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
 Pixels = npt.NDArray[Any]
 
 BOMB_BYTES = 2**28
-BOMB_RATIO = 200
-"""An image larger than `BOMB_BYTES` must not be `BOMB_RATIO` times larger than its file: micrographs never are."""
+BOMB_RATIO = 10_000
+"""An image larger than `BOMB_BYTES` must not be `BOMB_RATIO` times larger than its file: Deflate reaches 1030, eight
+times that for 1-bit pixels, and masks of dots, black nearly everywhere, come close to it."""
 
 _TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
@@ -174,8 +176,21 @@ def _check_size(path: Path, shape: tuple[int, ...], itemsize: int) -> None:
     if size > BOMB_BYTES and size > BOMB_RATIO * path.stat().st_size:
         raise ImageError(
             f"{path}: the file says it unpacks to {size / 2**30:.1f} GiB of pixels, more than {BOMB_RATIO} times its "
-            "own size, as no micrograph does; save it without compression if that is right"
+            "own size; it is damaged or a trap: export the image again"
         )
+    if size > _memory():
+        raise ImageError(
+            f"{path}: the image has {size / 2**30:.1f} GiB of pixels, more than this computer's memory; "
+            "cut it into smaller images"
+        )
+
+
+def _memory() -> int:
+    """Bytes of memory of this computer, or plenty where it does not say."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return 2**36
 
 
 def _drop_alpha(pixels: Pixels) -> Pixels:
