@@ -57,14 +57,14 @@ def _cut(example: Example, zoom: float, starts: list[float], side: int) -> tuple
     image = example.image
     axes = []
     for start, length in zip(starts, image.shape[1:], strict=True):
-        centres = start + (np.arange(side) + 0.5) / zoom - 0.5
+        centres = start + (np.arange(side, dtype=np.float64) + 0.5) / zoom - 0.5
         first, weights = axis_weights(length, centres, max(1.0, 1.0 / zoom))
         weights[(centres < -0.5) | (centres >= length - 0.5)] = 0
         axes.append((first, weights))
     (y, wy), (x, wx) = axes
     part = image[:, y : y + wy.shape[1], x : x + wx.shape[1]]
     points = (example.points + 0.5 - np.asarray(starts)) * zoom - 0.5
-    return wy @ part @ wx.T, points
+    return np.asarray(wy @ part @ wx.T, np.float32), points
 
 
 def _turn(image: Pixels, points: Points, code: int) -> tuple[Pixels, Points]:

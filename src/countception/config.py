@@ -32,6 +32,8 @@ class NetworkConfig(_Frozen):
     """Step s between windows in working pixels; (r / s)² is the redundancy."""
     width: float = Field(1.0, gt=0)
     """Multiplies the filters of every layer; 1 is the network as published or shipped."""
+    pretrained: bool = True
+    """Start from the weights that ship for this network, where there are any, instead of random ones."""
 
     @model_validator(mode="after")
     def _stride_fits(self) -> NetworkConfig:
@@ -144,7 +146,7 @@ RECIPES: dict[str, Config] = {
     "default": Config(),
     "paper": Config(
         recipe="paper",
-        network=NetworkConfig(name="count_ception", window=32, stride=1),
+        network=NetworkConfig(name="count_ception", window=32, stride=1, pretrained=False),
         scale=ScaleConfig(factor=1.0),
         training=TrainingConfig(
             loss="l1",

@@ -89,7 +89,7 @@ def pixel_of(points: Points) -> npt.NDArray[np.int64]:
 def inside(points: Points, image_shape: tuple[int, int]) -> npt.NDArray[np.bool_]:
     """Which points lie on the image, ``(N,)`` bool."""
     pixel = pixel_of(points)
-    return np.all((pixel >= 0) & (pixel < np.asarray(image_shape)), axis=1)
+    return np.asarray(np.all((pixel >= 0) & (pixel < np.asarray(image_shape)), axis=1))
 
 
 @dataclass(frozen=True)

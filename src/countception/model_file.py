@@ -106,7 +106,7 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     if path.is_dir():
         raise ModelFileError(f"{path} is a folder, not a model file: name the file that `train -o` wrote")
     try:
-        with safe_open(path, framework="pt") as stream:  # type: ignore[no-untyped-call]
+        with safe_open(path, framework="pt") as stream:
             header: dict[str, str] = stream.metadata() or {}
             weights = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError, UnicodeDecodeError) as error:

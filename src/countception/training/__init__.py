@@ -24,6 +24,7 @@ from countception.files import check_writable
 from countception.geometry import to_working
 from countception.model_file import Model
 from countception.networks import build
+from countception.networks.pretrained import load_pretrained
 from countception.normalise import Normalisation, learn
 from countception.points.spacing import find_scale
 from countception.predict import choose_device
@@ -190,8 +191,9 @@ def _prepare(
     normalisation = learn([sample.image for sample in training])
     examples = [_example(sample, normalisation, scale) for sample in training]
     network = build(config.network)
-    pixels = sum(example.image[0].size for example in examples)
-    network.start_from(sum(len(example.points) for example in examples) / pixels)
+    if not (config.network.pretrained and load_pretrained(network)):
+        pixels = sum(example.image[0].size for example in examples)
+        network.start_from(sum(len(example.points) for example in examples) / pixels)
     network.to(place).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     canvases = [Canvas(sample.image, normalisation, scale, network.layout) for sample in validation]
     true = [float(len(sample.dots)) for sample in validation]

@@ -62,7 +62,7 @@ class Validation:
 
 def make_optimiser(network: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
     """Adam or AdamW; norms and biases are not decayed."""
-    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[config.optimiser]
+    kind = torch.optim.Adam if config.optimiser == "adam" else torch.optim.AdamW
     trained = [p for p in network.parameters() if p.requires_grad]
     groups = [
         {"params": [p for p in trained if p.ndim > 1], "weight_decay": config.weight_decay},
@@ -186,8 +186,8 @@ class Trainer:
         decay = min(self.config.training.average, self.state.step / (self.state.step + 9))
         for mean, value in zip(self.average.parameters(), self.network.parameters(), strict=True):
             mean.lerp_(value, 1 - decay)
-        for mean, value in zip(self.average.buffers(), self.network.buffers(), strict=True):
-            mean.copy_(value)
+        for kept, newest in zip(self.average.buffers(), self.network.buffers(), strict=True):
+            kept.copy_(newest)
 
     def evaluate(self) -> Record:
         """Count the validation images with the averaged weights, and keep these if they are the best so far."""

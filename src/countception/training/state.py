@@ -74,7 +74,7 @@ def load(path: Path, fingerprint: str) -> tuple[State, dict[str, Tensor]]:
         The file is no checkpoint, is damaged, or belongs to another configuration or other data.
     """
     try:
-        with safe_open(path, framework="pt") as stream:  # type: ignore[no-untyped-call]
+        with safe_open(path, framework="pt") as stream:
             header: dict[str, str] = stream.metadata() or {}
             tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
         if header.get("format") != FORMAT:
