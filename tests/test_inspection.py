@@ -122,3 +122,12 @@ def test_real_data(real_data: Callable[[str], Path], name: str, pairs: int, mean
     assert round(found.counts.mean, 1) == mean
     assert found.sizes == {size: pairs}
     assert found.channels == {3: pairs}
+
+
+def test_dots_outside_say_nothing_about_the_spacing(
+    tmp_path: Path, write_image: Callable[..., Path], write_table: Callable[..., Path]
+) -> None:
+    write_image(tmp_path / "a.png", shape=(100, 100))
+    grid = [(y * 10.0, x * 10.0) for y in range(4) for x in range(4)]
+    write_table(tmp_path / "a.csv", grid + [(1000.0 * k, 0.0) for k in range(1, 40)])
+    assert inspect(tmp_path).nearest == 10
