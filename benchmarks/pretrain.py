@@ -56,6 +56,17 @@ def draw(seed: int) -> tuple[np.ndarray, np.ndarray, float]:
     return mix_channels(made.image, rng), made.points, scale
 
 
+def draw_once(seed: int, folder: Path) -> tuple[np.ndarray, np.ndarray, float]:
+    """As `draw`, kept in a file, so that a run that goes on need not simulate anew."""
+    kept = folder / "images" / f"{seed}.npz"
+    if not kept.exists():
+        image, points, scale = draw(seed)
+        with whole_file(kept) as temporary:
+            np.savez(temporary, image=image.astype(np.float16), points=points, scale=scale)
+    with np.load(kept) as values:
+        return values["image"].astype(np.float32), values["points"], float(values["scale"])
+
+
 def normalisation_of(image: np.ndarray) -> Normalisation:
     """Of one image by itself."""
     return learn([image])
@@ -79,7 +90,7 @@ def main() -> None:
             "training.batch": options.batch,
             "training.beta": 3.0,
             "training.evaluations": max(1, options.steps // 300),
-            "training.augment.crop": 176,
+            "training.augment.crop": 208,
             "training.augment.zoom": 0.1,
             "training.augment.intensity": 0.15,
             "training.augment.noise": 0.15,
@@ -91,7 +102,7 @@ def main() -> None:
     network.to(memory_format=torch.channels_last)
     examples = []
     for i in range(options.images):
-        image, points, scale = draw(i)
+        image, points, scale = draw_once(i, options.work)
         pixels = normalisation_of(image)(resample(image, scale))
         examples.append(Example(pixels, to_working(points, scale), np.zeros(len(points), np.int64)))
         if i % 100 == 0:

@@ -57,14 +57,14 @@ def test_labels_go_with_their_dots() -> None:
 
 def test_no_change_asked_for_is_none_made() -> None:
     example = spots(64, 64)
-    crop = augment(example, AugmentConfig(flips=False), 64, np.random.default_rng(0))
+    crop = augment(example, AugmentConfig(flips=False, overhang=0), 64, np.random.default_rng(0))
     np.testing.assert_allclose(crop.image, example.image, atol=1e-6)
     np.testing.assert_allclose(crop.points, example.points)
 
 
 def test_light_and_noise_change_the_image_only() -> None:
     example = spots(64, 64)
-    config = AugmentConfig(flips=False, intensity=0.3, noise=0.3)
+    config = AugmentConfig(flips=False, overhang=0, intensity=0.3, noise=0.3)
     crop = augment(example, config, 64, np.random.default_rng(0))
     assert np.abs(crop.image - example.image).mean() > 0.01
     np.testing.assert_allclose(crop.points, example.points)

@@ -47,7 +47,7 @@ def _start(length: int, seen: float, overhang: int, rng: np.random.Generator) ->
     """Where the crop begins along an axis, in pixels of the image, measured at the pixels' edges."""
     slack = length - seen
     low, high = min(slack, 0.0), max(slack, 0.0)
-    if slack > 0:
+    if slack >= 0:
         low, high = low - overhang, high + overhang
     return float(np.round(rng.uniform(low, high)))
 
