@@ -40,6 +40,14 @@ def total(count: Count) -> float:
     return float(count.map.sum(dtype=np.float64) / count.redundancy)
 
 
+def attempt(path: Path) -> tuple[str, Counter | None]:
+    """What loading says, and what it gives."""
+    try:
+        return "", Counter.load(path)
+    except ModelFileError as error:
+        return str(error), None
+
+
 def test_the_count_is_the_maps_sum_over_the_redundancy(counter: Counter, picture: np.ndarray) -> None:
     count = counter.count(picture)
     assert count.value == pytest.approx(total(count))
@@ -104,11 +112,10 @@ def test_every_cut_and_every_kind_of_flipped_byte_is_noticed(counter: Counter, s
     places = {*range(8), *range(8, 8 + header, max(1, header // 60)), *range(8 + header, len(data), len(data) // 40)}
     for place in sorted(places):
         damaged.write_bytes(data[:place] + bytes([data[place] ^ 0x15]) + data[place + 1 :])
-        try:
-            loaded = Counter.load(damaged)
-        except ModelFileError as error:
-            assert str(damaged) in str(error)
-            assert "\n" not in str(error)
+        problem, loaded = attempt(damaged)
+        if loaded is None:
+            assert str(damaged) in problem
+            assert "\n" not in problem
         else:
             assert place < 8 + header
             assert loaded.model.calibration == counter.model.calibration

@@ -131,7 +131,7 @@ def test_ctrl_c_keeps_the_best_so_far_and_can_be_resumed(tmp_path: Path) -> None
 
 
 def test_ctrl_c_before_any_evaluation_still_gives_a_model() -> None:
-    def interrupt(progress: Progress) -> None:
+    def interrupt(_: Progress) -> None:
         raise KeyboardInterrupt
 
     assert train(blobs(4), changes=QUICK, report=interrupt).interrupted
@@ -140,7 +140,7 @@ def test_ctrl_c_before_any_evaluation_still_gives_a_model() -> None:
 def test_a_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:
     out = tmp_path / "model.count"
 
-    def interrupt(progress: Progress) -> None:
+    def interrupt(_: Progress) -> None:
         raise KeyboardInterrupt
 
     train(blobs(4), changes=QUICK, out=out, report=interrupt)

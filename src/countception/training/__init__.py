@@ -160,11 +160,14 @@ def _split_off(samples: list[Sample], share: float, seed: int) -> tuple[list[Sam
             "and another to validate on; annotate more, or crop the image in two"
         )
     number = min(len(samples) - 1, max(1, round(share * len(samples))))
-    chosen, rest = split(len(samples), parts=(number, len(samples) - number), seed=seed)
-    training = [samples[i] for i in sorted(rest)]
-    if not sum(len(sample.dots) for sample in training):
-        return [samples[i] for i in sorted(chosen)], training
-    return training, [samples[i] for i in sorted(chosen)]
+    groups = [sample.group or sample.name for sample in samples]  # images of one group are not independent
+    if len(set(groups)) < 2:
+        groups = [sample.name for sample in samples]
+    chosen, rest = split(len(samples), parts=(number, len(samples) - number), seed=seed, groups=groups)
+    validation, training = ([samples[i] for i in sorted(part)] for part in (chosen, rest))
+    if not any(len(sample.dots) for sample in training):  # the few images with dots are for learning
+        training, validation = validation, training
+    return training, validation
 
 
 def _classes(training: Sequence[Sample], validation: Sequence[Sample]) -> int:

@@ -43,6 +43,7 @@ class Progress:
 
 Report = Callable[[Progress], None]
 
+
 def map_loss(config: TrainingConfig, predicted: Tensor, target: Tensor) -> Tensor:
     """Mean error of the redundant map's entries."""
     if config.loss == "l1":
