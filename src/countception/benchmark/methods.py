@@ -1,0 +1,194 @@
+"""What the benchmark can measure: name → method. A new method is one class and one line in `METHODS`.
+
+A method is made from a `Setup` and fitted anew for each split; what comes back counts images:
+
+>>> method = make("predict-average", Setup(data="vgg"))
+>>> method.fit(training, validation, seed=0, report=print).count(sample)        # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, runtime_checkable
+
+from countception.errors import ConfigError
+
+if TYPE_CHECKING:
+    from countception.dataset import Sample
+    from countception.training.state import Record
+
+Options = TypeVar("Options")
+
+Report = Callable[[float, str], None]
+"""Called now and then with the share of the fitting that is done, 0 to 1, and a few words."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a method is made from."""
+
+    data: str = ""
+    """Name of the data set, for methods that were published with other settings for each."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """What `--set` says. It decides the result, so it is part of a run's identity."""
+    device: str | None = None
+    """`cpu`, `cuda`, …; None takes a GPU where there is one."""
+    work: Path | None = None
+    """Folder, perhaps not there yet, for what a stopped fit goes on from; removed when the run is finished."""
+
+    def read(self, kind: type[Options]) -> Options:
+        """The settings as an options dataclass of the method, checked against its fields and their types.
+
+        Raises
+        ------
+        ConfigError
+            An unknown name or a value of the wrong type; the sentence names it.
+        """
+        from pydantic import TypeAdapter, ValidationError
+
+        known = [each.name for each in dataclasses.fields(cast("Any", kind))]
+        for name in self.settings:
+            if name not in known:
+                raise ConfigError(f"{name} is no setting of this method: it has {', '.join(known) or 'none'}")
+        try:
+            return TypeAdapter(kind).validate_python(dict(self.settings))
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise ConfigError(f"{first['loc'][0]}: {first['msg']} (got {first['input']!r})") from None
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a fit was like, for the run's row; None where it does not apply."""
+
+    epochs: float | None = None
+    steps: int | None = None
+    seconds: float | None = None
+    """Time spent, where that is not the time the call took (a fit that was stopped and resumed)."""
+    device: str = "cpu"
+    curve: Sequence[Record] = ()
+    """Training curve."""
+
+
+class Fitted(Protocol):
+    """A method that has learned."""
+
+    @property
+    def facts(self) -> Facts:
+        """What the fit was like."""
+
+    def count(self, sample: Sample) -> float:
+        """Number of objects in an image; the sample's dots must not be looked at."""
+
+
+@runtime_checkable
+class Variants(Protocol):
+    """A fitted method that can also count in other ways, each worth a row of its own."""
+
+    def variants(self, sample: Sample) -> Mapping[str, float]:
+        """Count by the setting that stands for the way, such as ``test_stride=8``."""
+
+
+class Method(Protocol):
+    """Something that learns to count from images with dots."""
+
+    @property
+    def name(self) -> str:
+        """As in `METHODS`."""
+
+    @property
+    def configuration(self) -> Mapping[str, Any]:
+        """Everything but data and seed that decides the result, as plain JSON values."""
+
+    def fit(self, training: Sequence[Sample], validation: Sequence[Sample], *, seed: int, report: Report) -> Fitted:
+        """Learn from training images, choosing by validation images if there is anything to choose."""
+
+
+METHODS: dict[str, tuple[str, str]] = {
+    "predict-average": ("countception.benchmark.methods:PredictAverage", "Predict the average"),
+    "boxnet": ("countception.benchmark.networks:boxnet", "Our default network and recipe"),
+    "count-ception": ("countception.benchmark.networks:count_ception", "Count-ception, the paper's recipe"),
+    "fcrn-a": ("countception.benchmark.networks:fcrn_a", "FCRN-A, our default recipe"),
+}
+"""Name → where the method is made, a callable that takes a `Setup`, and its title in tables."""
+
+
+def make(name: str, setup: Setup) -> Method:
+    """A method by name.
+
+    Raises
+    ------
+    ConfigError
+        No method of that name, a package that it needs is missing, or settings it does not have.
+    """
+    if name not in METHODS:
+        raise ConfigError(f"there is no method {name!r}: the methods are {', '.join(METHODS)}")
+    module, attribute = METHODS[name][0].split(":")
+    try:
+        made = getattr(import_module(module), attribute)(setup)
+    except ImportError as error:
+        raise ConfigError(
+            f"{name} needs a package that is not installed ({error}): pip install 'countception[baselines]'"
+        ) from None
+    return cast("Method", made)
+
+
+def title(name: str) -> str:
+    """What a method is called in tables."""
+    return METHODS[name][1] if name in METHODS else name
+
+
+ADDED: dict[str, Any] = {}
+"""Configuration keys, dotted, that are younger than the first committed rows, with the value that means what was done
+before: left out of the hash where they have it, so that older rows stay valid."""
+
+
+def config_hash(method: Method) -> str:
+    """Twelve hexadecimal digits that change with anything but data and seed that decides the result."""
+    configuration = json.loads(json.dumps(method.configuration))
+    for key, value in ADDED.items():
+        *path, last = key.split(".")
+        place = configuration
+        for part in path:
+            place = place.get(part, {})
+        if last in place and place[last] == value:
+            del place[last]
+    text = json.dumps([method.name, configuration], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True)
+class _NoOptions:
+    """Of a method that has none."""
+
+
+class PredictAverage:
+    """Always says the mean count of the training images: what a method must beat to have learned anything."""
+
+    name = "predict-average"
+
+    def __init__(self, setup: Setup) -> None:
+        setup.read(_NoOptions)
+        self.configuration: Mapping[str, Any] = {}
+
+    def fit(self, training: Sequence[Sample], validation: Sequence[Sample], *, seed: int, report: Report) -> Fitted:
+        """Take the mean."""
+        del validation, seed, report
+        return _Average(sum(len(sample.dots) for sample in training) / len(training))
+
+
+@dataclass(frozen=True)
+class _Average:
+    value: float
+    facts: Facts = Facts()
+
+    def count(self, sample: Sample) -> float:
+        """The same for every image."""
+        del sample
+        return self.value

@@ -1,0 +1,174 @@
+"""Our own networks and recipes as methods of the benchmark, through `countception.training.train`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from countception.benchmark.methods import Facts, Report, Setup
+from countception.config import Config
+from countception.errors import ConfigError
+from countception.networks import names
+from countception.training import Progress, configure, train
+
+if TYPE_CHECKING:
+    from countception.counter import Count, Counter
+    from countception.dataset import Sample
+
+SHORT = {
+    "epochs": "training.epochs",
+    "steps": "training.steps",
+    "seconds": "training.seconds",
+    "stride": "network.stride",
+    "window": "network.window",
+}
+"""Settings with short names; any other key of the configuration is a setting too, under its dotted name."""
+
+TEST_STRIDES = (8, 16, 32)
+"""Of the paper's Table 3, "test only"."""
+
+
+class NetworkMethod:
+    """A network trained by a recipe.
+
+    Parameters
+    ----------
+    name
+        Of the method.
+    setup
+        Its settings are changes to the recipe, as `--set` of `countception train`, or the names in `SHORT`.
+    recipe
+        Name of the recipe.
+    changes
+        The method's own changes to the recipe; the settings go before them.
+    test_strides
+        Also count with only every s-th entry of the map, for each of these s.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        setup: Setup,
+        *,
+        recipe: str = "default",
+        changes: Mapping[str, Any] | None = None,
+        test_strides: Sequence[int] = (),
+    ) -> None:
+        self.name, self.setup, self.test_strides = name, setup, tuple(test_strides)
+        given = {SHORT.get(key, key): value for key, value in setup.settings.items()}
+        if "training.seed" in given:
+            raise ConfigError("training.seed cannot be set in the benchmark: each split has its own; use --seed")
+        self.config: Config = configure(recipe, {**(changes or {}), **given})
+        if self.config.network.name not in names():
+            raise ConfigError(f"there is no network {self.config.network.name!r}: there are {', '.join(names())}")
+
+    @property
+    def configuration(self) -> dict[str, Any]:
+        """The whole configuration but for the seed."""
+        values = self.config.model_dump()
+        del values["training"]["seed"]
+        return values
+
+    def fit(
+        self, training: Sequence[Sample], validation: Sequence[Sample], *, seed: int, report: Report
+    ) -> FittedNetwork:
+        """Train, or go on with a training that was stopped."""
+        from countception.progress import training_text
+
+        def show(progress: Progress) -> None:
+            report(progress.done, training_text(progress))
+
+        counter = train(
+            training,
+            valid=validation,
+            out=None if self.setup.work is None else self.setup.work / "model.count",
+            config=self.config,
+            changes={"training.seed": seed},
+            device=self.setup.device,
+            resume=self.setup.work is not None,
+            report=show,
+        )
+        if counter.interrupted:
+            raise KeyboardInterrupt  # half a training is no result; the checkpoint stays
+        return FittedNetwork(counter, self.test_strides)
+
+
+class FittedNetwork:
+    """A trained counter."""
+
+    def __init__(self, counter: Counter, test_strides: Sequence[int] = ()) -> None:
+        self.counter, self.test_strides = counter, test_strides
+        self._latest: tuple[Sample, Count] | None = None
+
+    @property
+    def facts(self) -> Facts:
+        """From the model's own records."""
+        trained, history = self.counter.model.trained_on, self.counter.history
+        return Facts(
+            epochs=history[-1].epoch,
+            steps=trained["steps_in_all"],
+            seconds=trained["seconds"],
+            device=device_name(trained["device"]),
+            curve=history,
+        )
+
+    def count(self, sample: Sample) -> float:
+        """As `Counter.count`."""
+        return self._counted(sample).value
+
+    def variants(self, sample: Sample) -> dict[str, float]:
+        """The counts from every s-th row and column of the map, as in "test only" of the paper's Table 3."""
+        counted = self._counted(sample)
+        found = {}
+        for s in self.test_strides:
+            coarse = counted.map[:, ::s, ::s].sum(dtype="float64")
+            found[f"test_stride={s}"] = float(coarse / (counted.window / s) ** 2)
+        return found
+
+    def _counted(self, sample: Sample) -> Count:
+        if self._latest is None or self._latest[0] is not sample:
+            self._latest = (sample, self.counter.count(sample.image.transpose(1, 2, 0)))
+        return self._latest[1]
+
+
+def boxnet(setup: Setup) -> NetworkMethod:
+    """Our default: the recipe and the network that `countception train` takes by itself."""
+    return NetworkMethod("boxnet", setup)
+
+
+def fcrn_a(setup: Setup) -> NetworkMethod:
+    """FCRN-A on density maps, with our default recipe."""
+    return NetworkMethod("fcrn-a", setup, changes={"network.name": "fcrn_a"})
+
+
+def count_ception(setup: Setup) -> NetworkMethod:
+    """The paper's network and recipe (section 5.1), MBM at half size as in the authors' program.
+
+    `epochs` other than the paper's 1000 keep its one evaluation per epoch. ``kernel=gaussian`` learns the density map
+    of the paper's Figure 2 instead of the count map, with everything else equal.
+    """
+    settings = dict(setup.settings)
+    kernel = settings.pop("kernel", "square")
+    if kernel not in ("square", "gaussian"):
+        raise ConfigError(f"there is no kernel {kernel!r}: the kernels are square and gaussian")
+    changes: dict[str, Any] = {"scale.factor": 0.5} if setup.data == "mbm" else {}
+    if kernel == "gaussian":
+        changes["network.name"] = "count_ception_gaussian"
+    epochs = settings.get("epochs", settings.get("training.epochs"))
+    if epochs is not None:
+        changes["training.evaluations"] = epochs
+    strided = settings.get("stride", settings.get("network.stride", 1)) != 1
+    return NetworkMethod(
+        "count-ception",
+        Setup(setup.data, settings, setup.device, setup.work),
+        recipe="paper",
+        changes=changes,
+        test_strides=() if strided or kernel == "gaussian" else TEST_STRIDES,
+    )
+
+
+def device_name(device: str) -> str:
+    """``cuda:0`` → the model of the GPU; anything else as it is."""
+    return torch.cuda.get_device_name(device) if device.startswith("cuda") else device
