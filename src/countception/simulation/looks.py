@@ -177,13 +177,13 @@ class Membranes(Look):
     """Diameter of those, as a share of the others'."""
     waviness: Share = 0.15
     """Random displacement of the walls, as a share of a cell's radius."""
-    wall: Blurs = (0.35, 0.6)
+    wall: Blurs = (0.28, 0.48)
     """Standard deviation of the walls' profile, in pixels, drawn per image."""
-    wall_density: Range = (0.05, 0.18)
+    wall_density: Range = (0.06, 0.22)
     """Optical density of the walls, drawn per image."""
     wall_texture: Share = 0.35
     """Relative contrast of the density along the walls."""
-    corners: Share = 0.12
+    corners: Share = 0.3
     """Dark corners (nuclei, small vessels) per cell."""
     holes: float = Field(0.06, ge=0, le=0.5)
     """Share of the tissue, at most, where there are no cells: torn places."""

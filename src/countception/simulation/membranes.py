@@ -167,7 +167,7 @@ def _dark_corners(
         return dark
     y, x = (np.arange(side, dtype=np.float32) for side in shape)
     for middle in corners[rng.integers(len(corners), size=rng.poisson(look.corners * n))]:
-        angle, length, width = rng.uniform(0, np.pi), FINE * rng.gamma(2, 0.9), FINE * rng.uniform(0.4, 1.4)
+        angle, length, width = rng.uniform(0, np.pi), FINE * rng.gamma(2, 0.6), FINE * rng.uniform(0.4, 1.2)
         reach = int(3 * length + 3 * FINE)
         box = tuple(slice(max(0, c - reach), c + reach + 1) for c in middle)
         v, u = (axis[side] - c for axis, side, c in zip((y, x), box, middle, strict=True))
