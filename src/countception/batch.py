@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 from collections import Counter as Tally
@@ -226,10 +227,10 @@ def write_map(path: StrPath, count: Count, *, image: str = "") -> None:
         "image_shape": count.shape,
     }
     values = count.map[0] if len(count.map) == 1 else count.map
+    stream = io.BytesIO()  # in memory, as numpy's own writing to a full disk does not say that the disk is full
+    tifffile.imwrite(stream, values, photometric="minisblack", description=json.dumps(description), metadata=None)
     with whole_file(path) as temporary:
-        tifffile.imwrite(
-            temporary, values, photometric="minisblack", description=json.dumps(description), metadata=None
-        )
+        temporary.write_bytes(stream.getvalue())
 
 
 def write_counts(path: StrPath, rows: Sequence[Row]) -> None:

@@ -5,6 +5,7 @@ Nothing heavy is imported before a command runs, so that `countception --help` a
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -47,6 +48,8 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the command line."""
+    # torch's threads spin while they wait for each other, which on a busy machine makes training many times slower
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     app(prog_name="countception")
 
 
@@ -318,6 +321,15 @@ def simulate(
     sides, objects = given.read_pair(size, "--size"), given.read_pair(counts, "--counts")
     made = simulate_dataset(out, number, seed=seed, look=look, size=sides, counts=objects)
     typer.echo(f"{out}: {len(made)} images with dots")
+
+
+@app.command()
+def settings(*, recipe: given.Recipe = "default", network: given.Network = None) -> None:
+    """List all settings of a recipe, as `train --set KEY=VALUE` takes them."""
+    from countception.config import recipe as named
+
+    for setting in given.list_settings(named(recipe, network=network).model_dump()):
+        typer.echo(setting)
 
 
 @app.command()

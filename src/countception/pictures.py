@@ -96,7 +96,7 @@ def overlay(
     from PIL import Image
 
     density = count.per_pixel()
-    grey = viewable(image).astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
+    grey = viewable(image.mean(0, keepdims=True, dtype=np.float32))[..., 0].astype(np.float32)
     strength = density / max(float(density.max()), 1e-12)
     colours, alpha = heat(strength)
     blended = grey[..., None] * (1 - alpha[..., None]) + colours * alpha[..., None]
@@ -114,7 +114,7 @@ def heat(strength: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], np
     places = np.linspace(0, 1, len(stops))
     value = np.clip(strength, 0, 1)
     colours = np.stack([np.interp(value, places, stops[:, i]) for i in range(3)], -1).astype(np.float32)
-    return colours, np.asarray(0.62 * value**0.7, np.float32)
+    return colours, np.asarray(0.5 * value, np.float32)
 
 
 def _resized(picture: Picture) -> tuple[Picture, float]:

@@ -1,0 +1,407 @@
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from PIL import Image
+from typer.testing import CliRunner, Result
+
+import tiny
+from countception import __version__
+from countception.cli import app
+from countception.counter import Counter
+from countception.model_file import load
+
+COMMANDS = ["train", "count", "evaluate", "inspect", "simulate", "settings", "demo", "info"]
+HEAVY = ["torch", "numpy", "scipy", "matplotlib", "pydantic", "PIL", "jinja2", "tifffile"]
+
+
+def run(*args: str | Path) -> Result:
+    return CliRunner().invoke(app, [str(arg) for arg in args], prog_name="countception")
+
+
+def command(*args: str | Path) -> list[str]:
+    """The real command, for a process of its own."""
+    return [sys.executable, "-m", "countception", *map(str, args)]
+
+
+def refused(result: Result, *words: str, status: int = 1) -> None:
+    """One sentence on standard error, no traceback, nothing on standard output."""
+    assert result.exit_code == status
+    assert result.stdout == ""
+    sentence = result.stderr.strip().splitlines()[-1]
+    assert sentence.startswith("countception: ")
+    assert "Traceback" not in result.stderr
+    for word in words:
+        assert word in sentence
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    """Two good images and three bad ones."""
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for k in range(2):
+        Image.fromarray(tiny.pixels(seed=k)).save(folder / f"good{k}.png")
+    (folder / "text.png").write_text("no image")
+    (folder / "cut.png").write_bytes((folder / "good0.png").read_bytes()[:300])
+    Image.fromarray(tiny.pixels(channels=1)[..., 0]).save(folder / "grey.png")
+    return folder
+
+
+# help
+
+
+def test_help_lists_every_command_and_shows_the_way() -> None:
+    result = run("--help")
+    assert result.exit_code == 0
+    for name in COMMANDS:
+        assert f"\n  {name} " in result.stdout
+    assert "countception train cells/ -o cells.count" in result.stdout
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_of_a_command_explains_every_option(name: str) -> None:
+    result = run(name, "--help")
+    assert result.exit_code == 0
+    options = result.stdout.split("Options:")[1].splitlines()
+    starts = [line for line in options if line.startswith("  -")]
+    assert len(starts) >= 1
+    for line, after in zip(options, [*options[1:], ""], strict=True):
+        if line.startswith("  -"):  # the explanation is beside the option or, where there is no room, below it
+            explained = len(line.split("  ")) > 2 or after.startswith("      ")
+            assert explained, line
+
+
+def test_without_a_command_the_help_is_shown() -> None:
+    assert "Commands:" in run().output
+
+
+def test_the_version_is_shown() -> None:
+    assert run("--version").stdout == f"countception {__version__}\n"
+
+
+def test_help_answers_at_once_and_imports_nothing_heavy() -> None:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    help_ = subprocess.run(command("--help"), capture_output=True, text=True, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert "Usage" in help_.stdout
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.5
+    code = "import sys, countception.cli; print(*(m for m in sys.modules))"
+    listed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not set(listed.stdout.split()) & set(HEAVY)
+
+
+def test_a_usage_error_exits_with_2() -> None:
+    assert run("train").exit_code == 2
+    assert run("count", "model", "image", "--no-such-option").exit_code == 2
+    assert run("no-such-command").exit_code == 2
+
+
+# train
+
+
+def test_train_writes_a_model_and_its_curve(tmp_path: Path) -> None:
+    out = tmp_path / "new" / "cells.count"
+    result = run("train", tiny.data(), "-o", out, "--steps=4", "--seed=3", "--valid=0.5", *tiny.OPTIONS)
+    assert result.exit_code == 0, result.stderr
+    model = load(out)
+    assert model.trained_on["images"] == 2
+    assert model.config.training.seed == 3
+    assert f"{model.validation['mae']:.2f}" in result.stdout
+    assert len(pd.read_csv(tmp_path / "new" / "cells.curve.csv")) == 2
+    assert (tmp_path / "new" / "cells.curve.png").read_bytes().startswith(b"\x89PNG")
+    assert sorted(path.name for path in out.parent.iterdir()) == ["cells.count", "cells.curve.csv", "cells.curve.png"]
+
+
+def test_the_options_of_train_reach_the_configuration(tmp_path: Path) -> None:
+    out = tmp_path / "cells.count"
+    options = ["--network=count_ception", "--window=8", "--epochs=1", "--set", "training.batch=2"]
+    result = run("train", tiny.data(), "-o", out, "--valid", tiny.data(), *options, *tiny.OPTIONS)
+    assert result.exit_code == 0, result.stderr
+    config = load(out).config
+    assert (config.network.name, config.network.window, config.network.stride) == ("count_ception", 8, 1)
+    assert (config.training.epochs, config.training.steps, config.training.batch) == (1, None, 2)
+    assert config.scale.factor == 1
+
+
+def test_a_time_budget_is_the_length(tmp_path: Path) -> None:
+    out = tmp_path / "cells.count"
+    assert run("train", tiny.data(), "-o", out, "--time-budget=1s", *tiny.OPTIONS).exit_code == 0
+    assert load(out).config.training.seconds == 1
+    assert load(out).config.training.steps is None
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--time-budget=soon"], ["'soon'", "10m"]),
+        (["--set", "training.batch"], ["training.batch", "KEY=VALUE"]),
+        (["--set", "training.bach=3"], ["training.bach"]),
+        (["--scale=large"], ["--scale", "large"]),
+        (["--recipe=secret"], ["secret", "paper"]),
+        (["--network=resnet"], ["resnet", "boxnet"]),
+        (["--valid=1.5"], ["1.5", "between 0 and 1"]),
+        (["--valid=no-such-folder"], ["no-such-folder"]),
+        (["--order=up"], ["--order", "xy"]),
+        (["--device=abacus"], ["abacus", "cpu"]),
+        (["--steps=4", "--epochs=4"], ["exactly one"]),
+    ],
+)
+def test_options_that_make_no_sense_are_one_sentence(tmp_path: Path, options: list[str], words: list[str]) -> None:
+    refused(run("train", tiny.data(), "-o", tmp_path / "cells.count", *options), *words)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(find_spec("tensorboard") is not None, reason="TensorBoard is installed")
+def test_a_missing_tensorboard_is_one_sentence(tmp_path: Path) -> None:
+    result = run("train", tiny.data(), "-o", tmp_path / "cells.count", "--tensorboard", tmp_path / "log")
+    refused(result, "countception[tensorboard]")
+
+
+def test_an_unwritable_model_is_refused_before_training(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    refused(run("train", tiny.data(), "-o", tmp_path / "file" / "cells.count", "--steps=4"), "file")
+
+
+def test_a_headless_table_needs_the_order(tmp_path: Path) -> None:
+    data = tiny.dataset(tmp_path / "data", 2)
+    for table in (data / "points").iterdir():
+        lines = table.read_text().splitlines()
+        table.write_text("\n".join(lines[1:]) + "\n")
+    out = tmp_path / "cells.count"
+    refused(run("train", data, "-o", out, "--steps=4"), "header")
+    assert run("train", data, "-o", out, "--steps=2", "--order=xy", *tiny.OPTIONS).exit_code == 0
+    assert run("inspect", data, "--order=xy").exit_code == 0
+    assert run("evaluate", out, data, "--order=xy").exit_code == 0
+
+
+@pytest.mark.slow
+def test_control_c_keeps_the_best_so_far_and_resume_goes_on(tmp_path: Path) -> None:
+    out = tmp_path / "cells.count"
+    options = [
+        tiny.data(),
+        "-o",
+        out,
+        "--steps=100000",
+        "--set=training.evaluations=50000",
+        *tiny.OPTIONS[:2],
+        "--scale=1",
+    ]
+    process = subprocess.Popen(command("train", *options), stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "step" in line:
+            break
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert "--resume" in stderr
+    assert "Traceback" not in stderr
+    first = load(out).trained_on["steps_in_all"]
+    assert first > 0
+    refused(run("train", *options), "--resume")
+    resumed = subprocess.Popen(command("train", *options, "--resume"), stderr=subprocess.PIPE, text=True)
+    assert resumed.stderr is not None
+    assert any("step" in line for line in resumed.stderr)
+    resumed.send_signal(signal.SIGINT)
+    resumed.communicate(timeout=120)
+    assert resumed.returncode == 130
+    assert load(out).trained_on["steps_in_all"] > first
+
+
+def test_control_c_before_anything_is_saved_exits_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_args: object, **_options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("countception.inspection.inspect", interrupted)
+    refused(run("inspect", tiny.data()), "interrupted", status=130)
+
+
+# count
+
+
+def test_good_images_are_counted_and_bad_ones_listed(images: Path, tmp_path: Path) -> None:
+    out = tmp_path / "counts.csv"
+    result = run("count", tiny.model_file(), images, "-o", out, "--overlays", tmp_path / "o", "--maps", tmp_path / "m")
+    assert result.exit_code == 1
+    table = pd.read_csv(out, keep_default_na=False).set_index("image")
+    bad = {str(images / name) for name in ("text.png", "cut.png", "grey.png")}
+    assert set(table.index[table["error"] != ""]) == bad
+    for name in bad:
+        assert f"  {table['error'][name]}\n" in result.stderr
+    assert "2 images counted" in result.stderr
+    assert "1 channel" in table["error"][str(images / "grey.png")]
+    assert sorted(path.name for path in (tmp_path / "o").iterdir()) == ["good0.png", "good1.png"]
+    assert sorted(path.name for path in (tmp_path / "m").iterdir()) == ["good0.tif", "good1.tif"]
+
+
+def test_without_a_file_the_counts_go_to_standard_output(images: Path) -> None:
+    result = run("count", tiny.model_file(), images / "good0.png", images / "good1.png")
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert lines[0] == "image,count,width,height,error"
+    counter = Counter.load(tiny.model_file(), device="cpu")
+    assert lines[1] == f"{images / 'good0.png'},{counter.count(images / 'good0.png').value:.3f},56,40,"
+    assert len(lines) == 3
+
+
+def test_patterns_and_options_work_from_the_shell(images: Path) -> None:
+    model = tiny.model_file()
+    plain = run("count", model, f"{images}/good*.png")
+    tiled = run("count", model, f"{images}/good*.png", "--tile=8")
+    averaged = run("count", model, f"{images}/good*.png", "--flips", "--shifts=2")
+    assert plain.exit_code == tiled.exit_code == averaged.exit_code == 0
+    assert plain.stdout == tiled.stdout
+    assert plain.stdout != averaged.stdout
+
+
+@pytest.mark.parametrize("content", [b"", b"not a model", None])
+def test_a_bad_model_is_one_sentence(images: Path, tmp_path: Path, content: bytes | None) -> None:
+    model = tmp_path / "bad.count"
+    if content is not None:
+        model.write_bytes(content)
+    refused(run("count", model, images), "bad.count")
+
+
+def test_no_image_is_one_sentence(tmp_path: Path) -> None:
+    refused(run("count", tiny.model_file(), tmp_path / "nothing*.png"), "nothing*.png")
+    (tmp_path / "empty").mkdir()
+    refused(run("count", tiny.model_file(), tmp_path / "empty"), "empty")
+
+
+def test_an_unwritable_table_is_refused_before_counting(images: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    result = run("count", tiny.model_file(), images, "-o", tmp_path / "file" / "counts.csv")
+    refused(result, "file")
+    assert "counted" not in result.stderr
+
+
+def test_control_c_while_counting_keeps_the_counts_so_far(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count, seen = Counter.count, []
+
+    def interrupted(self: Counter, *args: object, **options: object) -> object:
+        seen.append(1)
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+        return count(self, *args, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Counter, "count", interrupted)
+    out = tmp_path / "counts.csv"
+    result = run("count", tiny.model_file(), images / "good0.png", images / "good1.png", "-o", out)
+    assert result.exit_code == 130
+    assert list(pd.read_csv(out)["image"]) == [str(images / "good0.png")]
+
+
+@pytest.fixture
+def full_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder on a file system with 8 KiB left."""
+    place = tmp_path / "full"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(place)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("a small file system can be mounted by root only")
+    (place / "filler").write_bytes(bytes(56 * 1024))
+    (place / "old").write_text("old")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_nothing_half_written(full_disk: Path, images: Path) -> None:
+    model, data, image = tiny.model_file(), tiny.data(), images / "good0.png"
+    refused(run("count", model, image, "--overlays", full_disk), "No space left", "good0.png")
+    refused(run("count", model, image, "--maps", full_disk), "No space left", "good0.tif")
+    refused(run("train", data, "-o", full_disk / "cells.count", "--steps=4", *tiny.OPTIONS), "No space left")
+    result = run("evaluate", model, data, "--report", full_disk / "old")
+    assert result.exit_code == 1
+    assert "No space left" in result.stderr
+    assert (full_disk / "old").read_text() == "old"
+    assert {path.name for path in full_disk.iterdir()} == {"filler", "old"}
+
+
+# evaluate, inspect, simulate, info
+
+
+def test_evaluate_shows_and_writes_the_figures(tmp_path: Path) -> None:
+    files = {name: tmp_path / f"out.{name}" for name in ("json", "csv", "plot", "report")}
+    result = run("evaluate", tiny.model_file(), tiny.data(), *(f"--{name}={path}" for name, path in files.items()))
+    assert result.exit_code == 0, result.stderr
+    figures = json.loads(files["json"].read_text())
+    table = pd.read_csv(files["csv"])
+    assert figures["n"] == len(table) == 4
+    assert figures["mae"] == pytest.approx(table["error"].abs().mean(), abs=1e-3)
+    assert f"MAE {figures['mae']:.2f}" in result.stdout
+    assert f"{figures['predict_average_mae']:.2f}" in result.stdout
+    assert files["plot"].read_bytes().startswith(b"\x89PNG")
+    assert "<table>" in files["report"].read_text()
+
+
+def test_evaluate_refuses_an_unwritable_place_first(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for option in ("--json", "--csv", "--plot", "--report"):
+        refused(run("evaluate", tiny.model_file(), tiny.data(), option, tmp_path / "file" / "out"), "file")
+
+
+def test_inspect_names_what_is_wrong(tmp_path: Path) -> None:
+    data = tiny.dataset(tmp_path / "data")
+    Image.fromarray(tiny.pixels()).save(data / "images" / "lonely.png")
+    (data / "points" / "astray.csv").write_text("x,y\n3,4\n")
+    (data / "points" / "001.csv").write_text("x,y\n3,4\n3,4\n500,4\n")
+    result = run("inspect", data, "--json", tmp_path / "i.json", "--plot", tmp_path / "i.png")
+    assert result.exit_code == 0, result.stderr
+    for words in ("4 images with dots", "lonely.png", "astray.csv", "64 × 64 (4)", "001: 1", "scale"):
+        assert words in result.stdout
+    found = json.loads((tmp_path / "i.json").read_text())
+    assert found["pairs"] == 4
+    assert found["duplicates"] == {"001": 1}
+    assert (tmp_path / "i.png").read_bytes().startswith(b"\x89PNG")
+    refused(run("inspect", tmp_path / "nowhere"), "nowhere")
+
+
+def test_simulate_makes_the_same_data_set_from_the_same_seed(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        result = run("simulate", tmp_path / name, "-n", 2, "--seed=7", "--look=stained", "--size=64x80", "--counts=5-9")
+        assert result.exit_code == 0, result.stderr
+    written = sorted(path.relative_to(tmp_path / "a") for path in (tmp_path / "a").rglob("*.*"))
+    assert len(written) == 4
+    for path in written:
+        assert (tmp_path / "a" / path).read_bytes() == (tmp_path / "b" / path).read_bytes()
+    with Image.open(tmp_path / "a" / "images" / "000.png") as image:
+        assert image.size == (80, 64)
+    assert 5 <= len(pd.read_csv(tmp_path / "a" / "points" / "000.csv")) <= 9
+
+
+@pytest.mark.parametrize("option", ["--size=large", "--size=3x4x5", "--counts=-5", "--look=nice"])
+def test_simulations_that_make_no_sense_are_one_sentence(tmp_path: Path, option: str) -> None:
+    refused(run("simulate", tmp_path / "a", option), option.split("=")[1])
+
+
+def test_info_shows_what_a_model_holds() -> None:
+    result = run("info", tiny.model_file())
+    assert result.exit_code == 0
+    assert "boxnet" in result.stdout
+    assert load(tiny.model_file()).trained_on["sha256"] in result.stdout
+    refused(run("info", tiny.data()), "folder")
+
+
+def test_settings_can_be_given_back_to_train(tmp_path: Path) -> None:
+    listed = run("settings", "--recipe=paper").stdout.splitlines()
+    assert "training.learning_rate=0.005" in listed
+    pairs = [f"--set={pair}" for pair in listed if pair.split("=")[0] not in tiny.LENGTHS]
+    out = tmp_path / "cells.count"
+    result = run("train", tiny.data(), "-o", out, *pairs, "--network=boxnet", "--steps=2", *tiny.OPTIONS)
+    assert result.exit_code == 0, result.stderr
+    assert load(out).config.training.learning_rate == 0.005

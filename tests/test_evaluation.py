@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+import tiny
+from countception.counter import Counter
+from countception.dataset import Sample, load_dataset
+from countception.errors import DatasetError, ImageError, OutputError
+from countception.evaluate.evaluation import EvaluatedImage, Evaluation, evaluate
+from countception.evaluate.metrics import metrics
+from countception.points import Dots
+from countception.report import write_json
+
+FIGURES = {"n", "mae", "rmse", "bias", "relative_error", "correlation", "predict_average_mae"}
+
+
+def evaluation(true: list[float], counts: list[float], average: float = 10.0) -> Evaluation:
+    rows = tuple(EvaluatedImage(f"{k}.png", t, c) for k, (t, c) in enumerate(zip(true, counts, strict=True)))
+    return Evaluation(metrics(true, counts), rows, average)
+
+
+def test_counts_are_those_of_the_counter_and_errors_follow() -> None:
+    counter = Counter.load(tiny.model_file(), device="cpu")
+    samples = load_dataset(tiny.data())
+    result = evaluate(counter, tiny.data())
+    assert [row.image for row in result.rows] == [sample.name for sample in samples]
+    assert [row.true for row in result.rows] == [len(sample.dots) for sample in samples]
+    assert [row.count for row in result.rows] == [
+        counter.count(sample.image.transpose(1, 2, 0)).value for sample in samples
+    ]
+    errors = np.array([row.error for row in result.rows])
+    assert result.metrics.mae == pytest.approx(np.abs(errors).mean())
+    assert result.metrics.rmse == pytest.approx(np.sqrt((errors**2).mean()))
+    assert result.metrics.bias == pytest.approx(errors.mean())
+    true = np.array([row.true for row in result.rows])
+    assert result.metrics.relative_error == pytest.approx(np.abs(errors).sum() / true.sum())
+    average = counter.model.trained_on["mean_count"]
+    assert result.predict_average_mae == pytest.approx(np.abs(true - average).mean())
+
+
+def test_pictures_are_made_when_asked_for() -> None:
+    counter = Counter.load(tiny.model_file(), device="cpu")
+    assert all(row.picture is None for row in evaluate(counter, tiny.data()).rows)
+    assert all(
+        row.picture and row.picture[:3] == b"\xff\xd8\xff" for row in evaluate(counter, tiny.data(), pictures=True).rows
+    )
+
+
+def test_json_has_the_figures_and_null_for_what_is_undefined(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", evaluation([0.0, 0.0], [1.0, 2.0]).to_dict())
+    values = json.loads((tmp_path / "a.json").read_text())
+    assert set(values) == FIGURES | {"images"}
+    assert values["relative_error"] is None
+    assert values["correlation"] is None
+    assert values["mae"] == 1.5
+    assert values["images"][1] == {"image": "1.png", "true": 0.0, "count": 2.0, "error": 2.0}
+
+
+def test_the_average_of_a_model_of_unknown_training_is_undefined() -> None:
+    result = evaluate(tiny.untrained(), tiny.data())
+    assert result.to_dict()["predict_average_mae"] is None
+
+
+def test_csv_has_true_counts_counts_and_errors(tmp_path: Path) -> None:
+    evaluation([3.0, 12.0], [2.25, 13.0]).write_csv(tmp_path / "a.csv")
+    table = pd.read_csv(tmp_path / "a.csv")
+    assert list(table.columns) == ["image", "true", "count", "error"]
+    assert table["error"].tolist() == [-0.75, 1.0]
+
+
+def test_classes_are_compared_one_by_one(tmp_path: Path) -> None:
+    counter = tiny.untrained(classes=2)
+    dots = Dots(np.array([[5.0, 5.0], [9.0, 9.0], [20.0, 7.0]]), np.array([0, 1, 1]), counter.model.class_names)
+    result = evaluate(counter, [Sample(tiny.pixels().transpose(2, 0, 1), dots, "a")])
+    true = {name: pair[0] for name, pair in result.rows[0].by_class.items()}
+    assert true == {"kind0": 1.0, "kind1": 2.0}
+    assert sum(pair[1] for pair in result.rows[0].by_class.values()) == pytest.approx(result.rows[0].count)
+    result.write_csv(tmp_path / "a.csv")
+    assert list(pd.read_csv(tmp_path / "a.csv").columns[4:]) == [
+        "true_kind0",
+        "count_kind0",
+        "true_kind1",
+        "count_kind1",
+    ]
+
+
+def test_dots_of_other_classes_are_refused() -> None:
+    dots = Dots(np.array([[5.0, 5.0]]), np.array([0]), ("red", "white"))
+    with pytest.raises(DatasetError, match=r"red, white.*kind0, kind1"):
+        evaluate(tiny.untrained(classes=2), [Sample(tiny.pixels().transpose(2, 0, 1), dots, "a")])
+
+
+def test_images_of_other_channels_are_refused_by_name() -> None:
+    with pytest.raises(ImageError, match=r"000.*3 channels.*images of 1"):
+        evaluate(tiny.untrained(channels=1), tiny.data())
+
+
+def test_the_plot_is_written(tmp_path: Path) -> None:
+    evaluation([3.0, 12.0], [2.0, 13.0]).write_plot(tmp_path / "a.png")
+    with Image.open(tmp_path / "a.png") as picture:
+        assert min(picture.size) > 300
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError):
+        evaluation([3.0], [2.0]).write_plot(tmp_path / "file" / "a.png")

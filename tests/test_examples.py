@@ -1,0 +1,88 @@
+"""The examples in README and docs run, in order, each document in a folder of its own with trainings cut short."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tifffile import imwrite
+from typer.testing import CliRunner
+
+import countception
+import tiny
+from countception import training
+from countception.cli import app
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = ["README.md", *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md"))]
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the files that the examples name; `train` takes two steps whatever it is told."""
+    tiny.dataset(tmp_path / "cells", 4, seed=1)
+    tiny.dataset(tmp_path / "more-cells", 2, seed=2)
+    (tmp_path / "new").mkdir()
+    for k in range(2):
+        imwrite(tmp_path / "new" / f"{k}.tif", tiny.pixels(seed=k), photometric="rgb")
+    (tmp_path / "cells.count").write_bytes(tiny.model_file().read_bytes())
+    monkeypatch.chdir(tmp_path)
+    real = training.train
+
+    def quick(*args: Any, changes: dict[str, Any] | None = None, **options: Any) -> Any:
+        kept = {key: value for key, value in (changes or {}).items() if key not in tiny.LENGTHS}
+        return real(*args, changes={**kept, **tiny.CHANGES, "training.steps": 2}, **options)
+
+    monkeypatch.setattr(training, "train", quick)
+    monkeypatch.setattr(countception, "train", quick)
+    return tmp_path
+
+
+def run_console(text: str, place: Path) -> None:
+    """Run the commands, which are the lines that start with a dollar sign."""
+    for line in text.splitlines():
+        assert line.startswith("$ "), f"not a command: {line}"
+        words = shlex.split(line[2:], comments=True)
+        if words[0] == "countception":
+            paths = [str(path) for word in words[1:] for path in (sorted(place.glob(word)) if "*" in word else [word])]
+            result = CliRunner().invoke(app, paths, prog_name="countception", catch_exceptions=False)
+            assert result.exit_code == 0, f"{line}\n{result.output}"
+        elif words[0] == "make":
+            assert re.search(rf"^{words[1]}:", (ROOT / "Makefile").read_text(), re.MULTILINE), line
+        else:
+            assert words[:2] == ["pip", "install"], f"not known here: {line}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_examples_run(document: str, place: Path) -> None:
+    known: dict[str, Any] = {}
+    kinds: dict[str, Callable[[str], None]] = {
+        "console": lambda text: run_console(text, place),
+        "python": lambda text: exec(compile(text, document, "exec"), known),  # noqa: S102
+        "text": lambda text: None,  # noqa: ARG005
+    }
+    blocks = BLOCK.findall((ROOT / document).read_text(encoding="utf-8"))
+    for kind, text in blocks:
+        assert kind in kinds, f"{document} has a block of {kind}, which would not be checked"
+        kinds[kind](text)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_links_lead_somewhere(document: str) -> None:
+    text = BLOCK.sub("", (ROOT / document).read_text(encoding="utf-8"))
+    links = re.findall(r"\]\(([^)#]+)[^)]*\)", text)
+    for link in links:
+        if not link.startswith("https://"):
+            assert ((ROOT / document).parent / link).exists(), link
+
+
+def test_the_documents_have_examples() -> None:
+    for document in ("README.md", "docs/tutorial.md", "docs/how-to.md"):
+        kinds = {kind for kind, _ in BLOCK.findall((ROOT / document).read_text(encoding="utf-8"))}
+        assert {"console", "python"} <= kinds

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import base64
+import csv
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+import tiny
+from countception.counter import Counter
+from countception.errors import OutputError
+from countception.evaluate.evaluation import EvaluatedImage, Evaluation, evaluate
+from countception.evaluate.metrics import metrics
+from countception.report import facts, write_curve, write_report
+from countception.training import train
+
+
+class Page(HTMLParser):
+    """Tags with their attributes, and the text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.tags if name == tag]
+
+
+def report(tmp_path: Path, evaluation: Evaluation, counter: Counter) -> Page:
+    write_report(tmp_path / "report.html", evaluation, counter)
+    return Page((tmp_path / "report.html").read_text(encoding="utf-8"))
+
+
+def test_a_report_shows_each_image_and_needs_nothing_from_elsewhere(tmp_path: Path) -> None:
+    counter = Counter.load(tiny.model_file(), device="cpu")
+    evaluation = evaluate(counter, tiny.data(), pictures=True)
+    page = report(tmp_path, evaluation, counter)
+    assert not page.all("script")
+    assert not page.all("link")
+    sources = [image["src"] or "" for image in page.all("img")]
+    assert len(sources) == len(evaluation.rows) + 1
+    for source in sources:
+        kind, _, data = source.partition(";base64,")
+        start = {"data:image/png": b"\x89PNG", "data:image/jpeg": b"\xff\xd8\xff"}[kind]
+        assert base64.b64decode(data, validate=True).startswith(start)
+    assert all(image["alt"] for image in page.all("img"))
+    for row in evaluation.rows:
+        assert f"{row.count:.1f}" in page.text
+    assert f"{evaluation.metrics.mae:.2f}" in page.text
+    assert f"{evaluation.predict_average_mae:.2f}" in page.text
+    assert counter.model.trained_on["sha256"] in page.text
+
+
+def test_the_largest_error_comes_first(tmp_path: Path) -> None:
+    rows = tuple(EvaluatedImage(name, 10.0, count) for name, count in [("near", 11.0), ("far", 2.0), ("mid", 14.0)])
+    page = report(tmp_path, Evaluation(metrics([10.0] * 3, [11.0, 2.0, 14.0]), rows, 3.0), tiny.untrained())
+    assert page.text.index("far") < page.text.index("mid") < page.text.index("near")
+
+
+def test_a_training_curve_is_shown_after_a_training(tmp_path: Path) -> None:
+    counter = train(tiny.data(), changes=tiny.CHANGES)
+    page = report(tmp_path, evaluate(counter, tiny.data()), counter)
+    assert len(page.all("img")) == 2
+
+
+def test_hostile_names_stay_text(tmp_path: Path) -> None:
+    name = "\"><script>alert(1)</script><img src=x onerror='alert(2)'>{{ 7 * 7 }}"
+    evaluation = evaluate(tiny.untrained(), tiny.data(), pictures=True)
+    rows = tuple(replace(row, image=name) for row in evaluation.rows)
+    page = report(tmp_path, replace(evaluation, rows=rows), tiny.untrained())
+    assert not page.all("script")
+    assert not any("onerror" in attributes for _, attributes in page.tags)
+    assert name in page.text
+
+
+def test_what_is_undefined_is_left_out(tmp_path: Path) -> None:
+    rows = (EvaluatedImage("a", 0.0, 1.0),)
+    page = report(tmp_path, Evaluation(metrics([0.0], [1.0]), rows, float("nan")), tiny.untrained())
+    assert "nan" not in page.text.lower()
+    assert "relative" not in page.text
+    assert "average of the training" not in page.text
+
+
+def test_facts_say_where_a_model_comes_from() -> None:
+    found = dict(facts(Counter.load(tiny.model_file(), device="cpu").model))
+    assert found["network"].startswith("boxnet")
+    assert found["trained on"].startswith("3 images")
+    assert "validation data" in found
+    assert "trained on" not in dict(facts(tiny.untrained().model))
+
+
+def test_the_training_curve_is_written_beside_the_model(tmp_path: Path) -> None:
+    counter = train(tiny.data(), changes=tiny.CHANGES)
+    table, picture = write_curve(counter.history, tmp_path / "cells.v2.count")
+    assert table == tmp_path / "cells.v2.curve.csv"
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    with table.open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [float(row["valid_mae"]) for row in rows] == [record.valid_mae for record in counter.history]
+    assert [int(row["step"]) for row in rows] == [2, 4]
+
+
+def test_an_unwritable_place_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    evaluation = evaluate(tiny.untrained(), tiny.data())
+    with pytest.raises(OutputError, match="file"):
+        write_report(tmp_path / "file" / "report.html", evaluation, tiny.untrained())
