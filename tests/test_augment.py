@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 from countception.augment import Example, augment
 from countception.config import AugmentConfig
 
+STILL = AugmentConfig(overhang=0, flips=False, zoom=0.0, intensity=0.0, noise=0.0)
+
 
 def spots(height: int, width: int, seed: int = 0) -> Example:
     """Dark image with a bright 3 × 3 spot at each dot, spots well apart."""
@@ -26,7 +28,7 @@ def spots(height: int, width: int, seed: int = 0) -> Example:
 )
 def test_dots_stay_on_their_objects(seed: int, zoom: float, shape: tuple[int, int]) -> None:
     example = spots(*shape, seed=seed)
-    crop = augment(example, AugmentConfig(zoom=zoom), 64, np.random.default_rng(seed))
+    crop = augment(example, AugmentConfig(zoom=zoom, intensity=0.0), 64, np.random.default_rng(seed))
     assert crop.image.shape == (2, 64, 64)
     for y, x in crop.points:
         if 2 <= y < 62 and 2 <= x < 62:
@@ -38,7 +40,7 @@ def test_dots_stay_on_their_objects(seed: int, zoom: float, shape: tuple[int, in
 
 def test_a_small_image_is_shown_whole() -> None:
     example = spots(40, 50)
-    crop = augment(example, AugmentConfig(), 96, np.random.default_rng(3))
+    crop = augment(example, AugmentConfig(zoom=0.0, intensity=0.0), 96, np.random.default_rng(3))
     assert len(crop.points) == len(example.points)
     assert crop.image.sum() == pytest.approx(example.image.sum(), rel=1e-4)
     assert len(crop.labels) == len(crop.points)
@@ -49,7 +51,7 @@ def test_labels_go_with_their_dots() -> None:
     image = np.zeros((2, 96, 96), np.float32)
     for (y, x), label in zip(example.points.astype(int), example.labels, strict=True):
         image[label, y, x] = 1
-    crop = augment(Example(image, example.points, example.labels), AugmentConfig(), 64, np.random.default_rng(1))
+    crop = augment(Example(image, example.points, example.labels), AugmentConfig(zoom=0.0, intensity=0.0), 64, np.random.default_rng(1))
     assert len(crop.points) > 3
     for (y, x), label in zip(crop.points, crop.labels, strict=True):
         assert crop.image[label, round(y), round(x)] == 1
@@ -57,14 +59,14 @@ def test_labels_go_with_their_dots() -> None:
 
 def test_no_change_asked_for_is_none_made() -> None:
     example = spots(64, 64)
-    crop = augment(example, AugmentConfig(flips=False, overhang=0), 64, np.random.default_rng(0))
+    crop = augment(example, STILL, 64, np.random.default_rng(0))
     np.testing.assert_allclose(crop.image, example.image, atol=1e-6)
     np.testing.assert_allclose(crop.points, example.points)
 
 
 def test_light_and_noise_change_the_image_only() -> None:
     example = spots(64, 64)
-    config = AugmentConfig(flips=False, overhang=0, intensity=0.3, noise=0.3)
+    config = STILL.model_copy(update={"intensity": 0.3, "noise": 0.3})
     crop = augment(example, config, 64, np.random.default_rng(0))
     assert np.abs(crop.image - example.image).mean() > 0.01
     np.testing.assert_allclose(crop.points, example.points)

@@ -63,9 +63,9 @@ class AugmentConfig(_Frozen):
     """How far, in working pixels, a crop may reach beyond the image, so that borders look as they do in counting."""
     flips: bool = True
     """Flips and transposition (the eight symmetries of the square)."""
-    zoom: float = Field(0.0, ge=0, le=1)
-    """Standard range of the log of a random magnification."""
-    intensity: float = Field(0.0, ge=0, le=1)
+    zoom: float = Field(0.1, ge=0, le=1)
+    """Largest absolute log of a random magnification."""
+    intensity: float = Field(0.1, ge=0, le=1)
     """Strength of random brightness and contrast, per channel and overall, in units of the normalised image."""
     noise: float = Field(0.0, ge=0, le=1)
     """Largest standard deviation of added noise, in units of the normalised image."""
@@ -79,7 +79,7 @@ class TrainingConfig(_Frozen):
 
     loss: Literal["l1", "smooth_l1", "l2"] = "smooth_l1"
     """Error of the map's entries. The paper uses `l1` (equation 2)."""
-    beta: float = Field(1.0, gt=0)
+    beta: float = Field(3.0, gt=0)
     """Error, in objects per window, below which `smooth_l1` is quadratic and so learns the mean, not the median."""
     optimiser: Literal["adam", "adamw"] = "adamw"
     learning_rate: float = Field(3e-3, gt=0)
@@ -160,7 +160,7 @@ RECIPES: dict[str, Config] = {
             average=0.0,
             settle_norm=False,
             evaluations=1000,
-            augment=AugmentConfig(crop=None, overhang=0, flips=False),
+            augment=AugmentConfig(crop=None, overhang=0, flips=False, zoom=0.0, intensity=0.0),
         ),
         calibrate=False,
     ),
