@@ -51,7 +51,8 @@ def test_labels_go_with_their_dots() -> None:
     image = np.zeros((2, 96, 96), np.float32)
     for (y, x), label in zip(example.points.astype(int), example.labels, strict=True):
         image[label, y, x] = 1
-    crop = augment(Example(image, example.points, example.labels), AugmentConfig(zoom=0.0, intensity=0.0), 64, np.random.default_rng(1))
+    painted = Example(image, example.points, example.labels)
+    crop = augment(painted, AugmentConfig(zoom=0.0, intensity=0.0), 64, np.random.default_rng(1))
     assert len(crop.points) > 3
     for (y, x), label in zip(crop.points, crop.labels, strict=True):
         assert crop.image[label, round(y), round(x)] == 1
