@@ -42,9 +42,16 @@ def progress_bar(title: str, *, plain_seconds: float = PLAIN_SECONDS) -> Iterato
         yield _Plain(title, plain_seconds)
         return
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+    from rich.table import Column
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[left]}"))
-    with Progress(*columns, TextColumn("[dim]{task.fields[text]}"), console=console, transient=False) as bar:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[left]}", table_column=Column(no_wrap=True)),
+        TextColumn("[dim]{task.fields[text]}", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)),
+    )
+    with Progress(*columns, console=console, expand=True) as bar:
         task = bar.add_task(title, total=1.0, left="", text="")
         started = time.monotonic()
 
