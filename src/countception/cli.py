@@ -78,7 +78,7 @@ def _root(*, version: Version = False) -> None:
       countception evaluate cells.count more-cells/  how far off are the counts?
       countception count cells.count new/ -o counts.csv
 
-    No data at hand? `countception demo` makes its own and shows everything in five minutes.
+    No data at hand? `countception demo` makes its own and shows everything in three minutes.
     """
 
 
@@ -336,7 +336,7 @@ def settings(*, recipe: given.Recipe = "default", network: given.Network = None)
 def demo(*, out: given.DemoFolder = Path("demo"), time_budget: given.DemoTime = "150s", seed: given.Seed = 0) -> None:
     """Show everything on simulated images: make them, train, count new ones, report.
 
-    Takes about four minutes on two cores and writes counts.csv, an overlay of each counted image and report.html.
+    Takes about three minutes on two cores and writes counts.csv, an overlay of each counted image and report.html.
     """
     from countception import console, progress
     from countception.demo import run_demo

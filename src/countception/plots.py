@@ -95,7 +95,7 @@ def panel(image: npt.NDArray[np.generic], count: Count, true_map: npt.NDArray[np
 
 def training_curve(history: Sequence[Record]) -> Figure:
     """Loss and validation error over the training."""
-    figure = _figure()
+    figure = _figure(height=5.4)
     errors, losses = figure.subplots(2, 1, sharex=True)
     steps = [record.step for record in history]
     best = min(history, key=lambda record: record.valid_mae, default=None)
