@@ -1,0 +1,10 @@
+"""Where the objects are: a count map or density → one point per counted object, with a confidence in each.
+
+`locate` picks points from a density; `density_of_counts` gives the density of a network that predicts the redundant
+count map itself. Both work on the whole assembled map, which does not depend on the tiles it was computed in.
+"""
+
+from countception.locate.inverse import density_of_counts
+from countception.locate.peaks import Located, locate
+
+__all__ = ["Located", "density_of_counts", "locate"]
