@@ -112,9 +112,9 @@ class Method(Protocol):
 
 METHODS: dict[str, tuple[str, str]] = {
     "predict-average": ("countception.benchmark.methods:PredictAverage", "Predict the average"),
-    "boxnet": ("countception.benchmark.networks:boxnet", "Our default network and recipe"),
+    "boxnet": ("countception.benchmark.networks:boxnet", "BoxNet, our default"),
     "count-ception": ("countception.benchmark.networks:count_ception", "Count-ception, the paper's recipe"),
-    "fcrn-a": ("countception.benchmark.networks:fcrn_a", "FCRN-A, our default recipe"),
+    "fcrn-a": ("countception.benchmark.networks:fcrn_a", "FCRN-A with our default recipe"),
 }
 """Name → where the method is made, a callable that takes a `Setup`, and its title in tables."""
 

@@ -34,8 +34,7 @@ class Data:
 class Tally:
     """What became of the cells."""
 
-    rows: list[Row]
-    """Of the runs made now."""
+    finished: int = 0
     done_before: int = 0
     elsewhere: int = 0
     """Claimed by another process."""
@@ -58,6 +57,7 @@ def run(
     *,
     device: str | None = None,
     show: ShowCell | None = None,
+    finished: Callable[[list[Row]], None] | None = None,
 ) -> Tally:
     """Run what is not done yet, one cell after the other.
 
@@ -76,13 +76,15 @@ def run(
         For methods that can choose.
     show
         Makes a progress bar for a cell.
+    finished
+        Called with the rows of each run when they are written.
 
     Raises
     ------
     CountceptionError
         A method cannot be made or cannot learn from the data, or the folder cannot be written to.
     """
-    tally = Tally([])
+    tally = Tally()
     for number, cell in enumerate(cells, 1):
         method = make(cell.method, Setup(cell.data, cell.settings))
         key = cell.run_key(config_hash(method))
@@ -96,7 +98,9 @@ def run(
                 with (show or _quiet)(f"{key} ({number} of {len(cells)})") as report:
                     outcome = run_cell(cell, data[cell.data], setup, report=report)
                 _keep(outcome, key, method, results)
-                tally.rows += outcome.rows
+                tally.finished += 1
+                if finished:
+                    finished(outcome.rows)
     return tally
 
 

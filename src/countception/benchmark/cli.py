@@ -1,0 +1,167 @@
+"""The command `countception benchmark`; nothing heavy is imported before it runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from countception import options as given
+from countception.errors import ConfigError
+
+if TYPE_CHECKING:
+    from countception.benchmark.protocol import Cell, Protocol
+    from countception.benchmark.results import Results, Row
+    from countception.benchmark.runner import Data
+
+Option = typer.Option
+Names = list[str]
+
+DataNames = Annotated[Names | None, Option("--data", metavar="NAME", help="vgg, mbm or adipocyte; repeatable.")]
+Methods = Annotated[Names | None, Option("--method", metavar="NAME", help="As --list shows them; repeatable.")]
+Sizes = Annotated[
+    list[int] | None,
+    Option("--n", metavar="N", help="Images to train on, and as many to validate on; repeatable.  [default: paper's]"),
+]
+Splits = Annotated[int, Option(metavar="K", min=1, help="Run splits 0 to K - 1.")]
+Split = Annotated[int | None, Option(metavar="I", min=0, help="Run only the split of this number.")]
+SplitSeed = Annotated[int, Option("--seed", metavar="N", min=0, help="Of the series of splits.")]
+SplitBy = Annotated[str, Option(metavar="image|field", help="field keeps the tiles of one field together (mbm).")]
+Settings = Annotated[
+    Names | None,
+    Option("--set", metavar="KEY=VALUE", help="A setting of the method, such as training.seconds=300; repeatable."),
+]
+Protocols = Annotated[
+    list[Path] | None, Option("--protocol", metavar="FILE", help="Run the cells of a protocol file; repeatable.")
+]
+ResultsFolder = Annotated[Path, Option(metavar="DIR", help="Folder of the rows.")]
+DataRoot = Annotated[
+    Path | None, Option(metavar="DIR", help="Folder that holds vgg/, mbm/, adipocyte/.  [default: $COUNTCEPTION_DATA]")
+]
+Threads = Annotated[int | None, Option(metavar="N", min=1, help="Threads that torch computes with.")]
+Check = Annotated[bool, Option("--check", help="Repeat finished runs and compare with their rows; write nothing.")]
+List = Annotated[bool, Option("--list", help="Show methods and data sets.")]
+Tables = Annotated[bool, Option("--tables", help="Make tables, plots and the page anew from the rows.")]
+Docs = Annotated[Path, Option(metavar="DIR", help="Where --tables writes benchmark.md and benchmark/.")]
+
+
+def benchmark(  # noqa: PLR0913 - a command's options are its arguments
+    *,
+    data: DataNames = None,
+    method: Methods = None,
+    n: Sizes = None,
+    splits: Splits = 10,
+    split: Split = None,
+    seed: SplitSeed = 0,
+    split_by: SplitBy = "image",
+    settings: Settings = None,
+    protocol: Protocols = None,
+    results: ResultsFolder = Path("benchmarks/results"),
+    data_root: DataRoot = None,
+    device: given.Device = None,
+    threads: Threads = None,
+    check: Check = False,
+    list_: List = False,
+    tables: Tables = False,
+    docs: Docs = Path("docs"),
+) -> None:
+    """Measure methods by the protocol of Cohen et al. 2017.
+
+    Each finished run is a row of a CSV file in the folder of results. Runs that have a row are passed over, so a
+    benchmark can be stopped and started again, added to, and run by several processes at once.
+
+    \b
+      countception benchmark --data vgg --method boxnet --n 32 --splits 3
+      countception benchmark --protocol benchmarks/protocols/vgg.toml
+      countception benchmark --tables
+    """  # noqa: D301 - \b is the character that keeps lines as they are
+    from countception.benchmark.protocol import parse_protocol, read_protocol
+    from countception.benchmark.results import Results
+
+    if list_:
+        _list()
+        return
+    found = Results(results)
+    protocols = [read_protocol(path) for path in protocol or []]
+    if data and method:
+        changes = given.read_settings(settings or [])
+        values = {
+            "systems": [{"method": name, "settings": changes} for name in method],
+            "n": n or None,
+            "seed": seed,
+            "splits": splits if split is None else split + 1,
+            "split_by": split_by,
+        }
+        protocols += [parse_protocol({**values, "data": name}, "the command") for name in data]
+    elif data or method or not (protocols or tables):
+        raise ConfigError("say what to run: --data and --method, or --protocol; --list shows what there is")
+    if protocols:
+        if threads is not None:
+            import torch
+
+            torch.set_num_threads(threads)
+        cells = [cell for each in protocols for cell in each.cells() if split is None or cell.split == split]
+        loaded = _load(protocols, data_root)
+        if check:
+            _check(cells, loaded, found, device)
+        else:
+            _run(cells, loaded, found, device)
+    if tables:
+        from countception.benchmark.page import write_page
+
+        typer.echo(f"page: {write_page(found, docs)}")
+
+
+def _list() -> None:
+    from countception.benchmark.methods import METHODS
+    from countception.benchmark.protocol import DATASETS
+    from countception.console import table
+
+    table(["method", ""], [[name, title] for name, (_, title) in METHODS.items()])
+    typer.echo("")
+    rows = [[name, str(spec.test), ", ".join(map(str, spec.sizes))] for name, spec in DATASETS.items()]
+    table(["data set", "test images", "N"], rows)
+
+
+def _load(protocols: list[Protocol], root: Path | None) -> dict[str, Data]:
+    from countception.benchmark.protocol import check_data, load
+    from countception.benchmark.runner import Data
+
+    found: dict[str, Data] = {}
+    for protocol in protocols:
+        samples = found[protocol.data].samples if protocol.data in found else load(protocol.data, root)
+        found[protocol.data] = Data(samples, check_data(samples, protocol.data_hash, protocol.data))
+    return found
+
+
+def _run(cells: list[Cell], data: dict[str, Data], results: Results, device: str | None) -> None:
+    from countception.benchmark.runner import run
+    from countception.progress import progress_bar
+
+    tally = run(cells, data, results, device=device, show=progress_bar, finished=_show)
+    typer.echo(
+        f"{tally.finished} runs finished now, {tally.done_before} were done before, "
+        f"{tally.elsewhere} are being run by another process: {results.folder}"
+    )
+
+
+def _show(rows: list[Row]) -> None:
+    for row in rows:
+        typer.echo(f"{row.key} {row.settings}: MAE {row.mae:.2f}, bias {row.bias:+.2f}, {row.seconds:.0f} s")
+
+
+def _check(cells: list[Cell], data: dict[str, Data], results: Results, device: str | None) -> None:
+    """Print each run's MAE as it is now beside that of its row."""
+    from countception.benchmark.methods import Setup
+    from countception.benchmark.runner import run_cell
+    from countception.progress import progress_bar
+
+    rows = {(row.key, row.settings): row for row in results.rows()}
+    for number, cell in enumerate(cells, 1):
+        with progress_bar(f"{cell.method} on {cell.data} ({number} of {len(cells)})") as report:
+            outcome = run_cell(cell, data[cell.data], Setup(cell.data, cell.settings, device), report=report)
+        for now in outcome.rows:
+            then = rows.get((now.key, now.settings))
+            stored = "no row of this configuration" if then is None else f"{then.mae:.4f} in its row"
+            typer.echo(f"{now.key} {now.settings}: MAE {now.mae:.4f} now, {stored}")

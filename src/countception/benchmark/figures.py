@@ -1,0 +1,111 @@
+"""The plots of the benchmark's page, from rows and what they vouch for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from countception.benchmark.results import Results
+from countception.benchmark.tables import Measured, Published, label
+from countception.plots import ACCENT, INK, MUTED
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+COLOURS = (
+    *("#b5381f", "#1f6fb5", "#2e8b57", "#8a4fbf", "#c98a00", "#4a4a4a", "#d0559b"),
+    *("#008b94", "#7a5c3e", "#9aa500", "#5470ff", "#e07b54", "#b79ad6"),
+)
+
+
+def mae_against_n(cells: Sequence[Measured], figures: Sequence[Published]) -> Figure:
+    """Test MAE, mean and standard deviation, against N: measured filled, published hollow."""
+    figure, axes = _figure(7.4, 4.6)
+    systems = list(dict.fromkeys([*(cell.system for cell in cells), *(each.system for each in figures)]))
+    for i, system in enumerate(systems):
+        colour = COLOURS[i % len(COLOURS)]
+        own = [cell for cell in cells if cell.system == system]
+        theirs = [each for each in figures if each.system == system and each.n is not None]
+        name = label(system)
+        if own:
+            errors = [cell.sd or 0.0 for cell in own]
+            style: dict[str, Any] = {"color": colour, "marker": "o", "markersize": 5, "capsize": 2, "label": name}
+            axes.errorbar([cell.n for cell in own], [cell.mae for cell in own], errors, **style)
+        if theirs:
+            hollow: dict[str, Any] = {"color": colour, "marker": "s", "markersize": 6, "fillstyle": "none"}
+            shown = None if own else f"{name} (published)"
+            points = [each.n for each in theirs], [each.mae for each in theirs]
+            axes.plot(*points, linestyle=":", linewidth=1, label=shown, **hollow)
+        for each in figures:
+            if each.system == system and each.n is None:  # it does not train
+                axes.axhline(each.mae, color=colour, linestyle=":", linewidth=1, label=f"{name} (published)")
+    axes.set(xlabel="N, images trained on", ylabel="test MAE (objects per image)", yscale="log")
+    sizes = sorted({cell.n for cell in cells} | {each.n for each in figures if each.n is not None})
+    axes.set_xticks(sizes, [str(n) for n in sizes])
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter("{x:g}")
+    axes.tick_params(which="minor", labelsize=7)
+    axes.set_title("filled: measured; hollow: published", fontsize=9, loc="left", color=MUTED)
+    figure.legend(frameon=False, fontsize=8, loc="outside right upper")
+    return figure
+
+
+def predicted_against_true(cells: Sequence[Measured], results: Results) -> Figure:
+    """Counts of the test images of all splits against the truth, a panel for each system."""
+    figure, panels = _panels(len(cells), side=2.9)
+    for axes, cell in zip(panels, cells, strict=False):
+        found = [each for row in cell.rows for each in results.predictions(row.key)]
+        true, counts = [each.true for each in found], [each.count for each in found]
+        ends = (min([0, *true]), max([1, *true]) * 1.05)
+        axes.plot(ends, ends, color=MUTED, linewidth=1, linestyle="--")
+        axes.plot(true, counts, "o", color=ACCENT, markersize=2.5, alpha=0.4, markeredgewidth=0)
+        axes.set(xlim=ends, ylim=(min([0, *counts]), max([ends[1], *counts])))
+        axes.set_title(f"{label(cell.system)}\nN = {cell.n}, MAE {cell.mae:.2f}", fontsize=8, loc="left")
+    figure.supxlabel("true count", fontsize=9)
+    figure.supylabel("count", fontsize=9)
+    return figure
+
+
+def training_curves(cells: Sequence[Measured], results: Results) -> Figure:
+    """Validation MAE over the training, a line for each split, a panel for each system."""
+    figure, panels = _panels(len(cells), side=2.9)
+    for axes, cell in zip(panels, cells, strict=False):
+        for row in cell.rows:
+            curve = results.curve(row.key)
+            axes.plot([each["step"] for each in curve], [each["valid_mae"] for each in curve], color=INK, linewidth=0.7)
+        axes.set_yscale("log")
+        axes.set_title(f"{label(cell.system)}\nN = {cell.n}, {len(cell.rows)} splits", fontsize=8, loc="left")
+    figure.supxlabel("step", fontsize=9)
+    figure.supylabel("validation MAE", fontsize=9)
+    return figure
+
+
+def _figure(width: float, height: float) -> tuple[Figure, Any]:
+    from matplotlib.figure import Figure
+
+    figure = Figure((width, height), dpi=110, layout="constrained")
+    axes = figure.subplots()
+    _plain(axes)
+    return figure, axes
+
+
+def _panels(number: int, *, side: float) -> tuple[Figure, list[Any]]:
+    from matplotlib.figure import Figure
+
+    columns = min(4, number)
+    rows = math.ceil(number / columns)
+    figure = Figure((side * columns, side * rows), dpi=110, layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False).ravel().tolist()
+    for axes in panels[number:]:
+        axes.set_axis_off()
+    for axes in panels[:number]:
+        _plain(axes)
+        axes.tick_params(labelsize=7)
+    return figure, panels
+
+
+def _plain(axes: Any) -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(color="#e3e8ec", linewidth=0.8)
+    axes.set_axisbelow(True)

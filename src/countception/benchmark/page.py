@@ -1,0 +1,187 @@
+"""The benchmark's page in the documentation, with its table and plots, from the rows alone."""
+
+from __future__ import annotations
+
+import csv
+import io
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from countception.benchmark import figures, tables
+from countception.benchmark.protocol import DATASETS
+from countception.benchmark.results import Results, Row
+from countception.benchmark.tables import Measured, Published
+from countception.errors import ConfigError
+from countception.files import whole_file
+
+AnyCell = TypeVar("AnyCell", Measured, Published)
+
+INTRODUCTION = """\
+# Benchmark
+
+<!-- Made by `countception benchmark --tables` from the rows in benchmarks/results: change those, not this page. -->
+
+Test error of every system on the data sets of Cohen et al. 2017, by the protocol of that paper: N images to train on, N
+others to validate on, and a test set of fixed size ({tests}).
+Each split is drawn by seed and has its own initialisation; for a split number the test set is the same for every N and
+every system. Nothing was chosen on a test set.
+
+Figures are the mean absolute error (MAE) in objects per image. **Measured** ones are the mean ± standard deviation over
+splits, with the number of splits in brackets. **Published** ones are copied from the papers; those marked "other
+protocol" were measured in another way and are no strict comparison. Figures of different configurations are never
+averaged: a cell shows the newest.
+
+All cells with RMSE, bias, relative error and time: [cells.csv](benchmark/cells.csv). Each row of
+`benchmarks/results/*.csv` holds the command that repeats its run and compares, such as
+
+    {command}
+"""
+
+EXAMPLE = "countception benchmark --data vgg --method boxnet --n 32 --seed 0 --split 0 --check"
+
+
+def write_page(results: Results, docs: Path) -> Path:
+    """Write `benchmark.md` into the folder `docs`, and its table and plots into `docs/benchmark`.
+
+    Raises
+    ------
+    DatasetError, ConfigError
+        The results or the explanations cannot be read.
+    OutputError
+        The folder cannot be written to.
+    """
+    from countception.plots import save_figure
+
+    cells = tables.measured(results.rows())
+    for data, split_by in _sections(cells):
+        own, theirs = _of(cells, data, split_by)
+        stem = docs / "benchmark" / _stem(data, split_by)
+        counting, trained = _shown(own)
+        if _plain(own):
+            save_figure(figures.mae_against_n(_plain(own), _plain(theirs)), stem.with_name(f"{stem.name}-mae.png"))
+        if counting:
+            save_figure(figures.predicted_against_true(counting, results), stem.with_name(f"{stem.name}-counts.png"))
+        if trained:
+            save_figure(figures.training_curves(trained, results), stem.with_name(f"{stem.name}-curves.png"))
+    for path, text in pages(results, docs).items():
+        with whole_file(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+    return docs / "benchmark.md"
+
+
+def pages(results: Results, docs: Path) -> dict[Path, str]:
+    """The text files that the rows give: the page and the table of all cells."""
+    cells = tables.measured(results.rows())
+    explained = explanations(results.folder.parent / "explanations.toml")
+    stream = io.StringIO()
+    csv.writer(stream, lineterminator="\n").writerows([tables.CSV_HEADER, *tables.csv_rows(cells)])
+    return {
+        docs / "benchmark.md": page(cells, explained),
+        docs / "benchmark" / "cells.csv": stream.getvalue(),
+    }
+
+
+def explanations(path: Path) -> dict[str, str]:
+    """Why measured and published figures differ, by ``data/method``; none where there is no file.
+
+    Raises
+    ------
+    ConfigError
+        The file is no TOML of texts.
+    """
+    if not path.exists():
+        return {}
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from None
+    if not all(isinstance(text, str) for text in found.values()):
+        raise ConfigError(f'{path}: each line must be "data/method" = "why they differ"')
+    return found
+
+
+def page(cells: Sequence[Measured], explained: Mapping[str, str]) -> str:
+    """The page's Markdown."""
+    tests = ", ".join(f"{spec.title} {spec.test}" for spec in DATASETS.values())
+    parts = [INTRODUCTION.format(tests=tests, command=EXAMPLE)]
+    for data, split_by in _sections(cells):
+        parts += _section(data, split_by, *_of(cells, data, split_by))
+    parts += ["## Differences from the published figures", _differences(cells, explained)]
+    machines = sorted({_machine(row) for cell in cells for row in cell.rows})
+    if machines:
+        parts += ["## Machines", "\n".join(f"- {text}" for text in machines)]
+    return "\n\n".join(part.strip("\n") for part in parts) + "\n"
+
+
+def _section(data: str, split_by: str, own: Sequence[Measured], theirs: Sequence[Published]) -> list[str]:
+    spec, stem = DATASETS[data], f"benchmark/{_stem(data, split_by)}"
+    parts = [f"## {spec.title}" + (f", split by {split_by}" if split_by != "image" else "")]
+    if split_by == "field":
+        parts.append("Several images come from one field of view. Here no field is in two parts of a split.")
+    varied = [cell for cell in own if cell.settings]
+    parts.append(tables.markdown(_plain(own), _plain(theirs)))
+    counting, trained = _shown(own)
+    if _plain(own):
+        parts.append(f"![MAE against N]({stem}-mae.png)")
+    if counting:
+        parts.append(f"![Counts against true counts, test images of all splits]({stem}-counts.png)")
+    if trained:
+        parts.append(f"![Training curves]({stem}-curves.png)")
+    known = [figure for figure in theirs if figure.settings]
+    if varied or known:
+        parts += [f"### {spec.title}: other settings", tables.markdown(varied, known)]
+    return parts
+
+
+def _differences(cells: Sequence[Measured], explained: Mapping[str, str]) -> str:
+    """What is farther from the published figure than the two standard deviations together, and why."""
+    lines = []
+    for cell in cells:
+        figure = tables.differs(cell)
+        if figure is not None and cell.sd is not None:
+            why = explained.get(f"{cell.data}/{cell.method}", "not explained yet")
+            lines.append(
+                f"- {DATASETS[cell.data].title}, {tables.label(cell.system)}, N = {cell.n}: {cell.mae:.2f} ± "
+                f"{cell.sd:.2f} measured, {figure.mae:g} ± {figure.sd:g} published. Why: {why}"
+            )
+    return "\n".join(lines) or "None is larger than the two standard deviations together."
+
+
+def _sections(cells: Sequence[Measured]) -> list[tuple[str, str]]:
+    """Every data set split by image, and by field where that was measured."""
+    by_field = {cell.data for cell in cells if cell.split_by == "field"}
+    return [
+        (data, split_by)
+        for data in DATASETS
+        for split_by in ("image", "field")
+        if split_by == "image" or data in by_field
+    ]
+
+
+def _of(cells: Sequence[Measured], data: str, split_by: str) -> tuple[list[Measured], list[Published]]:
+    own = [cell for cell in cells if (cell.data, cell.split_by) == (data, split_by)]
+    theirs = [figure for figure in tables.published() if figure.data == data and split_by == "image"]
+    return own, theirs
+
+
+def _plain(cells: Sequence[AnyCell]) -> list[AnyCell]:
+    """Those without settings."""
+    return [cell for cell in cells if not cell.settings]
+
+
+def _shown(own: Sequence[Measured]) -> tuple[list[Measured], list[Measured]]:
+    """Cells whose counts are plotted, and cells whose training curves are: of each system the one of the largest N."""
+    best = {cell.system: cell for cell in sorted(_plain(own), key=lambda cell: cell.n)}
+    counting = [cell for cell in best.values() if cell.method != "predict-average"]
+    return counting, [cell for cell in counting if cell.rows[0].steps is not None]
+
+
+def _stem(data: str, split_by: str) -> str:
+    return data if split_by == "image" else f"{data}-by-{split_by}"
+
+
+def _machine(row: Row) -> str:
+    device = "" if row.device == "cpu" else f"{row.device}, "
+    return f"{device}{row.cpu}, {row.threads} threads"

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from countception.benchmark.cli import benchmark
+from countception.benchmark.results import Results
+from countception.errors import CountceptionError
+
+app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
+app.command("benchmark")(benchmark)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a fake mbm/: 44 tiles of 11 fields, masks beside them."""
+    from PIL import Image
+
+    root = tmp_path_factory.mktemp("data")
+    (root / "mbm").mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(44):
+        Image.fromarray(rng.integers(0, 256, (12, 12, 3), np.uint8)).save(root / f"mbm/BM_{i // 4:02d}_{i % 4:03d}.png")
+        mask = np.zeros((12, 12), bool)
+        mask.ravel()[rng.permutation(144)[: rng.integers(3, 20)]] = True
+        Image.fromarray(mask).save(root / f"mbm/BM_{i // 4:02d}_dots_{i % 4:03d}.png")
+    return root
+
+
+@pytest.fixture
+def call(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
+    """Run a command line in an empty folder; returns what it printed on standard output."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COUNTCEPTION_DATA", str(data))
+
+    def run(line: str) -> str:
+        found = CliRunner().invoke(app, shlex.split(line), catch_exceptions=False)
+        assert found.exit_code == 0, found.output
+        return found.stdout
+
+    return run
+
+
+def test_run_then_go_on_then_tables(call: Callable[[str], str], tmp_path: Path) -> None:
+    first = call("--data mbm --method predict-average --n 5 --splits 2")
+    assert "2 runs finished now, 0 were done before" in first
+    assert "1 runs finished now, 2 were done before" in call("--data mbm --method predict-average --n 5 --splits 3")
+    assert "3 runs finished" in call("--data mbm --method predict-average --n 5 --splits 3 --split-by field")
+    assert "page: docs/benchmark.md" in call("--tables")
+    assert "| Predict the average | measured | **" in (tmp_path / "docs" / "benchmark.md").read_text()
+
+
+def test_the_command_of_a_row_repeats_it(call: Callable[[str], str], tmp_path: Path) -> None:
+    call("--data mbm --method predict-average --n 10 --split 4 --seed 3 --split-by field")
+    folder = tmp_path / "benchmarks" / "results"
+    (row,) = Results(folder).rows()
+    assert (row.seed, row.split, row.split_by) == (3, 4, "field")
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    line = row.command.removeprefix("countception benchmark ")
+    assert f"MAE {row.mae:.4f} now, {row.mae:.4f} in its row" in call(line)
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+    assert "no row of this configuration" in call(line.replace("--split 4", "--split 5"))
+
+
+def test_protocol_file(call: Callable[[str], str], tmp_path: Path) -> None:
+    text = 'data = "mbm"\nn = [5]\nsplits = 3\nsystems = [{ method = "predict-average" }]\n'
+    (tmp_path / "p.toml").write_text(text)
+    assert "3 runs finished" in call("--protocol p.toml --results out")
+    assert "0 runs finished now, 1 were done before" in call("--protocol p.toml --results out --split 1")
+    (tmp_path / "p.toml").write_text(f'data_hash = "{"0" * 64}"\n{text}')
+    with pytest.raises(CountceptionError, match="not those of the protocol"):
+        call("--protocol p.toml --results out")
+
+
+def test_list(call: Callable[[str], str]) -> None:
+    lines = call("--list").splitlines()
+    assert any(line.split()[0] == "count-ception" for line in lines if line)
+    assert any(line.split() == ["mbm", "10", "5,", "10,", "15"] for line in lines)
+
+
+@pytest.mark.parametrize("line", ["", "--data mbm", "--method boxnet", "--data mbm --tables"])
+def test_half_a_question(call: Callable[[str], str], line: str) -> None:
+    with pytest.raises(CountceptionError, match="say what to run"):
+        call(line)
+
+
+def test_importing_the_command_is_light() -> None:
+    heavy = "{'torch', 'numpy', 'pydantic', 'matplotlib'}"
+    program = f"import sys, countception.benchmark.cli; print({heavy} & set(sys.modules))"
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "set()"

@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from helpers_bench import make_row
+
+from countception.benchmark import tables
+from countception.benchmark.page import explanations, page, pages, write_page
+from countception.benchmark.results import Prediction, Results, Row
+from countception.errors import ConfigError
+from countception.training.state import Record
+
+ROOT = Path(__file__).parents[2]
+
+
+def rows() -> list[Row]:
+    def cell(method: str, n: int, maes: list[float], **changes: object) -> list[Row]:
+        return [make_row(method=method, n=n, split=i, mae=mae, **changes) for i, mae in enumerate(maes)]
+
+    return [
+        *cell("count-ception", 32, [2.0, 3.0, 4.0], steps=100),
+        *cell("count-ception", 32, [2.5, 2.5], settings="test_stride=8", steps=100),
+        *cell("boxnet", 32, [1.0, 2.0], steps=100),
+        *cell("boxnet", 8, [3.0], steps=100),
+        *cell("fcrn-a", 32, [9.0, 9.5], steps=100),
+        *cell("predict-average", 32, [52.0, 53.0]),
+        *cell("boxnet", 5, [8.0, 9.0], data="mbm", split_by="field", steps=100),
+    ]
+
+
+class TestTables:
+    def test_mean_and_sample_deviation(self) -> None:
+        cells = {(cell.method, cell.settings, cell.n): cell for cell in tables.measured(rows())}
+        cell = cells["count-ception", "", 32]
+        assert (cell.mae, cell.sd, len(cell.rows)) == (3.0, 1.0, 3)
+        assert cells["boxnet", "", 8].sd is None
+
+    def test_configurations_are_not_mixed_and_the_newest_is_shown(self) -> None:
+        old = [make_row(mae=9.0, split=i, config_hash="old", started="2026-01-01T00:00:00Z") for i in range(3)]
+        new = [make_row(mae=1.0, config_hash="new", started="2026-01-02T00:00:00Z")]
+        for order in ([*old, *new], [*new, *old]):
+            (cell,) = tables.measured(order)
+            assert (cell.mae, len(cell.rows)) == (1.0, 1)
+
+    def test_markdown(self) -> None:
+        cells = [cell for cell in tables.measured(rows()) if cell.data == "vgg" and not cell.settings]
+        figures = [each for each in tables.published() if each.data == "vgg" and not each.settings]
+        table = tables.markdown(cells, figures).splitlines()
+        assert table[0] == "| system | | N = 8 | N = 16 | N = 32 | N = 50 |"
+        assert table[2] == "| Predict the average | measured |  |  | **52.50** ± 0.71 (2) |  |"
+        assert table[3] == "|  | published | 52.5 ± 2.4 | 52.5 ± 2.3 | 52.2 ± 2.3 | 52.1 ± 2.4 |"
+        assert "| Count-ception | measured |  |  | **3.00** ± 1.00 (3) |  |" in table
+        assert table[-2] == "| BoxNet, our default | measured | **3.00** (1) |  | **1.50** ± 0.71 (2) |  |"
+        assert table[-1] == "| PGC-Net 2024 | published |  |  |  | 1.9 ± 0.1 (other protocol) |"
+        assert "2.9 ± 0.2 (N = 64) |" in table[-5]
+
+    def test_published_figures_stand_beside_the_same_cell_only(self) -> None:
+        cells = {(cell.data, cell.method, cell.settings, cell.n): cell for cell in tables.measured(rows())}
+        stride = tables.published_for(cells["vgg", "count-ception", "test_stride=8", 32])
+        assert stride is not None
+        assert (stride.mae, stride.sd) == (2.5, 0.4)
+        assert tables.published_for(cells["vgg", "boxnet", "", 32]) is None
+        by_field = tables.measured([make_row(data="mbm", method="count-ception", n=15, split_by="field")])
+        assert tables.published_for(by_field[0]) is None
+
+    def test_differences_are_those_beyond_both_deviations(self) -> None:
+        found = {(cell.method, cell.settings) for cell in tables.measured(rows()) if tables.differs(cell)}
+        assert found == {("fcrn-a", "")}
+
+    def test_csv(self, tmp_path: Path) -> None:
+        results = Results(tmp_path)
+        for row in rows():
+            results.append([row])
+        text = pages(results, tmp_path)[tmp_path / "benchmark" / "cells.csv"]
+        lines = list(csv.DictReader(io.StringIO(text)))
+        assert len(lines) == 7
+        first = next(line for line in lines if line["method"] == "count-ception" and not line["settings"])
+        expected = {"mae": "3", "mae_sd": "1", "splits": "3", "published_mae": "2.4", "published_sd": "0.4"}
+        assert {key: first[key] for key in expected} == expected
+
+    def test_published_tables_are_whole(self) -> None:
+        figures = tables.published()
+        assert Counter(each.data for each in figures if each.comparable) == {"vgg": 27, "mbm": 11, "adipocyte": 6}
+        assert sum(not each.comparable for each in figures) == 5
+        assert all(each.source for each in figures)
+
+
+class TestPage:
+    def test_sections_and_plots(self, tmp_path: Path) -> None:
+        results = Results(tmp_path / "results")
+        record = Record(step=1, epoch=1.0, seconds=1.0, learning_rate=0.1, loss=1.0, valid_mae=3.0, valid_bias=0.0)
+        for row in rows():
+            results.append([row])
+            results.save_predictions(row.key, [Prediction("a", 10, 12.0, 0.1), Prediction("b", 0, 1.0, 0.1)])
+            if row.steps:
+                results.save_curve(row.key, [record])
+        written = write_page(results, tmp_path / "docs")
+        text = written.read_text()
+        linked = [line.split("(")[1].rstrip(")") for line in text.splitlines() if line.startswith("![")]
+        stems = [f"{data}-{kind}" for data in ("vgg", "mbm-by-field") for kind in ("mae", "counts", "curves")]
+        assert linked == [f"benchmark/{stem}.png" for stem in stems]
+        for name in linked:
+            assert (tmp_path / "docs" / name).read_bytes().startswith(b"\x89PNG")
+        headings = [line for line in text.splitlines() if line.startswith("## ")]
+        assert headings == [
+            "## VGG Cells",
+            "## MBM Cells",
+            "## MBM Cells, split by field",
+            "## Adipocyte Cells",
+            "## Differences from the published figures",
+            "## Machines",
+        ]
+
+    def test_differences_are_explained_or_said_not_to_be(self) -> None:
+        cells = tables.measured(rows())
+        line = "- VGG Cells, FCRN-A, Xie et al. 2016, N = 32: 9.25 ± 0.35 measured, 2.9 ± 0.2 published. Why: "
+        assert f"{line}not explained yet\n" in page(cells, {})
+        assert f"{line}it rained.\n" in page(cells, {"vgg/fcrn-a": "it rained."})
+
+    def test_bad_explanations(self, tmp_path: Path) -> None:
+        path = tmp_path / "explanations.toml"
+        assert explanations(path) == {}
+        path.write_text('"vgg/a" = 3')
+        with pytest.raises(ConfigError, match="each line must be"):
+            explanations(path)
+        path.write_text("what")
+        with pytest.raises(ConfigError, match="cannot be read"):
+            explanations(path)
+
+
+@pytest.mark.parametrize("name", ["benchmark.md", "benchmark/cells.csv"])
+def test_committed_page_is_what_the_committed_rows_give(name: str) -> None:
+    made = pages(Results(ROOT / "benchmarks" / "results"), ROOT / "docs")[ROOT / "docs" / name]
+    assert (ROOT / "docs" / name).read_text(encoding="utf-8") == made, "run: countception benchmark --tables"
+
+
+def test_committed_plots_are_there() -> None:
+    text = (ROOT / "docs" / "benchmark.md").read_text(encoding="utf-8")
+    linked = [line.split("](")[1].rstrip(")") for line in text.splitlines() if line.startswith("![")]
+    assert [name for name in linked if not (ROOT / "docs" / name).exists()] == []
