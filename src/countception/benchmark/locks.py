@@ -52,7 +52,7 @@ def lock(path: Path, *, wait: bool = True) -> Iterator[bool]:
     Raises
     ------
     OutputError
-        The file cannot be made.
+        The file cannot be made, or its file system has no locks.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -60,6 +60,10 @@ def lock(path: Path, *, wait: bool = True) -> Iterator[bool]:
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror or error}; choose another folder") from error
     try:
-        yield _acquire(handle, wait=wait)
+        try:
+            held = _acquire(handle, wait=wait)
+        except OSError as error:
+            raise OutputError(f"cannot lock {path}: {error.strerror or error}; choose another file system") from error
+        yield held
     finally:
         os.close(handle)  # lets go of the lock
