@@ -129,7 +129,10 @@ def main() -> None:
             print(record, flush=True)
 
     trainer.run(report)
-    weights = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in trainer.best.items()}
+    weights = {
+        name: (tensor.half() if tensor.is_floating_point() else tensor).contiguous()
+        for name, tensor in trainer.best.items()
+    }
     about = {"images": options.images, "steps": trainer.state.best_step, "valid_mae": trainer.state.best_mae}
     with whole_file(options.out) as temporary:
         save_file(weights, temporary, {"about": json.dumps(about), "network": config.network.model_dump_json()})
