@@ -190,6 +190,13 @@ def test_an_unknown_device_and_place_are_one_sentence(counter: Counter, saved: P
         assert issubclass(error, CountceptionError)
 
 
+def test_options_out_of_range_are_one_sentence(counter: Counter, picture: np.ndarray) -> None:
+    with pytest.raises(ConfigError, match="counting.tile"):
+        counter.count(picture, tile=0)
+    with pytest.raises(ConfigError, match="counting.shifts"):
+        counter.count(picture, shifts=-1)
+
+
 def test_the_maps_origin_is_where_its_first_window_is(counter: Counter) -> None:
     """Window 16 in working pixels of scale 1: the first one ends just before the image, its middle at -8.5."""
     assert counter.count(np.zeros((30, 30), np.uint8)).origin() == (-8.5, -8.5)

@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 
 from countception import options as given
 from countception._version import __version__
+from countception.benchmark.cli import benchmark
 from countception.errors import CountceptionError
 
 INTERRUPTED = 130
@@ -68,7 +69,7 @@ Version = Annotated[bool, typer.Option("--version", callback=_version, is_eager=
 
 @app.callback()
 def _root(*, version: Version = False) -> None:
-    r"""Count objects in images after learning from a few dots.
+    """Count objects in images after learning from a few dots.
 
     Mark every object in some images with a dot, train a counter on them, and count new images:
 
@@ -102,7 +103,7 @@ def train(
     resume: given.Resume = False,
     tensorboard: given.TensorBoard = None,
 ) -> None:
-    r"""Learn to count from images with dots.
+    """Learn to count from images with dots.
 
     DATA is a folder with images and, for each, dots of the same name, as a mask image or a CSV file, beside it or in
     `images/` and `points/` (or `annotations/`); or a manifest: a CSV file with columns image and dots.
@@ -163,7 +164,7 @@ def count(
     axis: given.Axis = None,
     device: given.Device = None,
 ) -> None:
-    r"""Count the objects in images.
+    """Count the objects in images.
 
     Writes a CSV file with columns image and count, then count_<class> where there are several classes, width, height,
     overlay and map where asked for, and error. Counts are fractional, as the network estimates them: the file keeps
@@ -223,7 +224,7 @@ def evaluate(
     order: given.Order = None,
     device: given.Device = None,
 ) -> None:
-    r"""Compare counts with the truth on images with dots.
+    """Compare counts with the truth on images with dots.
 
     Shows the true count, the count and the error of each image, and over all of them the mean absolute error (MAE), the
     root mean squared error (RMSE), the bias (count minus true count) and the relative error (sum of absolute errors
@@ -307,7 +308,7 @@ def simulate(
     size: given.Size = None,
     counts: given.Counts = None,
 ) -> None:
-    r"""Make microscope images with known dots, to try things out on.
+    """Make microscope images with known dots, to try things out on.
 
     fluorescence: overlapping cells, more or less out of focus, on a dark background; stained: nuclei in tissue, in
     bright field; membranes: cells that touch, as in fat tissue; random: everything drawn at random. Writes images/ and
@@ -345,3 +346,6 @@ def demo(*, out: given.DemoFolder = Path("demo"), time_budget: given.DemoTime = 
         result = run_demo(out, seconds=progress.parse_duration(time_budget), seed=seed, show=shown)
     console.show_evaluation(result)
     typer.echo(f"\nreport: {out / 'report.html'}\ncounts: {out / 'counts.csv'}\npictures: {out / 'overlays'}")
+
+
+app.command()(benchmark)

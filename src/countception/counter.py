@@ -17,7 +17,7 @@ import torch
 
 from countception import model_file, targets
 from countception.canvas import Canvas, View
-from countception.config import Config, CountingConfig
+from countception.config import Config, CountingConfig, updated
 from countception.errors import ConfigError
 from countception.geometry import to_image
 from countception.images import as_channels_first, read_image
@@ -137,7 +137,7 @@ class Counter:
         flips: bool | None = None,
         shifts: int | None = None,
         page: int | None = None,
-        axis: int | None = None,
+        axis: int | str | None = None,
     ) -> Count:
         """Count the objects of one image.
 
@@ -168,7 +168,7 @@ class Counter:
         self.model.normalisation.check(pixels, name)
         given = {"tile": tile, "flips": flips, "shifts": shifts}
         chosen = {key: value for key, value in given.items() if value is not None}
-        counting = CountingConfig(**{**self.config.counting.model_dump(), **chosen})
+        counting = updated(self.config, {f"counting.{key}": value for key, value in chosen.items()}).counting
         return self._count(pixels, counting)
 
     def _count(self, pixels: npt.NDArray[Any], counting: CountingConfig) -> Count:

@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as serialise
 from torch import Tensor
 
 from countception._version import __version__
@@ -76,7 +76,7 @@ def save(model: Model, path: str | os.PathLike[str]) -> None:
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.network.state_dict().items()}
     header = {"format": FORMAT, "model": document, "sha256": _digest(document, weights)}
     with whole_file(path) as temporary:
-        save_file(weights, temporary, header)
+        temporary.write_bytes(serialise(weights, header))
 
 
 def load(path: str | os.PathLike[str]) -> Model:

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as serialise
 from torch import Tensor
 
 from countception.errors import ModelFileError
@@ -62,7 +62,9 @@ def save(path: Path, state: State, tensors: dict[str, Tensor], fingerprint: str)
     values = {**asdict(state), "best_mae": state.best_mae if state.history else None}
     header = {"format": FORMAT, "fingerprint": fingerprint, "state": json.dumps(values)}
     with whole_file(path) as temporary:
-        save_file({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, temporary, header)
+        temporary.write_bytes(
+            serialise({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, header)
+        )
 
 
 def load(path: Path, fingerprint: str) -> tuple[State, dict[str, Tensor]]:
