@@ -105,6 +105,9 @@ class TrainingConfig(_Frozen):
     changed drift from what the averaged weights need, and the counts with them."""
     evaluations: int = Field(20, ge=1)
     """How often, in all, the validation images are counted; each is also a point to resume from."""
+    keep_from: float = Field(0.7, ge=0, le=1)
+    """Share of the training from which on the weights with the least validation error are kept. Earlier ones win only
+    by luck on few validation images; they are kept where the training is interrupted before."""
     patience: int | None = Field(None, ge=1)
     """Evaluations without a better validation error before stopping early; None never stops early."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -160,6 +163,7 @@ RECIPES: dict[str, Config] = {
             average=0.0,
             settle_norm=False,
             evaluations=1000,
+            keep_from=0.0,
             augment=AugmentConfig(crop=None, overhang=0, flips=False, zoom=0.0, intensity=0.0),
         ),
         calibrate=False,

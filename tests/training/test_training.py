@@ -160,7 +160,7 @@ def test_a_time_budget_ends_the_training_with_a_low_learning_rate() -> None:
 
 def test_the_best_weights_are_those_of_the_least_validation_error() -> None:
     counter = train(blobs(8), changes={**QUICK, "training.steps": 24, "training.evaluations": 8})
-    best = min(counter.history, key=lambda record: record.valid_mae)
+    best = min(counter.history[-3:], key=lambda record: record.valid_mae)  # the last 30 % of 8 evaluations
     assert counter.model.trained_on["steps"] == best.step
     assert counter.model.validation["mae"] == pytest.approx(best.valid_mae, rel=1e-5)
 

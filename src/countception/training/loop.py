@@ -211,8 +211,9 @@ class Trainer:
         self._loss_steps = 0
         self.state.history.append(record)
         self.state.evaluations = max(self.state.evaluations + 1, evaluations_due(training, self.progress))
-        if record.valid_mae < self.state.best_mae:
-            self.state.best_mae, self.state.best_step = record.valid_mae, record.step
+        late = self.progress >= training.keep_from
+        if (late, -record.valid_mae) > (self.state.best_is_late, -self.state.best_mae):
+            self.state.best_mae, self.state.best_step, self.state.best_is_late = record.valid_mae, record.step, late
             self.best = {name: tensor.clone() for name, tensor in self.average.state_dict().items()}
             self.best_counts = counts
         return record

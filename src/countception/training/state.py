@@ -42,6 +42,8 @@ class State:
     evaluations: int = 0
     best_mae: float = float("inf")
     best_step: int = 0
+    best_is_late: bool = False
+    """Whether the best weights come from the part of the training that they are to be kept from."""
     history: list[Record] = field(default_factory=list)
 
 
