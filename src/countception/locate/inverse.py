@@ -9,7 +9,7 @@ exact
 constrained
     Otherwise the D that best explains M, ``min ‖B D Bᵀ - M‖²``, among those that are nowhere negative and add up to the
     count, ``ΣM / k²``. That set, a simplex, favours few bright cells, as objects are. Solved by ADMM (Boyd et al. 2011,
-    section 5.2), whose linear step is a division in the frequency domain and whose projection is that of Duchi et al.
+    section 5), whose linear step is a division in the frequency domain and whose projection is that of Duchi et al.
     2008 with the threshold found by Newton's method. It is stopped early, which keeps noise from being fitted.
 """
 

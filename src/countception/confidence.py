@@ -1,0 +1,281 @@
+"""How far to trust a count: intervals from the errors on the validation images.
+
+One image
+    Split conformal prediction with normalised scores (Lei et al. 2018, section 5.2). Errors are taken to scale with
+    ``s(x) = (1 + count)^β · spread^γ``, where spread is how much the count changes under test-time flips and shifts,
+    relative to the square root of the count. For every validation image i the exponents are fitted on the others
+    (`countception.conformal`), and its error is brought to the new image's scale: ``h_i = |e_i| s₋ᵢ(x) / s₋ᵢ(x_i)``.
+    The interval is ``count ± Q(h)``: the jackknife+ (Barber et al. 2021) where only the scale is refitted. Q is the
+    quantile of rank ``level · (n + 1)``, interpolated where that is no whole number: rounding it up would guarantee
+    coverage (Lei et al. 2018, theorem 2.2) but overshoot by up to ``1 / (n + 1)``.
+A sum of images
+    Independent errors add up in quadrature, while the error of the calibration is shared by all images and grows with
+    the total; see `IntervalModel.total`.
+
+All this assumes that new images are like the validation images; `countception.familiarity` looks whether they are.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from countception.conformal import fit_exponents, quantile, rank, unlucky_coverage
+from countception.errors import ConfigError
+
+Array = npt.NDArray[np.float64]
+
+FEWEST = 3
+"""Images from which anything can be learned about errors."""
+SMALLEST_ERROR = 1e-3
+"""In objects; smaller ones are taken for this, as they have no logarithm."""
+SMALLEST_SPREAD = 0.05
+"""In median spreads; likewise."""
+
+
+class Interval(NamedTuple):
+    """Where the true count lies, in objects."""
+
+    low: float
+    high: float
+
+
+class IntervalModel(BaseModel):
+    """What is known about errors; plain numbers, so that a model file can hold them (`model_dump`)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    log_scores: tuple[float, ...] = ()
+    """Of each validation image: log of its error over its scale, ``log |e_i| - log s₋ᵢ(x_i)``."""
+    exponents: tuple[tuple[float, float], ...] = ()
+    """β and γ as fitted without that image."""
+    centre: tuple[float, float] = (0.0, 0.0)
+    """Medians of the two features (`_features`)."""
+    lowest_spread: float = 0.0
+    """Smallest centred feature of the spread that was seen; less does not make an interval narrower."""
+    bias: float = Field(0.0, ge=0)
+    """Standard error of what the counts have in common, relative to the count."""
+
+    @model_validator(mode="after")
+    def _lengths(self) -> IntervalModel:
+        if len(self.log_scores) != len(self.exponents):
+            raise ValueError("there must be as many exponents as scores")
+        return self
+
+    @property
+    def images(self) -> int:
+        """Validation images that it was made from."""
+        return len(self.log_scores)
+
+    def supports(self, level: float) -> bool:
+        """Whether there are enough images for intervals of `level`: 4 for 80 %, 9 for 90 %, 19 for 95 %."""
+        return self.images >= FEWEST and rank(level, self.images) <= self.images
+
+    def note(self, level: float) -> str:
+        """What to say beside intervals of `level`, in one sentence; empty if there is nothing to warn of."""
+        n, percent = self.images, _percent(level)
+        if not self.supports(level):
+            needed = max(FEWEST, math.ceil(level / (1 - level) - 1e-9))
+            return (
+                f"no {percent} intervals: they need at least {needed} validation images and there "
+                f"{'is' if n == 1 else 'are'} {n}; validate on more images or ask for a lower level"
+            )
+        worst = unlucky_coverage(level, n)
+        if worst >= level - 0.1:
+            return ""
+        return (
+            f"the {percent} intervals rest on only {n} validation images: "
+            f"they may hold for as few as {100 * worst:.0f} % of new images"
+        )
+
+    def interval(self, count: float, spread: float | None, level: float) -> Interval | None:
+        """Interval that holds the true count of a new image with probability `level`.
+
+        Parameters
+        ----------
+        count
+            Predicted, calibrated count; less than 0 is taken for 0.
+        spread
+            Standard deviation of the count under the same test-time flips and shifts as in `fit_intervals`; None takes
+            the image for a typical one.
+        level
+            Above 0 and below 1, such as 0.9. A higher level gives an interval at least as wide.
+
+        Returns
+        -------
+        Interval or None
+            None where the validation images are too few for the level: `note` says so in words.
+
+        Raises
+        ------
+        ConfigError
+            A level, count or spread out of range.
+        """
+        return self.total([count], None if spread is None else [spread], level)
+
+    def total(self, counts: Sequence[float], spreads: Sequence[float] | None, level: float) -> Interval | None:
+        """Interval for the sum of the true counts of several images.
+
+        With h_i the half widths of the images' own intervals, ``b`` the relative standard error of the shared bias and
+        t the quantile of Student's distribution at the level, the half width H of the total is::
+
+            B_i = min(t b c_i, h_i)        H² = Σ (h_i² - B_i²) + (Σ B_i)²
+
+        For one image this is the image's interval; for many, the shared part B dominates. Errors that groups of images
+        share beyond the calibration, such as a badly stained plate, are not known to it.
+
+        Parameters
+        ----------
+        counts, spreads, level
+            As for `interval`, one count and spread per image.
+
+        Raises
+        ------
+        ConfigError
+            As for `interval`; or not one spread per count.
+        """
+        from scipy.special import stdtrit
+
+        values, widths = _checked(counts, spreads)
+        half = self._half_widths(values, widths, level)
+        if half is None:
+            return None
+        shared = np.minimum(stdtrit(self.images - 1, 0.5 + level / 2) * self.bias * values, half)
+        own = np.square(half) - np.square(shared)
+        count, width = float(values.sum()), math.sqrt(own.sum() + shared.sum() ** 2)
+        return Interval(max(0.0, count - width), count + width)
+
+    def _half_widths(self, counts: Array, spreads: Array | None, level: float) -> Array | None:
+        if not 0 < level < 1:
+            raise ConfigError(f"an interval cannot have the level {level}: choose one between 0 and 1, such as 0.9")
+        if not self.supports(level):
+            return None
+        features = _features(counts, spreads) - self.centre
+        if spreads is None:
+            features[:, 1] = 0
+        features[:, 1] = np.maximum(features[:, 1], self.lowest_spread)
+        logs = np.array(self.log_scores)[:, None] + np.array(self.exponents) @ features.T
+        return np.exp(quantile(logs, level))
+
+
+@dataclass(frozen=True)
+class Total:
+    """Several images together."""
+
+    images: int
+    count: float
+    interval: Interval | None
+
+
+def totals(
+    model: IntervalModel,
+    counts: Sequence[float],
+    spreads: Sequence[float] | None,
+    groups: Sequence[str],
+    level: float,
+) -> dict[str, Total]:
+    """The total of each group of images, in the order in which the groups first come.
+
+    Parameters
+    ----------
+    model
+        From `fit_intervals`.
+    counts, spreads, level
+        As for `IntervalModel.total`.
+    groups
+        Name of the group of each image: a plate, a folder.
+
+    Raises
+    ------
+    ConfigError
+        As for `IntervalModel.total`; or not one group per count.
+    """
+    if len(groups) != len(counts):
+        raise ConfigError(f"{len(counts)} counts have {len(groups)} groups: there must be one per count")
+    result = {}
+    for group in dict.fromkeys(groups):
+        members = [i for i, name in enumerate(groups) if name == group]
+        some = [counts[i] for i in members]
+        widths = None if spreads is None else [spreads[i] for i in members]
+        result[group] = Total(len(members), float(sum(some)), model.total(some, widths, level))
+    return result
+
+
+def fit_intervals(
+    true: Sequence[float], counts: Sequence[float], spreads: Sequence[float] | None = None, *, calibrated: bool = False
+) -> IntervalModel:
+    """Learn from images that the network was not trained on how large its errors are.
+
+    Parameters
+    ----------
+    true, counts
+        True and predicted counts of the validation images.
+    spreads
+        Standard deviation of each predicted count under test-time flips and shifts, where known.
+    calibrated
+        Whether the counts were multiplied by a factor fitted on these very images. Their errors are then those of the
+        factor fitted without the image in question, ``e_i / (1 - c_i / Σc)``, which are larger.
+
+    Returns
+    -------
+    IntervalModel
+        With fewer than 3 images one that supports no level.
+
+    Raises
+    ------
+    ConfigError
+        Not one number of each kind per image, or numbers that make no sense.
+    """
+    values, widths = _checked(counts, spreads)
+    truth, _ = _checked(true, None)
+    if len(truth) != len(values):
+        raise ConfigError(f"{len(values)} counts have {len(truth)} true counts: there must be one per count")
+    n, sum_ = len(values), float(values.sum())
+    if n < FEWEST:
+        return IntervalModel()
+    errors = truth - values
+    if calibrated and sum_ > 0:
+        errors = errors / np.maximum(1 - values / sum_, 1 / n)
+    bias = math.hypot(errors.sum(), math.sqrt(n / (n - 1) * np.square(errors).sum())) / sum_ if sum_ > 0 else 0.0
+    if widths is not None:  # a spread of 0 has no logarithm, and no meaning if all are 0
+        least = SMALLEST_SPREAD * float(np.median(widths[widths > 0])) if widths.any() else 0.0
+        widths = np.maximum(widths, least) if least else None
+    features = _features(values, widths)
+    centre = np.median(features, axis=0)
+    features = features - centre
+    sizes = np.maximum(np.abs(errors), SMALLEST_ERROR)
+    exponents = fit_exponents(sizes, features, 1 - np.eye(n))
+    scores = np.log(sizes) - (exponents * features).sum(1)
+    return IntervalModel(
+        log_scores=tuple(scores.tolist()),
+        exponents=tuple((float(b), float(g)) for b, g in exponents),
+        centre=(float(centre[0]), float(centre[1])),
+        lowest_spread=float(features[:, 1].min()),
+        bias=bias,
+    )
+
+
+def _checked(counts: Sequence[float], spreads: Sequence[float] | None) -> tuple[Array, Array | None]:
+    values = np.maximum(np.asarray(counts, np.float64), 0)
+    widths = None if spreads is None else np.asarray(spreads, np.float64)
+    if widths is not None and widths.shape != values.shape:
+        raise ConfigError(f"{len(values)} counts have {len(widths)} spreads: there must be one per count")
+    if not np.isfinite(values).all() or (widths is not None and not (np.isfinite(widths) & (widths >= 0)).all()):
+        raise ConfigError("counts and spreads must be finite, and spreads not negative")
+    return values, widths
+
+
+def _features(counts: Array, spreads: Array | None) -> Array:
+    """``(n, 2)``: log of the count, and log of the spread over the square root of the count (0 if not known)."""
+    relative = np.ones(len(counts)) if spreads is None else spreads / np.sqrt(1 + counts)
+    return np.stack([np.log1p(counts), np.log(np.maximum(relative, np.finfo(np.float64).tiny))], axis=1)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g} %"

@@ -1,0 +1,55 @@
+"""The statistics behind `countception.confidence`: ranks of errors, and how errors scale."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+
+PRIOR = (0.5, 0.0)
+"""Expected exponents: errors grow with the square root of the count, and the spread says nothing about them."""
+PRIOR_DEVIATION = (0.6, 0.5)
+
+
+def fit_exponents(sizes: Array, features: Array, weights: Array) -> Array:
+    """Exponents ``(fits, 2)`` that maximise the posterior, one fit per row of `weights` ``(fits, n)``.
+
+    With ``η = a + β x + γ z`` the loss ``Σ w (η + |e| exp(-η))`` plus the priors is convex: damped Newton steps.
+    """
+    design = np.concatenate([np.ones((len(sizes), 1)), features], axis=1)
+    prior = np.array([0.0, *PRIOR])
+    precision = np.diag([0.0, *(1 / d**2 for d in PRIOR_DEVIATION)])
+    values = np.tile(prior, (len(weights), 1))
+    values[:, 0] = np.log(weights @ (sizes * np.exp(-features @ prior[1:])) / weights.sum(1))
+    for _ in range(50):
+        ratio = weights * sizes * np.exp(-values @ design.T)
+        gradient = (weights - ratio) @ design + (values - prior) @ precision
+        hessian = np.einsum("fn,ni,nj->fij", ratio, design, design) + precision
+        step = np.linalg.solve(hessian, gradient[..., None])[..., 0]
+        values = values - step / np.maximum(1.0, np.abs(step).max(1, keepdims=True))
+        if np.abs(step).max() < 1e-9:
+            break
+    return np.asarray(values[:, 1:])
+
+
+def rank(level: float, n: int) -> float:
+    """Rank, from 1, of the order statistic of n that a further one lies below with probability `level`."""
+    return level * (n + 1) - 1e-9
+
+
+def quantile(values: Array, level: float) -> Array:
+    """Per column: the value of that rank, interpolated linearly; the smallest where the rank is below 1."""
+    ordered = np.sort(values, axis=0)
+    position = max(0.0, rank(level, len(values)) - 1)
+    below = int(position)
+    above = min(below + 1, len(values) - 1)
+    return np.asarray(ordered[below] + (position - below) * (ordered[above] - ordered[below]))
+
+
+def unlucky_coverage(level: float, n: int) -> float:
+    """Coverage that 1 set of n validation images in 10 stays below: a quantile of Beta(k, n + 1 - k)."""
+    from scipy.special import betaincinv
+
+    k = rank(level, n)
+    return float(betaincinv(k, n + 1 - k, 0.1))

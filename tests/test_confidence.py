@@ -1,0 +1,224 @@
+"""Intervals: ranks by hand, coverage in simulation, sums, and what few images do not support."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from countception import calibration
+from countception.confidence import IntervalModel, fit_intervals, totals
+from countception.errors import ConfigError
+
+LEVELS = (0.8, 0.9, 0.95)
+
+
+def simulated(
+    rng: np.random.Generator, n: int, power: float = 0.7, difficulty: float = 0.4
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """True counts, counts and spreads: errors grow as a power of the count and with an image's difficulty."""
+    true = rng.integers(40, 320, n).astype(np.float64)
+    scale = 0.04 * 170 * (true / 170) ** power * np.exp(rng.normal(0, difficulty, n))
+    counts = true + scale * rng.normal(size=n)
+    return true, counts, 0.3 * scale * np.exp(rng.normal(0, 0.3, n))
+
+
+def half_width(model: IntervalModel, count: float, spread: float | None, level: float) -> float:
+    interval = model.interval(count, spread, level)
+    assert interval is not None
+    return interval.high - count
+
+
+@pytest.mark.parametrize(("level", "half"), [(0.9, 9.0), (0.8, 8.0), (0.85, 8.48528), (0.5, 5.0), (0.01, 1.0)])
+def test_equal_images_get_the_ranked_error(level: float, half: float) -> None:
+    errors = np.array([3, -7, 1, 9, -5, 2, -8, 4, 6])
+    equal = fit_intervals(100.0 + errors, np.full(9, 100.0))
+    assert half_width(equal, 100, None, level) == pytest.approx(half, rel=1e-4)
+
+
+def test_coverage_is_nominal_on_average_and_in_thirds_of_the_count() -> None:
+    held = {level: np.zeros(3) for level in LEVELS}
+    repeats, images = 100, 90
+    for seed in range(repeats):
+        rng = np.random.default_rng(seed)
+        model = fit_intervals(*simulated(rng, 40))
+        true, counts, spreads = simulated(rng, images)
+        third = np.argsort(np.argsort(counts)) * 3 // images
+        for level in LEVELS:
+            for t, c, u, k in zip(true, counts, spreads, third, strict=True):
+                low, high = model.interval(c, u, level) or (math.nan, math.nan)
+                held[level][k] += low <= t <= high
+    for level, hits in held.items():
+        assert hits.sum() / (repeats * images) == pytest.approx(level, abs=0.015)
+        assert hits * 3 / (repeats * images) == pytest.approx(level, abs=0.02)
+
+
+@pytest.mark.parametrize("images", [5, 10, 20])
+def test_coverage_is_nominal_with_few_images(images: int) -> None:
+    hits: dict[float, list[bool]] = {level: [] for level in LEVELS}
+    for seed in range(300):
+        rng = np.random.default_rng([seed, images])
+        model = fit_intervals(*simulated(rng, images))
+        for t, c, u in zip(*simulated(rng, 20), strict=True):
+            for level in LEVELS:
+                interval = model.interval(c, u, level)
+                if interval:
+                    hits[level].append(interval.low <= t <= interval.high)
+    for level, held in hits.items():
+        assert not held or np.mean(held) == pytest.approx(level, abs=0.025)
+    assert bool(hits[0.95]) == (images >= 19)
+    assert bool(hits[0.9]) == (images >= 9)
+
+
+def test_intervals_are_narrower_than_those_of_constant_width() -> None:
+    ratios = []
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        true, counts, spreads = simulated(rng, 40)
+        model = fit_intervals(true, counts, spreads)
+        _, new, uncertain = simulated(rng, 100)
+        widths = [half_width(model, c, u, 0.9) for c, u in zip(new, uncertain, strict=True)]
+        constant = np.quantile(np.abs(true - counts), 0.9, method="weibull")  # rank 0.9 (n + 1)
+        ratios.append(np.mean(widths) / constant)
+    assert np.mean(ratios) < 0.97
+
+
+def test_hard_images_get_wide_intervals() -> None:
+    model = fit_intervals(*simulated(np.random.default_rng(0), 60))
+    assert half_width(model, 200, 9.0, 0.9) > 1.5 * half_width(model, 200, 1.0, 0.9)
+    assert half_width(model, 300, 3.0, 0.9) > half_width(model, 60, 1.5, 0.9)
+    assert half_width(model, 200, 0.0, 0.9) == half_width(model, 200, 1e-9, 0.9) > 0
+
+
+def test_a_spread_that_says_nothing_is_ignored() -> None:
+    true, counts, _ = simulated(np.random.default_rng(1), 30, difficulty=0)
+    without, zeros = fit_intervals(true, counts), fit_intervals(true, counts, np.zeros(30))
+    assert without == zeros
+    assert without.interval(200, 3.0, 0.9) == without.interval(200, 99.0, 0.9) == without.interval(200, None, 0.9)
+
+
+@given(
+    st.lists(st.tuples(*[st.floats(0, 1e4)] * 3), min_size=4, max_size=30),
+    st.floats(-5, 1e4),
+    st.one_of(st.none(), st.floats(0, 1e3)),
+)
+def test_a_higher_level_gives_a_wider_interval(
+    images: list[tuple[float, float, float]], count: float, spread: float | None
+) -> None:
+    model = fit_intervals(*zip(*images, strict=True))
+    found = [model.interval(count, spread, level) for level in (0.3, 0.5, 0.8, 0.9, 0.95)]
+    intervals = [interval for interval in found if interval is not None]
+    assert intervals
+    for inner, outer in pairwise(intervals):
+        assert 0 <= outer.low <= inner.low <= max(0, count) <= inner.high <= outer.high < math.inf
+
+
+@pytest.mark.parametrize(("level", "needed"), [(0.8, 4), (0.9, 9), (0.95, 19), (0.99, 99)])
+def test_too_few_images_give_no_interval_and_say_so(level: float, needed: int) -> None:
+    def model(n: int) -> IntervalModel:
+        return fit_intervals(*simulated(np.random.default_rng(n), n))
+
+    enough, few = model(needed), model(needed - 1)
+    assert enough.supports(level)
+    assert enough.interval(100, None, level) is not None
+    assert not few.supports(level)
+    assert few.interval(100, None, level) is None
+    assert few.total([100, 200], None, level) is None
+    assert f"no {100 * level:g} % intervals: they need at least {needed} validation images" in few.note(level)
+
+
+def test_a_weak_guarantee_is_put_in_words() -> None:
+    few, many = (fit_intervals(*simulated(np.random.default_rng(0), n)) for n in (5, 100))
+    assert few.note(0.8) == (
+        "the 80 % intervals rest on only 5 validation images: they may hold for as few as 58 % of new images"
+    )
+    assert many.note(0.9) == ""
+    assert "there is 0" not in IntervalModel().note(0.9)
+
+
+@pytest.mark.parametrize("n", [0, 1, 2])
+def test_hardly_any_images_support_nothing(n: int) -> None:
+    model = fit_intervals(np.full(n, 5.0), np.full(n, 6.0))
+    assert model.images == 0
+    assert model.interval(5, None, 0.1) is None
+
+
+def test_the_total_of_one_image_is_its_own() -> None:
+    model = fit_intervals(*simulated(np.random.default_rng(0), 30))
+    assert model.total([120.0], [2.0], 0.9) == model.interval(120.0, 2.0, 0.9)
+    biased = fit_intervals(np.full(9, 110.0), np.full(9, 100.0))
+    assert half_width(biased, 100, None, 0.9) == pytest.approx(10)
+
+
+def test_the_total_lies_between_quadrature_and_the_sum_of_intervals() -> None:
+    model = fit_intervals(*simulated(np.random.default_rng(0), 30))
+    halves = {n: np.array([half_width(model, 150, 2.0, 0.9)] * n) for n in (4, 40, 4000)}
+    for n, each in halves.items():
+        total = model.total([150.0] * n, [2.0] * n, 0.9)
+        assert total is not None
+        assert np.sqrt(np.square(each).sum()) < (total.high - total.low) / 2 < each.sum()
+    assert (total.high - total.low) / 2 / (150 * 4000) == pytest.approx(1.70 * model.bias, rel=0.05), "t(29) at 90 %"
+
+
+def test_totals_of_calibrated_counts_hold_as_often_as_they_say() -> None:
+    sizes = (1, 8, 80)
+    hits = {(m, level): [] for m in sizes for level in LEVELS}
+    for seed in range(300):
+        rng = np.random.default_rng(seed)
+        true, counts, spreads = simulated(rng, 32)
+        new_true, new, uncertain = simulated(rng, 80)
+        factor = calibration.fit(0.97 * counts, true).factor * 0.97
+        model = fit_intervals(true, factor * counts, spreads, calibrated=True)
+        for m, level in hits:
+            low, high = model.total(factor * new[:m], uncertain[:m], level) or (math.nan, math.nan)
+            hits[m, level].append(low <= new_true[:m].sum() <= high)
+    for (m, level), held in hits.items():
+        assert np.mean(held) == pytest.approx(level, abs=0.045), (m, level)
+
+
+def test_groups_are_totalled_apart() -> None:
+    model = fit_intervals(*simulated(np.random.default_rng(0), 30))
+    found = totals(model, [10, 20, 30], [1, 2, 3], ["b", "a", "b"], 0.9)
+    assert list(found) == ["b", "a"]
+    assert (found["b"].images, found["b"].count) == (2, 40)
+    assert found["b"].interval == model.total([10, 30], [1, 3], 0.9)
+    assert found["a"].interval == model.interval(20, 2, 0.9)
+    with pytest.raises(ConfigError, match="one per count"):
+        totals(model, [1, 2], None, ["a"], 0.9)
+
+
+def test_fitting_a_factor_on_the_same_images_widens_the_intervals() -> None:
+    true, counts, spreads = simulated(np.random.default_rng(2), 6)
+    plain = fit_intervals(true, counts, spreads)
+    careful = fit_intervals(true, counts, spreads, calibrated=True)
+    ratio = half_width(careful, 150, 2.0, 0.8) / half_width(plain, 150, 2.0, 0.8)
+    assert 1.05 < ratio < 1.6  # about 1 / (1 - 1 / n)
+
+
+def test_a_model_survives_json_and_nothing_else_is_taken_for_one() -> None:
+    model = fit_intervals(*simulated(np.random.default_rng(0), 12))
+    assert IntervalModel.model_validate_json(model.model_dump_json()) == model
+    values = model.model_dump()
+    for wrong in ({"log_scores": values["log_scores"][1:]}, {"bias": -1.0}, {"bias": math.inf}, {"other": 1}):
+        with pytest.raises(ValidationError):
+            IntervalModel.model_validate({**values, **wrong})
+
+
+def test_what_makes_no_sense_is_refused() -> None:
+    model = fit_intervals(*simulated(np.random.default_rng(0), 12))
+    for level in (0, 1, 1.5, math.nan):
+        with pytest.raises(ConfigError, match="choose one between 0 and 1"):
+            model.interval(5, None, level)
+    with pytest.raises(ConfigError, match="finite"):
+        model.interval(math.nan, None, 0.9)
+    with pytest.raises(ConfigError, match="spreads not negative"):
+        model.interval(5, -1, 0.9)
+    with pytest.raises(ConfigError, match="one per count"):
+        fit_intervals([1, 2, 3], [1, 2])
+    with pytest.raises(ConfigError, match="one per count"):
+        fit_intervals([1, 2], [1, 2], [1])
