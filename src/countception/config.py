@@ -129,6 +129,8 @@ class CountingConfig(_Frozen):
     """Largest side, in map entries, computed in one piece; larger images are counted tile by tile."""
     flips: bool = False
     """Average the maps of the eight flips and transpositions."""
+    spread: bool = True
+    """After training, count the validation images in all flips, so that intervals can be scaled by the spread."""
     shifts: int = Field(0, ge=0)
     """Average over this many further whole-pixel shifts of the image."""
 
@@ -166,6 +168,7 @@ RECIPES: dict[str, Config] = {
             keep_from=0.0,
             augment=AugmentConfig(crop=None, overhang=0, flips=False, zoom=0.0, intensity=0.0),
         ),
+        counting=CountingConfig(spread=False),
         calibrate=False,
     ),
 }
@@ -175,6 +178,7 @@ NETWORK_SETTINGS: dict[str, dict[str, Any]] = {
     "boxnet": {},
     "count_ception": {"network.stride": 1},
     "fcrn_a": {"network.stride": 1, "training.loss": "l2", "calibrate": False},
+    "fcrn_b": {"network.stride": 1, "training.loss": "l2", "calibrate": False},
 }
 """What a network needs beside its name where a recipe is used with it instead of the recipe's own."""
 

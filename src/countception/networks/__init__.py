@@ -13,6 +13,7 @@ _NETWORKS = {
     "boxnet": "boxnet:BoxNet",
     "count_ception": "count_ception:CountCeption",
     "fcrn_a": "fcrn:FCRNA",
+    "fcrn_b": "fcrn:FCRNB",
 }
 
 

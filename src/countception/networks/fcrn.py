@@ -1,8 +1,14 @@
-"""FCRN-A, the fully convolutional regression network of Xie, Noble and Zisserman 2016, on Gaussian density maps.
+"""FCRN-A and FCRN-B, the fully convolutional regression networks of Xie, Noble and Zisserman 2016, on density maps.
 
-Three times convolution, batch normalisation, ReLU and 2 × 2 max pooling with 32, 64 and 128 filters; 512 filters at an
-eighth of the resolution; three times upsampling and convolution with 128, 64 and 32 filters; a linear 1 × 1 layer.
-As published, the network learns 100 times the density.
+FCRN-A: three times convolution, batch normalisation, ReLU and 2 × 2 max pooling with 32, 64 and 128 filters; 512
+filters at an eighth of the resolution; three times upsampling and convolution with 128, 64 and 32 filters; a linear
+1 × 1 layer. An entry at the bottleneck sees 38 pixels.
+
+FCRN-B: pooling after every second convolution only, 32, 64, pool, 128, 256, pool, then kernels of 5 × 5: 256 filters at
+a quarter of the resolution, upsampling and 256 more, upsampling and the linear layer. 3.6 million weights, and an entry
+at the bottleneck sees 32 pixels, as published.
+
+As published, both learn 100 times the density.
 
 Deviations: the layers are batch-normalised and initialised as the authors' program does it, and upsampling repeats
 pixels (the paper upsamples bilinearly), which keeps what an entry sees the same for every tile.
@@ -22,17 +28,30 @@ SIGMA = 2.0
 """Of the Gaussian that stands for an object, in working pixels; Xie et al. use about this for cells of VGG size."""
 
 
-def conv(inputs: int, outputs: int) -> list[nn.Module]:
-    """3 × 3 convolution, batch normalisation, ReLU."""
-    layer = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
+def conv(inputs: int, outputs: int, kernel: int = 3) -> list[nn.Module]:
+    """Padded convolution, batch normalisation, ReLU."""
+    layer = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False)
     nn.init.orthogonal_(layer.weight)
     return [layer, nn.BatchNorm2d(outputs), nn.ReLU()]
 
 
-class FCRNA(Network):
-    """FCRN-A; the map has one entry per working pixel and its sum is 100 times the count."""
+class DensityNetwork(Network):
+    """A chain of layers to a density map of one entry per working pixel, whose sum is 100 times the count."""
 
     redundancy, window, map_pad = TIMES, 1, 0
+    layers: nn.Sequential
+
+    def target(self, points: Points, shape: tuple[int, int]) -> targets.Map:
+        """100 times the Gaussian density map."""
+        return targets.density_map(points, shape, SIGMA, times=TIMES)
+
+    def forward(self, canvas: Tensor) -> Tensor:
+        """``(B, channels, H, W)`` → ``(B, classes, H, W)``, H and W multiples of the field's."""
+        return self.layers(canvas)  # type: ignore[no-any-return]
+
+
+class FCRNA(DensityNetwork):
+    """FCRN-A; 6 GMAC for a 256 × 256 image."""
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__(config)
@@ -52,10 +71,24 @@ class FCRNA(Network):
         self.layers = nn.Sequential(*layers)
         self.layout = Layout(field)
 
-    def target(self, points: Points, shape: tuple[int, int]) -> targets.Map:
-        """100 times the Gaussian density map."""
-        return targets.density_map(points, shape, SIGMA, times=TIMES)
 
-    def forward(self, canvas: Tensor) -> Tensor:
-        """``(B, channels, H, W)`` → ``(B, classes, H, W)``, H and W multiples of 8."""
-        return self.layers(canvas)  # type: ignore[no-any-return]
+class FCRNB(DensityNetwork):
+    """FCRN-B; 41 GMAC for a 256 × 256 image, most of them in the 5 × 5 layers."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__(config)
+        a, b, c, d = (max(1, round(n * config.width)) for n in (32, 64, 128, 256))
+        self.layers = nn.Sequential(
+            *[*conv(config.channels, a), *conv(a, b), nn.MaxPool2d(2)],
+            *[*conv(b, c), *conv(c, d), nn.MaxPool2d(2)],
+            *conv(d, d, 5),
+            *[nn.Upsample(scale_factor=2), *conv(d, d, 5)],
+            *[nn.Upsample(scale_factor=2), nn.Conv2d(d, config.classes, 5, padding=2)],
+        )
+        field = Field()
+        for _ in range(2):
+            field = field.conv(3, pad=1).conv(3, pad=1).conv(2, stride=2)
+        field = field.conv(5, pad=2)
+        for _ in range(2):
+            field = field.up(2).conv(5, pad=2)
+        self.layout = Layout(field)
