@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,10 @@ from tifffile import TiffFile
 
 import tiny
 from countception.batch import count_files, unique_names, write_counts
-from countception.errors import ImageError, OutputError
+from countception.confidence import fit_intervals
+from countception.counter import Counter
+from countception.errors import ConfigError, ImageError, OutputError
+from countception.points import read_points
 
 
 @pytest.fixture
@@ -35,7 +39,7 @@ def test_each_image_gets_the_count_that_the_counter_gives_it(images: Path, tmp_p
     rows = count_files(counter, images, out=out)
     assert [row.image for row in rows] == [str(images / f"{k}.png") for k in range(3)]
     table = pd.read_csv(out)
-    assert list(table.columns) == ["image", "count", "width", "height", "error"]
+    assert list(table.columns) == ["image", "count", "low", "high", "width", "height", "error"]
     for k, row in enumerate(rows):
         expected = counter.count(images / f"{k}.png").value
         assert row.count == expected
@@ -73,10 +77,37 @@ def test_the_sum_of_a_map_over_its_redundancy_is_the_count(
         assert description["window"] == counter.model.network.window
 
 
+def test_points_are_written_as_dots_are_read(images: Path, tmp_path: Path) -> None:
+    counter = tiny.untrained()
+    rows = count_files(counter, images, points=tmp_path / "points", out=tmp_path / "counts.csv")
+    for row in rows:
+        assert row.count is not None
+        dots = read_points(row.points, image_shape=(40, 56))
+        assert len(dots) == int(row.count + 0.5)
+        assert "confidence" in Path(row.points).read_text().splitlines()[0]
+    assert [row["points"] for row in read(tmp_path / "counts.csv")] == [row.points for row in rows]
+
+
+def test_intervals_are_written_where_the_model_can_say(images: Path, tmp_path: Path) -> None:
+    counter = tiny.untrained()
+    known = fit_intervals([20.0 + k for k in range(12)], [21.0 + 1.1 * k for k in range(12)])
+    sure = Counter(replace(counter.model, intervals=known), device="cpu")
+    for row in count_files(sure, images):
+        assert row.count is not None
+        assert row.low is not None
+        assert row.high is not None
+        assert row.low <= row.count <= row.high
+    unsure = count_files(counter, images, out=tmp_path / "counts.csv")
+    assert all(row.low is None and row.high is None for row in unsure)
+    assert all(row["low"] == row["high"] == "" for row in read(tmp_path / "counts.csv"))
+    with pytest.raises(ConfigError, match="level"):
+        count_files(sure, images, level=1.5)
+
+
 def test_classes_have_columns_that_add_up(images: Path, tmp_path: Path) -> None:
     count_files(tiny.untrained(classes=2), images, out=tmp_path / "counts.csv")
     table = pd.read_csv(tmp_path / "counts.csv")
-    assert list(table.columns[:4]) == ["image", "count", "count_kind0", "count_kind1"]
+    assert list(table.columns[:6]) == ["image", "count", "low", "high", "count_kind0", "count_kind1"]
     assert np.allclose(table["count_kind0"] + table["count_kind1"], table["count"], atol=2e-3)
 
 

@@ -190,10 +190,58 @@ def test_an_unknown_device_and_place_are_one_sentence(counter: Counter, saved: P
         assert issubclass(error, CountceptionError)
 
 
+def test_points_are_as_many_as_the_count_says_and_lie_on_the_objects(counter: Counter) -> None:
+    sample = blobs(1, side=96, seed=11)[0]
+    count = counter.count(sample.image[0], points=True)
+    assert count.points is not None
+    assert count.confidence is not None
+    assert len(count.points) == len(count.confidence) == count.rounded
+    assert ((count.points.points >= 0) & (count.points.points <= 95)).all()
+    assert ((count.confidence >= 0) & (count.confidence <= 1)).all()
+    nearest = np.linalg.norm(count.points.points[:, None] - sample.dots.points[None], axis=2).min(1)
+    assert np.median(nearest) < 4
+    assert counter.count(sample.image[0]).points is None
+
+
+def test_points_do_not_depend_on_the_tiles(counter: Counter) -> None:
+    image = blobs(1, side=150, seed=12)[0].image[0]
+    whole, tiled = (counter.count(image, tile=tile, points=True).points for tile in (1000, 23))
+    assert whole is not None
+    assert tiled is not None
+    np.testing.assert_allclose(np.sort(tiled.points, 0), np.sort(whole.points, 0), atol=0.1)
+
+
+def test_a_network_of_count_maps_locates_too() -> None:
+    changes = {**QUICK, "network.name": "count_ception", "network.window": 8, "training.steps": 4}
+    few = train(blobs(4), changes=changes)
+    count = few.count(blobs(1, seed=3)[0].image[0], points=True)
+    assert count.points is not None
+    assert len(count.points) == count.rounded
+
+
+def test_intervals_come_from_the_validation_images(picture: np.ndarray) -> None:
+    many = train(blobs(4), valid=blobs(12, seed=4), changes={**QUICK, "training.steps": 40})
+    count = many.count(picture)
+    interval = count.interval(0.9)
+    assert interval is not None
+    assert 0 <= interval.low < count.value < interval.high
+    wider = count.interval(0.92)
+    assert wider is not None
+    assert wider.high >= interval.high
+    assert many.count(picture, flips=True).spread is not None
+    assert count.spread is None
+
+
+def test_too_few_validation_images_give_no_interval(counter: Counter, picture: np.ndarray) -> None:
+    """Of 6 images a quarter, 2, validate: nothing can be said, and that is said in words."""
+    assert counter.count(picture).interval(0.9) is None
+    assert "no 90 % intervals" in counter.model.intervals.note(0.9)
+
+
 def test_options_out_of_range_are_one_sentence(counter: Counter, picture: np.ndarray) -> None:
-    with pytest.raises(ConfigError, match="counting.tile"):
+    with pytest.raises(ConfigError, match=r"counting\.tile"):
         counter.count(picture, tile=0)
-    with pytest.raises(ConfigError, match="counting.shifts"):
+    with pytest.raises(ConfigError, match=r"counting\.shifts"):
         counter.count(picture, shifts=-1)
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TextIO, TypedDict, Unpack
 from countception.errors import ImageError, OutputError
 from countception.files import check_writable, whole_file
 from countception.images import find_images, read_image
+from countception.points import write_points
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,6 +52,9 @@ class Row:
     """The file, as it was named."""
     count: float | None = None
     """Fractional; None where it could not be counted."""
+    low: float | None = None
+    high: float | None = None
+    """Interval that holds the true count with the level asked for; None where the model cannot say."""
     by_class: dict[str, float] = field(default_factory=dict)
     width: int | None = None
     """In pixels."""
@@ -59,6 +63,8 @@ class Row:
     """The picture written for it, if any."""
     map: str = ""
     """The count map written for it, if any."""
+    points: str = ""
+    """The table of points written for it, if any."""
     error: str = ""
     """Why it was not counted; empty if it was."""
 
@@ -75,6 +81,8 @@ def count_files(
     out: StrPath | None = None,
     overlays: StrPath | None = None,
     maps: StrPath | None = None,
+    points: StrPath | None = None,
+    level: float = 0.9,
     report: Callable[[int, int, str], None] | None = None,
     **options: Unpack[FileOptions],
 ) -> list[Row]:
@@ -92,6 +100,10 @@ def count_files(
         Folder for pictures of the density over each image.
     maps
         Folder for float32 TIFF count maps. The sum of a map over the `redundancy` in its description is the count.
+    points
+        Folder for tables of points, one per counted object, in the form that dots are read in.
+    level
+        Of the intervals.
     report
         Called after each image with how many are done, how many there are, and the name of the file.
     **options
@@ -111,12 +123,13 @@ def count_files(
         A result cannot be written; checked before counting starts.
     """
     files = find_images(paths)
-    outputs = _Outputs(files, overlays, maps)
+    outputs = _Outputs(files, overlays, maps, points)
     outputs.check(out)
+    counter.model.intervals.interval(0.0, None, level)  # an impossible level is refused before counting starts
     rows: list[Row] = []
     try:
         for file in files:
-            rows.append(_count_file(counter, file, outputs, options))
+            rows.append(_count_file(counter, file, outputs, level, options))
             if report:
                 report(len(rows), len(files), file.name)
     finally:  # also after Ctrl-C or a full disk: what was counted is kept
@@ -125,39 +138,42 @@ def count_files(
     return rows
 
 
-def _count_file(counter: Counter, file: Path, outputs: _Outputs, options: FileOptions) -> Row:
+def _count_file(counter: Counter, file: Path, outputs: _Outputs, level: float, options: FileOptions) -> Row:
     tile, flips, shifts = options.get("tile"), options.get("flips"), options.get("shifts")
     try:
         pixels = read_image(file, page=options.get("page"), axis=options.get("axis"))
         counter.model.normalisation.check(pixels, str(file))
-        count = counter.count(pixels.transpose(1, 2, 0), tile=tile, flips=flips, shifts=shifts)
+        wanted = outputs.points is not None
+        count = counter.count(pixels.transpose(1, 2, 0), tile=tile, flips=flips, shifts=shifts, points=wanted)
     except ImageError as error:
         return Row(str(file), error=str(error))
-    overlay, map_file = outputs.write(file, pixels, count)
+    overlay, map_file, point_file = outputs.write(file, pixels, count)
+    low, high = count.interval(level) or (None, None)
     by_class = count.by_class if len(count.by_class) > 1 else {}
     height, width = count.shape
-    return Row(str(file), count.value, by_class, width, height, overlay, map_file)
+    return Row(str(file), count.value, low, high, by_class, width, height, overlay, map_file, point_file)
 
 
 class _Outputs:
     """Names of the pictures and maps: those of the images, made different where two images share theirs."""
 
-    def __init__(self, files: Sequence[Path], overlays: StrPath | None, maps: StrPath | None) -> None:
+    def __init__(self, files: Sequence[Path], *folders: StrPath | None) -> None:
         self.files = files
         self.names = dict(zip(files, unique_names(files), strict=True))
-        self.overlays, self.maps = (None if folder is None else Path(folder) for folder in (overlays, maps))
+        self.overlays, self.maps, self.points = (None if folder is None else Path(folder) for folder in folders)
 
     def check(self, out: StrPath | None) -> None:
         inputs = {file.resolve() for file in self.files}
         for file in self.files:
-            for target in (self.overlay(file), self.map(file)):
+            for target in (self.overlay(file), self.map(file), self.table(file)):
                 if target is not None and target.resolve() in inputs:
                     raise OutputError(
                         f"{target} would be overwritten, and it is one of the images: name another folder"
                     )
         if out is not None and Path(out).resolve() in inputs:
             raise OutputError(f"{out} would be overwritten, and it is one of the images: name another file")
-        for place in (out, self.overlays and self.overlays / "picture", self.maps and self.maps / "map"):
+        folders = (self.overlays, self.maps, self.points)
+        for place in (out, *(folder and folder / "file" for folder in folders)):
             if place is not None:
                 check_writable(place)
 
@@ -167,15 +183,20 @@ class _Outputs:
     def map(self, file: Path) -> Path | None:
         return self.maps and self.maps / f"{self.names[file]}.tif"
 
-    def write(self, file: Path, pixels: npt.NDArray[np.generic], count: Count) -> tuple[str, str]:
+    def table(self, file: Path) -> Path | None:
+        return self.points and self.points / f"{self.names[file]}.csv"
+
+    def write(self, file: Path, pixels: npt.NDArray[np.generic], count: Count) -> tuple[str, str, str]:
         from countception.pictures import overlay, save_picture
 
-        picture, map_file = self.overlay(file), self.map(file)
+        picture, map_file, table = self.overlay(file), self.map(file), self.table(file)
         if picture is not None:
             save_picture(overlay(pixels, count), picture)
         if map_file is not None:
             write_map(map_file, count, image=str(file))
-        return str(picture or ""), str(map_file or "")
+        if table is not None and count.points is not None and count.confidence is not None:
+            write_points(table, count.points, extra={"confidence": count.confidence.round(DECIMALS)})
+        return str(picture or ""), str(map_file or ""), str(table or "")
 
 
 def unique_names(files: Sequence[Path]) -> list[str]:
@@ -248,18 +269,21 @@ def write_counts(path: StrPath, rows: Sequence[Row]) -> None:
 def write_rows(stream: TextIO, rows: Sequence[Row]) -> None:
     """Write rows as CSV.
 
-    The columns are `image`, `count` (fractional, three decimals; empty where the image could not be counted), one
-    `count_<class>` per class where there are several, `width` and `height` in pixels, `overlay` and `map` where those
-    were asked for, and `error`.
+    The columns are `image`, `count` (fractional, three decimals; empty where the image could not be counted), `low` and
+    `high` (the interval; empty where the model was validated on too few images to say), one `count_<class>` per class
+    where there are several, `width` and `height` in pixels, `overlay`, `map` and `points` where those were asked for,
+    and `error`.
     """
     classes = list(dict.fromkeys(name for row in rows for name in row.by_class))
-    files = [name for name in ("overlay", "map") if any(getattr(row, name) for row in rows)]
+    files = [name for name in ("overlay", "map", "points") if any(getattr(row, name) for row in rows)]
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["image", "count", *(f"count_{name}" for name in classes), "width", "height", *files, "error"])
+    kinds = [f"count_{name}" for name in classes]
+    writer.writerow(["image", "count", "low", "high", *kinds, "width", "height", *files, "error"])
     for row in rows:
         by_class = [_number(row.by_class.get(name)) for name in classes]
+        numbers = [_number(value) for value in (row.count, row.low, row.high)]
         places = [getattr(row, name) for name in files]
-        writer.writerow([row.image, _number(row.count), *by_class, row.width, row.height, *places, row.error])
+        writer.writerow([row.image, *numbers, *by_class, row.width, row.height, *places, row.error])
 
 
 def _number(value: float | None) -> Any:

@@ -157,6 +157,8 @@ def count(
     out: given.CountsFile = None,
     overlays: given.Overlays = None,
     maps: given.Maps = None,
+    points: given.PointsFolder = None,
+    level: given.Level = 0.9,
     flips: given.Flips = False,
     shifts: given.Shifts = None,
     tile: given.Tile = None,
@@ -166,9 +168,11 @@ def count(
 ) -> None:
     """Count the objects in images.
 
-    Writes a CSV file with columns image and count, then count_<class> where there are several classes, width, height,
-    overlay and map where asked for, and error. Counts are fractional, as the network estimates them: the file keeps
-    three decimals; on the screen and in overlays they are rounded to the nearest whole number.
+    Writes a CSV file with columns image, count, low and high, then count_<class> where there are several classes,
+    width, height, overlay, map and points where asked for, and error. The true count lies between low and high with
+    the probability --level; they stay empty where the model was validated on too few images. Counts are fractional, as
+    the network estimates them: the file keeps three decimals; on the screen and in overlays they are rounded to the
+    nearest whole number.
 
     An image that cannot be counted is named at the end and in the column error; the others are counted, and the exit
     status is 1. The sum of a count map over the redundancy in its ImageDescription is the count.
@@ -188,6 +192,8 @@ def count(
             out=out,
             overlays=overlays,
             maps=maps,
+            points=points,
+            level=level,
             report=shown,
             flips=flips or None,
             shifts=shifts,
@@ -202,6 +208,9 @@ def count(
     failed = [row for row in rows if row.error]
     total = sum(row.count or 0.0 for row in rows)
     _say(f"{len(rows) - len(failed)} images counted, {total:.0f} objects" + (f": {out}" if out else ""))
+    note = counter.model.intervals.note(level)
+    if note and len(failed) < len(rows):
+        _say(note)
     if failed:
         _say(f"{len(failed)} could not be counted:")
         for row in failed:

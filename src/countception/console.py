@@ -26,8 +26,13 @@ def table(header: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
 
 
 def show_rows(rows: Sequence[Row]) -> None:
-    """Print counts, rounded to whole numbers."""
-    table(["image", "count"], [[row.image, "–" if row.count is None else str(row.rounded)] for row in rows])
+    """Print counts and the ends of their intervals, rounded to whole numbers."""
+
+    def whole(value: float | None) -> str:
+        return "–" if value is None else str(max(0, math.floor(value + 0.5)))
+
+    cells = [[row.image, whole(row.count), whole(row.low), whole(row.high)] for row in rows]
+    table(["image", "count", "low", "high"], cells)
 
 
 def show_evaluation(result: Evaluation) -> None:

@@ -7,7 +7,7 @@ count is the sum of. Images go in as people have them, ``(y, x)`` or ``(y, x, ch
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +17,14 @@ import torch
 
 from countception import model_file, targets
 from countception.canvas import Canvas, View
+from countception.confidence import Interval, IntervalModel
 from countception.config import Config, CountingConfig, updated
 from countception.errors import ConfigError
-from countception.geometry import to_image
+from countception.geometry import to_image, working_shape
 from countception.images import as_channels_first, read_image
+from countception.locate import locate
 from countception.model_file import Model
+from countception.points import Dots
 from countception.predict import autocast_dtype, choose_device, raw_map
 
 if TYPE_CHECKING:
@@ -52,11 +55,29 @@ class Count:
     """Working pixels per image pixel."""
     shape: tuple[int, int]
     """Height and width of the image in pixels."""
+    spread: float | None = None
+    """Standard deviation of the count over flips and shifts, where these were averaged over."""
+    intervals: IntervalModel = field(default_factory=IntervalModel, repr=False)
+    """What is known about the counter's errors."""
+    points: Dots | None = field(default=None, repr=False)
+    """One point per counted object, in image pixels, if points were asked for."""
+    confidence: npt.NDArray[np.float64] | None = field(default=None, repr=False)
+    """``(N,)`` in 0 to 1: how much of one object's mass lies at each point."""
 
     @property
     def rounded(self) -> int:
         """The count for display: the nearest whole number, halves rounded up, never negative."""
         return max(0, int(np.floor(self.value + 0.5)))
+
+    def interval(self, level: float = 0.9) -> Interval | None:
+        """Where the true count lies with probability `level`; None where the validation images were too few to say.
+
+        Raises
+        ------
+        ConfigError
+            The level is not between 0 and 1.
+        """
+        return self.intervals.interval(self.value, self.spread, level)
 
     def per_pixel(self) -> npt.NDArray[np.float32]:
         """Objects per image pixel, ``(y, x)`` of the image's size: the mean of the windows that each pixel lies in.
@@ -136,6 +157,7 @@ class Counter:
         tile: int | None = None,
         flips: bool | None = None,
         shifts: int | None = None,
+        points: bool = False,
         page: int | None = None,
         axis: int | str | None = None,
     ) -> Count:
@@ -151,6 +173,8 @@ class Counter:
             Average over the eight flips and transpositions: slower, a little more accurate.
         shifts
             Average over this many further shifts of the image.
+        points
+            Also find one point per counted object.
         page, axis
             For a file of several pages or of unclear axes, as in `countception.images.read_image`.
 
@@ -169,17 +193,19 @@ class Counter:
         given = {"tile": tile, "flips": flips, "shifts": shifts}
         chosen = {key: value for key, value in given.items() if value is not None}
         counting = updated(self.config, {f"counting.{key}": value for key, value in chosen.items()}).counting
-        return self._count(pixels, counting)
+        return self._count(pixels, counting, points=points)
 
-    def _count(self, pixels: npt.NDArray[Any], counting: CountingConfig) -> Count:
-        network = self.model.network
+    def _count(self, pixels: npt.NDArray[Any], counting: CountingConfig, *, points: bool) -> Count:
+        network, factor = self.model.network, self.model.calibration.factor
         if counting.flips and network.window % network.layout.field.stride:
             raise ConfigError("flips need a stride that divides the window: count without them")
         views = [View(v.flip_y, v.flip_x, v.transpose, s) for v in _flips(counting) for s in _shifts(counting)]
-        raw = torch.stack([self._raw(pixels, view, counting.tile) for view in views]).mean(0)
-        values = network.redundant(raw[None])[0].numpy() * np.float32(self.model.calibration.factor)
+        raws = [self._raw(pixels, view, counting.tile) for view in views]
+        totals = [float(raw.sum(dtype=torch.float64)) for raw in raws]
+        raw = torch.stack(raws).mean(0)
+        values = network.redundant(raw[None])[0].numpy() * np.float32(factor)
         counts = [targets.count(one, network.redundancy) for one in values]
-        return Count(
+        count = Count(
             value=float(sum(counts)),
             by_class=dict(zip(self.model.class_names, counts, strict=True)),
             map=values,
@@ -189,7 +215,21 @@ class Counter:
             pad=network.map_pad,
             scale=self.model.scale,
             shape=(pixels.shape[1], pixels.shape[2]),
+            spread=_relative_spread(totals) * float(sum(counts)) if len(totals) > 1 else None,
+            intervals=self.model.intervals,
         )
+        return self._with_points(count, raw) if points else count
+
+    def _with_points(self, count: Count, raw: torch.Tensor) -> Count:
+        """One point per counted object of each class, as many as its count rounded."""
+        density = self.model.network.density(raw) * self.model.calibration.factor
+        working = working_shape(count.shape, count.scale)
+        found = [locate(one, stride=count.stride, shape=working) for one in density]
+        labels = np.repeat(np.arange(len(found)), [len(one.points) for one in found])
+        places = to_image(np.concatenate([one.points for one in found]), count.scale)
+        places = np.clip(places, 0, np.subtract(count.shape, 1))
+        confidence = np.concatenate([one.confidence for one in found])
+        return replace(count, points=Dots(places, labels, self.model.class_names), confidence=confidence)
 
     def _raw(self, pixels: npt.NDArray[Any], view: View, tile: int) -> torch.Tensor:
         """The raw map of a view, brought back to the image's own orientation and place."""
@@ -203,6 +243,12 @@ class Counter:
             if flipped:
                 raw = model.network.unflip(raw, axis)
         return raw
+
+
+def _relative_spread(totals: list[float]) -> float:
+    """Standard deviation over the mean; 0 where nothing was counted."""
+    mean = float(np.mean(totals))
+    return float(np.std(totals, ddof=1)) / mean if mean > 0 else 0.0
 
 
 def _flips(counting: CountingConfig) -> tuple[View, ...]:

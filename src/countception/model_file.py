@@ -21,6 +21,7 @@ from torch import Tensor
 
 from countception._version import __version__
 from countception.calibration import Calibration
+from countception.confidence import IntervalModel
 from countception.config import Config, parse
 from countception.errors import CountceptionError, ModelFileError
 from countception.files import whole_file
@@ -40,6 +41,8 @@ class Model:
     """Working pixels per image pixel."""
     normalisation: Normalisation
     calibration: Calibration = field(default_factory=Calibration)
+    intervals: IntervalModel = field(default_factory=IntervalModel)
+    """How large errors were on the validation images."""
     class_names: tuple[str, ...] = ("object",)
     trained_on: dict[str, Any] = field(default_factory=dict)
     """Numbers of images and objects, and the SHA-256 of the training and validation data."""
@@ -67,6 +70,7 @@ def save(model: Model, path: str | os.PathLike[str]) -> None:
             "scale": model.scale,
             "normalisation": asdict(model.normalisation),
             "calibration": asdict(model.calibration),
+            "intervals": model.intervals.model_dump(),
             "class_names": model.class_names,
             "trained_on": model.trained_on,
             "validation": model.validation,
@@ -129,6 +133,7 @@ def _rebuild(values: dict[str, Any], weights: dict[str, Tensor]) -> Model:
         scale=float(values["scale"]),
         normalisation=Normalisation(**{key: tuple(value) for key, value in values["normalisation"].items()}),
         calibration=Calibration(**values["calibration"]),
+        intervals=IntervalModel(**values["intervals"]),
         class_names=tuple(values["class_names"]),
         trained_on=values["trained_on"],
         validation=values["validation"],

@@ -70,6 +70,11 @@ CountsFile = Annotated[
 ]
 Overlays = Annotated[Path | None, Option(metavar="DIR", help="Write a picture of each image with its density.")]
 Maps = Annotated[Path | None, Option(metavar="DIR", help="Write the count maps as float32 TIFF.")]
+PointsFolder = Annotated[
+    Path | None,
+    Option("--points", metavar="DIR", help="Write a table of points, one per counted object, to correct and train on."),
+]
+Level = Annotated[float, Option(metavar="P", help="Probability with which an interval holds the true count.")]
 Flips = Annotated[bool, Option("--flips", help="Average over the eight flips and turns: slower, more accurate.")]
 Shifts = Annotated[int | None, Option(metavar="N", min=0, help="Average over N further shifts of the image.")]
 Tile = Annotated[

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 SMALLEST_SIDE, LARGEST_SIDE = 512, 4096
 """Pictures are magnified by a whole number to at least the one, and shrunk to at most the other."""
 
-DOT = (0, 229, 255)
+DOT, CROSS = (0, 229, 255), (255, 241, 118)
 
 
 def density_at_pixels(count: Count) -> npt.NDArray[np.float32]:
@@ -91,7 +91,8 @@ def overlay(
     count
         What was counted in it.
     dots
-        True positions ``(N, 2)`` as ``(y, x)``, where known: drawn as rings, and their number beside the count.
+        True positions ``(N, 2)`` as ``(y, x)``, where known: drawn as rings, and their number beside the count. The
+        counted points, if any were asked for, are drawn as crosses.
     """
     from PIL import Image
 
@@ -103,6 +104,8 @@ def overlay(
     picture, factor = _resized(Image.fromarray(np.asarray(np.clip(blended, 0, 255), np.uint8)))
     if dots is not None:
         _draw_dots(picture, dots, factor)
+    if count.points is not None:
+        _draw_crosses(picture, count.points.points, factor)
     known = None if dots is None else len(dots)
     _draw_label(picture, f"{count.rounded} counted" + ("" if known is None else f", {known} true"))
     return picture
@@ -140,6 +143,17 @@ def _draw_dots(picture: Picture, dots: npt.NDArray[np.float64], factor: float) -
         for extra, colour in ((1, (0, 0, 0)), (0, DOT)):
             r = radius + extra
             draw.ellipse((x - r, y - r, x + r, y + r), outline=colour, width=1 if extra else max(1, round(factor / 2)))
+
+
+def _draw_crosses(picture: Picture, points: npt.NDArray[np.float64], factor: float) -> None:
+    from PIL import ImageDraw
+
+    draw = ImageDraw.Draw(picture)
+    r = max(2.0, 1.5 * factor)
+    for y, x in to_working(points, factor):
+        for width, colour in ((3, (0, 0, 0)), (1, CROSS)):
+            draw.line((x - r, y, x + r, y), fill=colour, width=width)
+            draw.line((x, y - r, x, y + r), fill=colour, width=width)
 
 
 def _draw_label(picture: Picture, text: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -46,6 +47,13 @@ class Network(nn.Module, ABC):
         """Raw map → redundant map; the identity where the network predicts the latter itself."""
         return raw
 
+    def density(self, raw: Tensor) -> npt.NDArray[np.float64]:
+        """Objects per cell of `layout.field.stride` working pixels, ``(classes, y, x)``, of a raw map of that shape.
+
+        Cell 0 starts at the image's first pixel; the sum is the count.
+        """
+        return raw.numpy().astype(np.float64) / self.redundancy
+
     def crop(self, raw: Tensor, shape: tuple[int, int]) -> Tensor:
         """Cut off the raw map's entries beyond a working image of `shape`."""
         height, width = self.layout.map_shape(shape)
@@ -69,6 +77,13 @@ class CountMapNetwork(Network):
     def target(self, points: Points, shape: tuple[int, int]) -> targets.Map:
         """The count map of equation 1."""
         return targets.count_map(points, shape, Window(self.config.window, self.config.stride))
+
+    def density(self, raw: Tensor) -> npt.NDArray[np.float64]:
+        """By undoing the box filter of equation 1."""
+        from countception.locate import density_of_counts
+
+        window = Window(self.config.window, self.config.stride)
+        return np.stack([density_of_counts(counts, window) for counts in raw.numpy()])
 
     def unflip(self, raw: Tensor, axis: int) -> Tensor:
         """Entry 0 sees padding only and has no mirror image; entry j mirrors entry n - j."""

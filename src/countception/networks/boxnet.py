@@ -16,6 +16,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+import numpy.typing as npt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -106,6 +108,10 @@ class BoxNet(Network):
         k = self.cells
         rows = F.avg_pool2d(F.pad(raw, (0, 0, k, k - 1)), (k, 1), stride=1, divisor_override=1)
         return F.avg_pool2d(F.pad(rows, (k, k - 1, 0, 0)), (1, k), stride=1, divisor_override=1)
+
+    def density(self, raw: Tensor) -> npt.NDArray[np.float64]:
+        """What the network predicts."""
+        return raw.numpy().astype(np.float64)
 
     def target(self, points: Points, shape: tuple[int, int]) -> targets.Map:
         """The count map of equation 1 on the cell grid."""

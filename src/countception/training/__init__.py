@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import torch
 from countception import calibration
 from countception.augment import Example
 from countception.canvas import Canvas, resample
+from countception.confidence import IntervalModel, fit_intervals
 from countception.config import Config, recipe, updated
 from countception.counter import Counter
 from countception.dataset import Sample, content_hash, load_dataset, split
@@ -254,7 +255,22 @@ def _finish(
             **asdict(metrics(true, counts)),
         },
     )
-    return Counter(model, device=device, history=tuple(trainer.state.history))
+    return Counter(
+        replace(model, intervals=_intervals(model, validation, device)),
+        device=device,
+        history=tuple(trainer.state.history),
+    )
+
+
+def _intervals(model: Model, validation: Sequence[Sample], device: str | None) -> IntervalModel:
+    """The errors on the validation images, and how much their counts change under flips."""
+    spreads = None
+    if model.config.counting.spread and model.config.network.window % model.config.network.stride == 0:
+        counter = Counter(model, device=device)
+        counts = [counter.count(sample.image.transpose(1, 2, 0), flips=True) for sample in validation]
+        spreads = [count.spread or 0.0 for count in counts]
+    calibrated = model.config.calibrate and model.calibration.images > 1
+    return fit_intervals(model.validation["true"], model.validation["counts"], spreads, calibrated=calibrated)
 
 
 __all__ = ["Progress", "Record", "Report", "configure", "train"]
