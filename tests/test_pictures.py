@@ -15,7 +15,7 @@ from countception import plots, targets
 from countception.counter import Count
 from countception.errors import OutputError
 from countception.geometry import Window, to_working, working_shape
-from countception.pictures import density_at_pixels, encoded, overlay, save_picture, viewable
+from countception.pictures import encoded, overlay, save_picture, viewable
 from countception.training.state import Record
 
 
@@ -47,7 +47,7 @@ def test_density_is_the_mean_of_the_windows_over_a_pixel(data: st.DataObject) ->
     rng = np.random.default_rng(data.draw(st.integers(0, 99), label="seed"))
     points = rng.uniform(-0.5, np.array(shape) - 0.5001, (6, 2))
     count = counted(points, shape, Window(size, stride), scale, classes=2)
-    density = density_at_pixels(count)
+    density = count.per_pixel()
     assert density.shape == shape
     y, x = (int(rng.integers(side)) for side in shape)
     working = np.floor(to_working(np.array([[y, x]], np.float64), scale)[0] + 0.5) + count.pad
@@ -61,7 +61,7 @@ def test_density_is_the_mean_of_the_windows_over_a_pixel(data: st.DataObject) ->
 @pytest.mark.parametrize("scale", [0.5, 1.0, 1.6])
 def test_density_adds_up_to_the_count_away_from_the_border(scale: float) -> None:
     points = np.array([[60.0, 64.0], [64.2, 70.0], [50.0, 61.5]])
-    density = density_at_pixels(counted(points, (128, 128), Window(16, 2), scale))
+    density = counted(points, (128, 128), Window(16, 2), scale).per_pixel()
     assert density.sum() == pytest.approx(3, rel=0.01)
     rows, columns = np.indices(density.shape)
     centre = [(rows * density).sum() / density.sum(), (columns * density).sum() / density.sum()]
@@ -71,7 +71,7 @@ def test_density_adds_up_to_the_count_away_from_the_border(scale: float) -> None
 def test_density_of_a_density_map_is_its_own() -> None:
     values = np.random.default_rng(0).random((1, 20, 30)).astype(np.float32)
     count = Count(1.0, {}, values, redundancy=100.0, window=1, stride=1, pad=0, scale=1.0, shape=(20, 30))
-    assert np.allclose(density_at_pixels(count), values[0] / 100, rtol=1e-5)
+    assert np.allclose(count.per_pixel(), values[0] / 100, rtol=1e-5)
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 5])

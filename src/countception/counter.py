@@ -20,7 +20,7 @@ from countception.canvas import Canvas, View
 from countception.confidence import Interval, IntervalModel
 from countception.config import Config, CountingConfig, updated
 from countception.errors import ConfigError
-from countception.geometry import to_image, working_shape
+from countception.geometry import covering, to_image, working_shape
 from countception.images import as_channels_first, read_image
 from countception.locate import locate
 from countception.model_file import Model
@@ -80,13 +80,26 @@ class Count:
         return self.intervals.interval(self.value, self.spread, level)
 
     def per_pixel(self) -> npt.NDArray[np.float32]:
-        """Objects per image pixel, ``(y, x)`` of the image's size: the mean of the windows that each pixel lies in.
+        """Objects per image pixel, ``(y, x)`` of the image's size, all classes together.
 
-        For pictures; smoothed by a window, so objects at the border spread beyond the image.
+        For each pixel the mean of the windows that it lies in, over a window's area. For pictures: it is smoothed by a
+        window, so that objects at the border spread beyond the image.
         """
-        from countception.pictures import density_at_pixels
-
-        return density_at_pixels(self)
+        sums = self.map.sum(0, dtype=np.float64)
+        for axis in (0, 1):
+            first, last = covering(
+                self.shape[axis],
+                sums.shape[axis],
+                scale=self.scale,
+                window=self.window,
+                stride=self.stride,
+                pad=self.pad,
+            )
+            running = np.insert(np.cumsum(sums, axis), 0, 0, axis)
+            width = (last + 1 - first).reshape((-1, 1) if axis == 0 else (1, -1))
+            sums = (running.take(last + 1, axis) - running.take(first, axis)) / width
+        per_working_pixel = sums / (self.redundancy * self.stride**2)
+        return np.asarray(per_working_pixel * self.scale**2, np.float32)
 
     def origin(self) -> tuple[float, float]:
         """Image position ``(y, x)`` of the centre of the map's first entry's window."""

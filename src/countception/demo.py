@@ -70,7 +70,9 @@ def run_demo(out: str | os.PathLike[str], *, seconds: float = 150.0, seed: int =
     write_report(folder / "report.html", evaluation, counter, title="Counting cells in simulated microscope images")
     shown = sorted(samples, key=lambda sample: len(sample.dots))[UNSEEN // 2]
     pictured = overlay(shown.image, counter.count(shown.image.transpose(1, 2, 0)), dots=shown.dots.points)
-    save_figure(overview(shown.image, pictured, evaluation), folder / "overview.png")
+    true, counts = zip(*((row.true, row.count) for row in evaluation.rows), strict=True)
+    figure = overview(shown.image, pictured, true, counts, evaluation.metrics.mae)
+    save_figure(figure, folder / "overview.png")
     show(1.0, "")
     return evaluation
 

@@ -134,6 +134,27 @@ class Window:
         return ceil_div(shape[0] + self.size, self.stride), ceil_div(shape[1] + self.size, self.stride)
 
 
+def covering(
+    pixels: int, entries: int, *, scale: float, window: int, stride: int, pad: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """First and last entry of a count map, along an axis, whose window covers each image pixel: ``(pixels,)`` each.
+
+    Parameters
+    ----------
+    pixels, entries
+        Image pixels and map entries along the axis.
+    scale
+        Working pixels per image pixel.
+    window, stride, pad
+        Of the map, in working pixels; `pad` lies before the image.
+    """
+    centres = (np.arange(pixels, dtype=np.float64) + 0.5) * scale - 0.5
+    covered = np.floor(centres + 0.5) + pad  # from the first window's first pixel
+    last = np.clip(covered // stride, 0, entries - 1).astype(np.int64)
+    first = np.clip(-((window - 1 - covered) // stride), 0, last).astype(np.int64)
+    return first, last
+
+
 def share_window(window: int) -> tuple[int, int]:
     """Sides of the paper network's two large kernels for a window of side r: 14 and 18 for r = 32 (Figure 4).
 

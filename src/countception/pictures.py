@@ -26,33 +26,6 @@ SMALLEST_SIDE, LARGEST_SIDE = 512, 4096
 DOT, CROSS = (0, 229, 255), (255, 241, 118)
 
 
-def density_at_pixels(count: Count) -> npt.NDArray[np.float32]:
-    """Objects per image pixel: for each pixel the mean of the windows that it lies in, over a window's area.
-
-    Returns
-    -------
-    float32 ``(y, x)`` of the image's size, all classes together.
-    """
-    sums = count.map.sum(0, dtype=np.float64)
-    for axis in (0, 1):
-        sums = _mean_of_windows(sums, count, axis)
-    per_working_pixel = sums / (count.redundancy * count.stride**2)
-    return np.asarray(per_working_pixel * count.scale**2, np.float32)
-
-
-def _mean_of_windows(values: npt.NDArray[np.float64], count: Count, axis: int) -> npt.NDArray[np.float64]:
-    """Along one axis: map entries → image pixels, each the mean of the entries whose window covers it."""
-    entries = values.shape[axis]
-    pixels = np.zeros((count.shape[axis], 2))
-    pixels[:, 0] = np.arange(count.shape[axis])
-    covered = np.floor(to_working(pixels, count.scale)[:, 0] + 0.5) + count.pad  # from the first window's first pixel
-    last = np.clip(covered // count.stride, 0, entries - 1).astype(np.int64)
-    first = np.clip(-((count.window - 1 - covered) // count.stride), 0, last).astype(np.int64)
-    running = np.insert(np.cumsum(values, axis), 0, 0, axis)
-    width = (last + 1 - first).reshape((-1, 1) if axis == 0 else (1, -1))
-    return np.asarray((running.take(last + 1, axis) - running.take(first, axis)) / width)
-
-
 def viewable(image: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
     """Any image as RGB for the screen, its contrast stretched from the darkest to the brightest thousandth.
 

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
     from countception.counter import Count
-    from countception.evaluate.evaluation import Evaluation
     from countception.training.state import Record
 
 INK, ACCENT, MUTED = "#1b2733", "#b5381f", "#6b7a88"
@@ -133,7 +132,9 @@ def _scatter(axes: Any, true: Sequence[float], counts: Sequence[float], mae: flo
     _plain(axes)
 
 
-def overview(image: npt.NDArray[np.generic], pictured: Picture, evaluation: Evaluation) -> Figure:
+def overview(
+    image: npt.NDArray[np.generic], pictured: Picture, true: Sequence[float], counts: Sequence[float], mae: float
+) -> Figure:
     """An image, the same with what was counted in it, and the counts of all images against the truth."""
     figure = _figure(11.4, 3.9)
     left, middle, right = figure.subplots(1, 3, width_ratios=(1, 1, 1.05))
@@ -143,8 +144,7 @@ def overview(image: npt.NDArray[np.generic], pictured: Picture, evaluation: Eval
     middle.set_title("counted density, and the true positions", fontsize=10, loc="left")
     for axes in (left, middle):
         axes.set_axis_off()
-    true, counts = [row.true for row in evaluation.rows], [row.count for row in evaluation.rows]
-    _scatter(right, true, counts, evaluation.metrics.mae)
+    _scatter(right, true, counts, mae)
     return figure
 
 
