@@ -1,7 +1,7 @@
 # make demo    install into .venv and run the main job, end to end
 # make test    install what developers need, check the code and run all tests
 # make check   ruff and mypy only
-# make bench   repeat the committed benchmarks
+# make bench   make the benchmark page anew from the committed results
 # make picture make the README's picture anew
 # make clean   remove what these have made
 #
@@ -28,7 +28,7 @@ check: $(VENV)/.installed-dev
 	$(BIN)/mypy
 
 bench: $(VENV)/.installed-dev
-	$(BIN)/python -m benchmarks
+	$(BIN)/countception benchmark --tables
 
 picture: demo
 	mkdir -p docs/images
