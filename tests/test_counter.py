@@ -199,7 +199,7 @@ def test_points_are_as_many_as_the_count_says_and_lie_on_the_objects(counter: Co
     assert ((count.points.points >= 0) & (count.points.points <= 95)).all()
     assert ((count.confidence >= 0) & (count.confidence <= 1)).all()
     nearest = np.linalg.norm(count.points.points[:, None] - sample.dots.points[None], axis=2).min(1)
-    assert np.median(nearest) < 4
+    assert np.median(nearest[: len(sample.dots) // 2]) < 3  # the most evident come first
     assert counter.count(sample.image[0]).points is None
 
 

@@ -39,8 +39,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         small = {"network.window": 8} if options.get("config") == "paper" else {}  # its kernels grow with the window
         return real(*args, changes={**kept, **tiny.CHANGES, "training.steps": 2, **small}, **options)
 
+    monkeypatch.setattr(countception, "train", quick)  # first: it looks the real one up in training
     monkeypatch.setattr(training, "train", quick)
-    monkeypatch.setattr(countception, "train", quick)
     return tmp_path
 
 

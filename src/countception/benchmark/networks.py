@@ -45,6 +45,8 @@ class NetworkMethod:
         The method's own changes to the recipe; the settings go before them.
     test_strides
         Also count with only every s-th entry of the map, for each of these s.
+    flips
+        Also count with the maps of all flips and turns averaged.
     """
 
     def __init__(
@@ -55,8 +57,10 @@ class NetworkMethod:
         recipe: str = "default",
         changes: Mapping[str, Any] | None = None,
         test_strides: Sequence[int] = (),
+        flips: bool = False,
     ) -> None:
-        self.name, self.setup, self.test_strides = name, setup, tuple(test_strides)
+        self.name, self.setup = name, setup
+        self.test_strides, self.flips = tuple(test_strides), flips
         given = {SHORT.get(key, key): value for key, value in setup.settings.items()}
         if "training.seed" in given:
             raise ConfigError("training.seed cannot be set in the benchmark: each split has its own; use --seed")
@@ -92,14 +96,14 @@ class NetworkMethod:
         )
         if counter.interrupted:
             raise KeyboardInterrupt  # half a training is no result; the checkpoint stays
-        return FittedNetwork(counter, self.test_strides)
+        return FittedNetwork(counter, self.test_strides, flips=self.flips)
 
 
 class FittedNetwork:
     """A trained counter."""
 
-    def __init__(self, counter: Counter, test_strides: Sequence[int] = ()) -> None:
-        self.counter, self.test_strides = counter, test_strides
+    def __init__(self, counter: Counter, test_strides: Sequence[int] = (), *, flips: bool = False) -> None:
+        self.counter, self.test_strides, self.flips = counter, test_strides, flips
         self._latest: tuple[Sample, Count] | None = None
 
     @property
@@ -119,9 +123,11 @@ class FittedNetwork:
         return self._counted(sample).value
 
     def variants(self, sample: Sample) -> dict[str, float]:
-        """The counts from every s-th row and column of the map, as in "test only" of the paper's Table 3."""
+        """The counts from every s-th row and column of the map, as in the paper's Table 3; and over flips."""
         counted = self._counted(sample)
         found = {}
+        if self.flips:
+            found["counting.flips=true"] = self.counter.count(sample.image.transpose(1, 2, 0), flips=True).value
         for s in self.test_strides:
             coarse = counted.map[:, ::s, ::s].sum(dtype="float64")
             found[f"test_stride={s}"] = float(coarse / (counted.window / s) ** 2)
@@ -135,7 +141,7 @@ class FittedNetwork:
 
 def boxnet(setup: Setup) -> NetworkMethod:
     """Our default: the recipe and the network that `countception train` takes by itself."""
-    return NetworkMethod("boxnet", setup)
+    return NetworkMethod("boxnet", setup, flips="counting.flips" not in setup.settings)
 
 
 def fcrn_a(setup: Setup) -> NetworkMethod:
