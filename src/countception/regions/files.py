@@ -1,0 +1,172 @@
+"""Files of regions → `Region`.
+
+GeoJSON
+    Polygons and multipolygons, as QuPath writes them: ``x, y`` in pixels from the image's upper left corner.
+ImageJ
+    ``.roi`` and ``.zip`` with the package ``roifile`` (``pip install "countception[roi]"``): rectangles, ovals,
+    polygons, freehand and traced outlines, and combinations of these; ``x, y`` from the upper left corner, too.
+label images
+    Any image that `countception.images` reads, of the size of the image that is counted: pixels of value k > 0 are
+    region k.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from countception.errors import ImageError
+from countception.geometry import Points
+from countception.images import SUFFIXES as IMAGE_SUFFIXES
+from countception.images import read_image
+from countception.regions.shapes import Mask, Polygon, Region, RegionsError
+
+JSON_SUFFIXES = frozenset({".geojson", ".json"})
+ROI_SUFFIXES = frozenset({".roi", ".zip"})
+SUFFIXES = JSON_SUFFIXES | ROI_SUFFIXES | IMAGE_SUFFIXES
+"""Suffixes, in lower case, of files that may hold regions."""
+
+ROI_AREAS = frozenset({0, 1, 2, 7, 8})
+"""ImageJ's types that have an area: polygon, rectangle, oval, freehand, traced."""
+ROI_RECTANGLE, ROI_OVAL = 1, 2
+OVAL_VERTICES = 256
+
+
+def read_regions(path: str | os.PathLike[str]) -> list[Region]:
+    """Read the regions of one image.
+
+    Raises
+    ------
+    RegionsError
+        The file is missing, of no known kind or damaged; it has no region, or something that has no area; or the
+        package that reads it is not installed.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise RegionsError(f"{path}: there is no such file of regions")
+    suffix = path.suffix.lower()
+    if suffix in JSON_SUFFIXES:
+        regions: list[Region] = [*_geojson(path)]
+    elif suffix in ROI_SUFFIXES:
+        regions = [*_imagej(path)]
+    elif suffix in IMAGE_SUFFIXES:
+        regions = [*_labels(path)]
+    else:
+        raise RegionsError(f"{path}: is no file of regions; the suffixes known are {', '.join(sorted(SUFFIXES))}")
+    if not regions:
+        raise RegionsError(f"{path}: there is no region in it")
+    return regions
+
+
+def _geojson(path: Path) -> Iterator[Polygon]:
+    try:
+        whole = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        raise RegionsError(f"{path}: cannot be read as JSON ({error}); export the regions again") from None
+    names: Counter[str] = Counter()
+    for number, feature in enumerate(_features(whole), 1):
+        try:
+            name, rings = _feature_name(feature) or f"region {number}", _geometry(feature)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise RegionsError(f"{path}: region {number} is no GeoJSON polygon ({error})") from None
+        names[name] += 1
+        yield Polygon(name if names[name] == 1 else f"{name} ({names[name]})", rings)
+
+
+def _features(whole: Any) -> list[Any]:
+    """The features, or bare geometries, of any of the forms that a GeoJSON file may have."""
+    if isinstance(whole, list):
+        return whole
+    members = whole if isinstance(whole, dict) else {}
+    for key in ("features", "geometries"):
+        if isinstance(members.get(key), list):
+            return list(members[key])
+    return [whole]
+
+
+def _feature_name(feature: Any) -> str:
+    """QuPath puts the name into the properties, or only a class."""
+    properties = feature.get("properties") or {}
+    name = properties.get("name") or (properties.get("classification") or {}).get("name")
+    return "" if name is None else str(name)
+
+
+def _geometry(feature: Any) -> tuple[Points, ...]:
+    geometry = feature.get("geometry", feature)
+    kind = geometry.get("type") if isinstance(geometry, dict) else None
+    if kind not in ("Polygon", "MultiPolygon"):
+        raise ValueError(f"a {kind} has no area" if kind else "it has no geometry")
+    parts = geometry["coordinates"] if kind == "MultiPolygon" else [geometry["coordinates"]]
+    rings = tuple(_ring(ring, hole=k > 0) for part in parts for k, ring in enumerate(part))
+    if not rings:
+        raise ValueError("it has no ring")
+    return rings
+
+
+def _ring(positions: Any, *, hole: bool) -> Points:
+    """Vertices ``x, y`` from the corner → ``(y, x)`` at pixel centres; outer rings run one way and holes the other."""
+    points = np.array([position[:2] for position in positions], np.float64)[:, ::-1] - 0.5
+    if len(points) < 3 or not np.isfinite(points).all():
+        raise ValueError("a ring needs at least three finite positions")
+    y, x = points.T
+    backwards = float(np.sum(x * np.roll(y, -1) - y * np.roll(x, -1))) < 0
+    return points[::-1] if backwards != hole else points
+
+
+def _imagej(path: Path) -> Iterator[Polygon]:
+    try:
+        import roifile  # type: ignore[import-not-found, unused-ignore]
+    except ModuleNotFoundError:
+        raise RegionsError(
+            f'{path}: reading ImageJ regions needs the package roifile: run pip install "countception[roi]"'
+        ) from None
+    try:
+        read = roifile.roiread(path)
+    except Exception as error:  # raises nearly anything on damaged files
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise RegionsError(f"{path}: cannot be read as ImageJ regions ({reason}); save them again") from None
+    for number, roi in enumerate(read if isinstance(read, list) else [read], 1):
+        name = roi.name or f"region {number}"
+        if int(roi.roitype) not in ROI_AREAS:
+            raise RegionsError(f"{path}: {name} is a line or point, which has no area; remove it from the file")
+        rings = tuple(np.asarray(ring, np.float64)[:, ::-1] - 0.5 for ring in _outlines(roi))
+        yield Polygon(name, rings)
+
+
+def _outlines(roi: Any) -> list[Any]:
+    """Rings ``x, y`` of an ImageJ region, from the corner; ovals with more vertices than roifile gives them."""
+    if roi.composite or int(roi.roitype) not in (ROI_RECTANGLE, ROI_OVAL):
+        return [ring for ring in roi.coordinates(multi=True) if len(ring) >= 3]
+    left, top, width, height = roi.left, roi.top, roi.right - roi.left, roi.bottom - roi.top
+    if roi.subpixelrect:
+        left, top, width, height = roi.xd, roi.yd, roi.widthd, roi.heightd
+    corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1]])
+    angles = np.arange(OVAL_VERTICES) * (2 * np.pi / OVAL_VERTICES)
+    unit = corners if int(roi.roitype) == ROI_RECTANGLE else np.stack([np.cos(angles), np.sin(angles)], 1) / 2 + 0.5
+    return [unit * (width, height) + (left, top)]
+
+
+def _labels(path: Path) -> Iterator[Mask]:
+    from scipy import ndimage
+
+    try:
+        pixels = read_image(path)
+    except ImageError as error:
+        raise RegionsError(str(error)) from None
+    if len(pixels) != 1:
+        raise RegionsError(f"{path}: has {len(pixels)} channels; a label image has one, with a number per region")
+    labels = pixels[0].astype(np.int64)
+    if (labels != pixels[0]).any() or labels.min() < 0:
+        raise RegionsError(f"{path}: is no label image, as its values are not whole numbers of 0 or more")
+    values, compact = np.unique(labels, return_inverse=True)
+    compact = compact.reshape(labels.shape) + int(values[0] != 0)
+    boxes = ndimage.find_objects(compact)
+    for k, (value, box) in enumerate(zip(values[values > 0], boxes, strict=True), 1):
+        corner = (int(box[0].start), int(box[1].start))
+        yield Mask(str(value), compact[box] == k, corner, (labels.shape[0], labels.shape[1]))

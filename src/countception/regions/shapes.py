@@ -1,0 +1,230 @@
+"""Regions, which part of every pixel they cover, and the count inside them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from countception.errors import ConfigError, CountceptionError
+from countception.geometry import Points, ceil_div
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+Array = npt.NDArray[np.float64]
+Span = tuple[int, int]
+
+STRIP = 1024
+"""Rows of pixels looked at in one go, so that memory stays bounded for regions as large as a slide."""
+
+
+class RegionsError(CountceptionError):
+    """A file of regions that cannot be used."""
+
+
+@dataclass(frozen=True, eq=False)
+class Polygon:
+    """A region bounded by straight lines, possibly of several parts and with holes.
+
+    Parameters
+    ----------
+    name
+        For people.
+    rings
+        ``(N, 2)`` float64 vertices ``(y, x)`` each, in image pixels with pixel centres at whole numbers; closed
+        whether or not the last vertex repeats the first. Rings add up with the sign of the sense in which they run:
+        a hole runs against its outer ring. Where a ring crosses itself, both loops count.
+    """
+
+    name: str
+    rings: tuple[Points, ...]
+
+    def box(self, shape: tuple[int, int]) -> tuple[Span, Span]:
+        """Rows and columns of the pixels of an image of `shape` that may be covered."""
+        vertices = np.concatenate(self.rings) + 0.5
+        first = np.clip(np.floor(vertices.min(0)), 0, shape).astype(int)
+        last = np.clip(np.ceil(vertices.max(0)), first, shape).astype(int)
+        return (int(first[0]), int(last[0])), (int(first[1]), int(last[1]))
+
+    def coverage(self, rows: Span, columns: Span) -> Array:
+        """Share of each pixel of the rectangle that is covered, ``(rows, columns)`` in 0 to 1; exact."""
+        size = (rows[1] - rows[0], columns[1] - columns[0])
+        corner = np.array([rows[0], columns[0]]) - 0.5
+        signed = sum((_signed_coverage(ring - corner, size) for ring in self.rings), np.zeros(size))
+        return np.asarray(np.minimum(np.abs(signed), 1.0))
+
+
+@dataclass(frozen=True, eq=False)
+class Mask:
+    """A region of whole pixels.
+
+    Parameters
+    ----------
+    name
+        For people.
+    covered
+        ``(y, x)`` bool.
+    corner
+        Row and column of its first pixel in the image.
+    shape
+        Height and width of the image that it was drawn on.
+    """
+
+    name: str
+    covered: npt.NDArray[np.bool_]
+    corner: tuple[int, int]
+    shape: tuple[int, int]
+
+    def box(self, shape: tuple[int, int]) -> tuple[Span, Span]:
+        """Rows and columns of the pixels that may be covered.
+
+        Raises
+        ------
+        RegionsError
+            The image has another shape than the mask.
+        """
+        if shape != self.shape:
+            raise RegionsError(
+                f"the label image of region {self.name} is {self.shape[0]} × {self.shape[1]} pixels but the image "
+                f"{shape[0]} × {shape[1]} (height × width): they must be of one size"
+            )
+        (y, x), (height, width) = self.corner, self.covered.shape
+        return (y, y + height), (x, x + width)
+
+    def coverage(self, rows: Span, columns: Span) -> Array:
+        """As `Polygon.coverage`, within the mask's own box."""
+        y, x = self.corner
+        return self.covered[rows[0] - y : rows[1] - y, columns[0] - x : columns[1] - x].astype(np.float64)
+
+
+Region = Polygon | Mask
+
+
+@dataclass(frozen=True)
+class RegionCount:
+    """What was counted in a region."""
+
+    name: str
+    count: float
+    area: float
+    """Of the part of the region that lies on the image, in image pixels."""
+    area_mm2: float | None = None
+    """The same in mm², where the pixel size is known."""
+
+    @property
+    def per_mm2(self) -> float | None:
+        """Objects per mm², where the pixel size is known and the region has an area."""
+        return self.count / self.area_mm2 if self.area_mm2 else None
+
+
+def count_regions(
+    density: npt.ArrayLike,
+    regions: Sequence[Region],
+    *,
+    shape: tuple[int, int],
+    cell: float = 1.0,
+    pixel_size: float | None = None,
+) -> list[RegionCount]:
+    """Count inside each region.
+
+    Parameters
+    ----------
+    density
+        ``(y, x)`` objects per cell; the first cell starts at the image's first pixel. A cell's objects are taken to be
+        spread evenly over the part of it that lies on the image.
+    regions
+        May overlap. What of them lies outside the image counts nothing.
+    shape
+        Height and width of the image in pixels.
+    cell
+        Image pixels per cell: the stride over the scale of the model.
+    pixel_size
+        Side of an image pixel in micrometres, where known.
+
+    Raises
+    ------
+    ConfigError
+        The density's cells do not cover the image, or a size makes no sense.
+    RegionsError
+        A mask was drawn on an image of another size.
+    """
+    cells = np.asarray(density, np.float64)
+    if not cell > 0 or not (pixel_size is None or pixel_size > 0):
+        raise ConfigError(f"cells of {cell} pixels of {pixel_size} µm make no sense: sizes must be above 0")
+    sides = list(zip(shape, cells.shape, strict=False))
+    if cells.ndim != 2 or any(not (n - 1) * cell < side <= n * cell + 1e-6 for side, n in sides):
+        raise ConfigError(f"a density of {cells.shape} cells of {cell:g} pixels does not fit an image of {shape}")
+    spread = [_shares(side, n, cell) for side, n in sides]
+    counts = []
+    for region in regions:
+        count = area = 0.0
+        for rows, columns in _strips(*region.box(shape)):
+            covered = region.coverage(rows, columns)
+            objects = spread[0][slice(*rows)] @ cells @ spread[1][slice(*columns)].T
+            count, area = count + float(np.vdot(covered, objects)), area + float(covered.sum())
+        counts.append(RegionCount(region.name, count, area, area * pixel_size**2 / 1e6 if pixel_size else None))
+    return counts
+
+
+def _strips(rows: Span, columns: Span) -> Iterator[tuple[Span, Span]]:
+    for k in range(ceil_div(rows[1] - rows[0], STRIP)):
+        first = rows[0] + k * STRIP
+        yield (first, min(first + STRIP, rows[1])), columns
+
+
+def _shares(side: int, cells: int, cell: float) -> csr_array:
+    """Share of each cell's objects that lies on each pixel of an axis, ``(pixels, cells)``; columns sum to 1."""
+    from scipy.sparse import csr_array
+
+    edges = np.union1d(np.arange(side + 1.0), np.minimum(np.arange(cells + 1) * cell, side))
+    lengths, middles = np.diff(edges), (edges[1:] + edges[:-1]) / 2
+    pixel = np.minimum(middles.astype(np.int64), side - 1)
+    owner = np.minimum((middles / cell).astype(np.int64), cells - 1)
+    on_image = np.bincount(owner, lengths, cells)
+    return csr_array((lengths / on_image[owner], (pixel, owner)), shape=(side, cells))
+
+
+def _signed_coverage(ring: Points, size: tuple[int, int]) -> Array:
+    """Area of each pixel inside a ring, negative if it runs the other way.
+
+    `ring` is in units of pixels from the upper left corner of the rectangle of `size`. Every edge is cut where it meets
+    a line between pixels. A piece that climbs by ``dy`` adds ``dy`` to all pixels on its right, and to its own pixel as
+    much of that as lies to its right: the integral of Green's theorem, pixel by pixel.
+    """
+    height, width = size
+    start, stop = ring, np.roll(ring, -1, axis=0)
+    edge, t = _cuts(start, stop, size)
+    points = start[edge] + t[:, None] * (stop - start)[edge]
+    same = edge[1:] == edge[:-1]
+    climb = np.where(same, np.diff(points[:, 0]), 0.0)
+    middle = (points[1:] + points[:-1]) / 2
+    row, x = np.floor(middle[:, 0]).astype(np.int64), np.clip(middle[:, 1], 0, width)
+    kept = (climb != 0) & (row >= 0) & (row < height)
+    row, x, climb = row[kept], x[kept], climb[kept]
+    column = np.minimum(x.astype(np.int64), width)
+    right = climb * (column + 1 - x)
+    flat = row * (width + 2) + column
+    sums = np.bincount(flat, right, height * (width + 2)) + np.bincount(flat + 1, climb - right, height * (width + 2))
+    return np.asarray(sums.reshape(height, width + 2).cumsum(1)[:, :width])
+
+
+def _cuts(start: Points, stop: Points, size: tuple[int, int]) -> tuple[npt.NDArray[np.int64], Array]:
+    """Where edges are cut: index of the edge and place on it, 0 to 1, in order; both ends included."""
+    edges, places = [np.repeat(np.arange(len(start)), 2)], [np.tile([0.0, 1.0], len(start))]
+    for axis in (0, 1):
+        low, high = (np.clip(f(start[:, axis], stop[:, axis]), -1, size[axis] + 1) for f in (np.minimum, np.maximum))
+        first = np.ceil(low).astype(np.int64)
+        number = np.maximum(np.floor(high).astype(np.int64) - first + 1, 0)
+        edge = np.repeat(np.arange(len(start)), number)
+        line = first[edge] + np.arange(len(edge)) - np.repeat(np.cumsum(number) - number, number)
+        run = stop[edge, axis] - start[edge, axis]
+        moving = run != 0
+        edges.append(edge[moving])
+        places.append(np.clip((line - start[edge, axis])[moving] / run[moving], 0, 1))
+    edge, place = np.concatenate(edges), np.concatenate(places)
+    order = np.lexsort((place, edge))
+    return edge[order], place[order]
