@@ -232,6 +232,15 @@ def test_intervals_come_from_the_validation_images(picture: np.ndarray) -> None:
     assert count.spread is None
 
 
+def test_an_image_unlike_the_training_images_is_flagged() -> None:
+    known = train(blobs(12), changes={**QUICK, "training.steps": 40})
+    fresh = [known.count(sample.image[0]) for sample in blobs(20, seed=21)]
+    assert sum(bool(count.warnings) for count in fresh) <= 3
+    image = blobs(1, seed=21)[0].image[0]
+    assert any("brighter" in warning for warning in known.count(255 - image).warnings)
+    assert known.count(np.full_like(image, 20)).warnings
+
+
 def test_too_few_validation_images_give_no_interval(counter: Counter, picture: np.ndarray) -> None:
     """Of 6 images a quarter, 2, validate: nothing can be said, and that is said in words."""
     assert counter.count(picture).interval(0.9) is None

@@ -65,6 +65,8 @@ class Row:
     """The count map written for it, if any."""
     points: str = ""
     """The table of points written for it, if any."""
+    warning: str = ""
+    """In what the image is unlike the training images, worst first; empty if it is like them."""
     error: str = ""
     """Why it was not counted; empty if it was."""
 
@@ -151,7 +153,8 @@ def _count_file(counter: Counter, file: Path, outputs: _Outputs, level: float, o
     low, high = count.interval(level) or (None, None)
     by_class = count.by_class if len(count.by_class) > 1 else {}
     height, width = count.shape
-    return Row(str(file), count.value, low, high, by_class, width, height, overlay, map_file, point_file)
+    places = (overlay, map_file, point_file)
+    return Row(str(file), count.value, low, high, by_class, width, height, *places, "; ".join(count.warnings))
 
 
 class _Outputs:
@@ -272,18 +275,19 @@ def write_rows(stream: TextIO, rows: Sequence[Row]) -> None:
     The columns are `image`, `count` (fractional, three decimals; empty where the image could not be counted), `low` and
     `high` (the interval; empty where the model was validated on too few images to say), one `count_<class>` per class
     where there are several, `width` and `height` in pixels, `overlay`, `map` and `points` where those were asked for,
-    and `error`.
+    `warning` (in what the image is unlike the training images) and `error`.
     """
     classes = list(dict.fromkeys(name for row in rows for name in row.by_class))
     files = [name for name in ("overlay", "map", "points") if any(getattr(row, name) for row in rows)]
     writer = csv.writer(stream, lineterminator="\n")
     kinds = [f"count_{name}" for name in classes]
-    writer.writerow(["image", "count", "low", "high", *kinds, "width", "height", *files, "error"])
+    writer.writerow(["image", "count", "low", "high", *kinds, "width", "height", *files, "warning", "error"])
     for row in rows:
         by_class = [_number(row.by_class.get(name)) for name in classes]
         numbers = [_number(value) for value in (row.count, row.low, row.high)]
         places = [getattr(row, name) for name in files]
-        writer.writerow([row.image, *numbers, *by_class, row.width, row.height, *places, row.error])
+        texts = [*places, row.warning, row.error]
+        writer.writerow([row.image, *numbers, *by_class, row.width, row.height, *texts])
 
 
 def _number(value: float | None) -> Any:

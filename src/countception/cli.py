@@ -169,7 +169,8 @@ def count(
     """Count the objects in images.
 
     Writes a CSV file with columns image, count, low and high, then count_<class> where there are several classes,
-    width, height, overlay, map and points where asked for, and error. The true count lies between low and high with
+    width, height, overlay, map and points where asked for, warning (in what an image is unlike the training images)
+    and error. The true count lies between low and high with
     the probability --level; they stay empty where the model was validated on too few images. Counts are fractional, as
     the network estimates them: the file keeps three decimals; on the screen and in overlays they are rounded to the
     nearest whole number.
@@ -208,6 +209,11 @@ def count(
     failed = [row for row in rows if row.error]
     total = sum(row.count or 0.0 for row in rows)
     _say(f"{len(rows) - len(failed)} images counted, {total:.0f} objects" + (f": {out}" if out else ""))
+    strange = [row for row in rows if row.warning]
+    if strange:
+        _say(f"{len(strange)} are unlike the training images, so their counts are less sure:")
+        for row in strange:
+            _say(f"  {row.image}: {row.warning}")
     note = counter.model.intervals.note(level)
     if note and len(failed) < len(rows):
         _say(note)

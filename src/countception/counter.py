@@ -20,6 +20,7 @@ from countception.canvas import Canvas, View
 from countception.confidence import Interval, IntervalModel
 from countception.config import Config, CountingConfig, updated
 from countception.errors import ConfigError
+from countception.familiarity import image_features
 from countception.geometry import covering, to_image, working_shape
 from countception.images import as_channels_first, read_image
 from countception.locate import locate
@@ -59,6 +60,8 @@ class Count:
     """Standard deviation of the count over flips and shifts, where these were averaged over."""
     intervals: IntervalModel = field(default_factory=IntervalModel, repr=False)
     """What is known about the counter's errors."""
+    warnings: tuple[str, ...] = ()
+    """In what the image is unlike those that the counter learned from, the worst first; such counts are less sure."""
     points: Dots | None = field(default=None, repr=False)
     """One point per counted object, in image pixels, if points were asked for."""
     confidence: npt.NDArray[np.float64] | None = field(default=None, repr=False)
@@ -231,6 +234,8 @@ class Counter:
             spread=_relative_spread(totals) * float(sum(counts)) if len(totals) > 1 else None,
             intervals=self.model.intervals,
         )
+        features = image_features(pixels, self.model.normalisation, count.scale, count=count.value)
+        count = replace(count, warnings=tuple(self.model.familiarity.unfamiliar(features)))
         return self._with_points(count, raw) if points else count
 
     def _with_points(self, count: Count, raw: torch.Tensor) -> Count:

@@ -24,6 +24,7 @@ from countception.calibration import Calibration
 from countception.confidence import IntervalModel
 from countception.config import Config, parse
 from countception.errors import CountceptionError, ModelFileError
+from countception.familiarity import Familiarity
 from countception.files import whole_file
 from countception.networks import Network, build
 from countception.normalise import Normalisation
@@ -43,6 +44,8 @@ class Model:
     calibration: Calibration = field(default_factory=Calibration)
     intervals: IntervalModel = field(default_factory=IntervalModel)
     """How large errors were on the validation images."""
+    familiarity: Familiarity = field(default_factory=Familiarity)
+    """What the training and validation images look like."""
     class_names: tuple[str, ...] = ("object",)
     trained_on: dict[str, Any] = field(default_factory=dict)
     """Numbers of images and objects, and the SHA-256 of the training and validation data."""
@@ -71,6 +74,7 @@ def save(model: Model, path: str | os.PathLike[str]) -> None:
             "normalisation": asdict(model.normalisation),
             "calibration": asdict(model.calibration),
             "intervals": model.intervals.model_dump(),
+            "familiarity": model.familiarity.model_dump(),
             "class_names": model.class_names,
             "trained_on": model.trained_on,
             "validation": model.validation,
@@ -134,6 +138,7 @@ def _rebuild(values: dict[str, Any], weights: dict[str, Tensor]) -> Model:
         normalisation=Normalisation(**{key: tuple(value) for key, value in values["normalisation"].items()}),
         calibration=Calibration(**values["calibration"]),
         intervals=IntervalModel(**values["intervals"]),
+        familiarity=Familiarity(**values["familiarity"]),
         class_names=tuple(values["class_names"]),
         trained_on=values["trained_on"],
         validation=values["validation"],

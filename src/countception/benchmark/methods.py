@@ -115,6 +115,13 @@ METHODS: dict[str, tuple[str, str]] = {
     "boxnet": ("countception.benchmark.networks:boxnet", "BoxNet, our default"),
     "count-ception": ("countception.benchmark.networks:count_ception", "Count-ception, the paper's recipe"),
     "fcrn-a": ("countception.benchmark.networks:fcrn_a", "FCRN-A with our default recipe"),
+    "fcrn-b": ("countception.benchmark.networks:fcrn_b", "FCRN-B with our default recipe"),
+    "lempitsky": ("countception.baselines.lempitsky:Lempitsky", "Lempitsky and Zisserman (2010)"),
+    "lempitsky-ridge": ("countception.baselines.lempitsky:LempitskyRidge", "Lempitsky and Zisserman, ridge"),
+    "fiaschi": ("countception.baselines.fiaschi:Fiaschi", "Fiaschi et al. (2012)"),
+    "arteta": ("countception.baselines.arteta:Arteta", "Arteta et al. (2014)"),
+    "segui": ("countception.baselines.segui:Segui", "Seguí et al. (2015)"),
+    "proximity": ("countception.baselines.proximity:ProximityMethod", "Proximity map, Xie et al. (2015)"),
 }
 """Name → where the method is made, a callable that takes a `Setup`, and its title in tables."""
 

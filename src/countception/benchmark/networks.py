@@ -149,6 +149,11 @@ def fcrn_a(setup: Setup) -> NetworkMethod:
     return NetworkMethod("fcrn-a", setup, changes={"network.name": "fcrn_a"})
 
 
+def fcrn_b(setup: Setup) -> NetworkMethod:
+    """FCRN-B on density maps, with our default recipe."""
+    return NetworkMethod("fcrn-b", setup, changes={"network.name": "fcrn_b"})
+
+
 def count_ception(setup: Setup) -> NetworkMethod:
     """The paper's network and recipe (section 5.1), MBM at half size as in the authors' program.
 

@@ -21,6 +21,7 @@ from countception.counter import Counter
 from countception.dataset import Sample, content_hash, load_dataset, split
 from countception.errors import ConfigError, DatasetError
 from countception.evaluate.metrics import metrics
+from countception.familiarity import Familiarity, fit_familiarity, image_features
 from countception.files import check_writable
 from countception.geometry import to_working
 from countception.model_file import Model
@@ -256,9 +257,20 @@ def _finish(
         },
     )
     return Counter(
-        replace(model, intervals=_intervals(model, validation, device)),
+        replace(
+            model,
+            intervals=_intervals(model, validation, device),
+            familiarity=_familiarity(model, [*training, *validation]),
+        ),
         device=device,
         history=tuple(trainer.state.history),
+    )
+
+
+def _familiarity(model: Model, samples: Sequence[Sample]) -> Familiarity:
+    """What images with known counts look like."""
+    return fit_familiarity(
+        [image_features(s.image, model.normalisation, model.scale, count=len(s.dots)) for s in samples]
     )
 
 
