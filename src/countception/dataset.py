@@ -72,7 +72,7 @@ def load_item(
     image = read_image(item.image)
     shape = (image.shape[1], image.shape[2])
     dots = read_points(item.dots, image_shape=shape, order=order, classes=classes)
-    within = is_inside(dots.points, shape)
+    within = inside(dots.points, shape)
     if outside != "keep" and not within.all():
         if outside == "error":
             raise PointsError(_outside(item, dots.points, shape))
@@ -187,12 +187,6 @@ def content_hash(samples: Iterable[Sample]) -> str:
     return digest.hexdigest()
 
 
-def is_inside(points: npt.NDArray[np.float64], shape: tuple[int, int]) -> npt.NDArray[np.bool_]:
-    """Which points lie on the image, ``(N,)``, however far out the others are."""
-    limit = 2.0 * max(shape)  # farther is outside all the same, and whole numbers can overflow
-    return inside(np.clip(points, -limit, limit), shape)
-
-
 def _deal(queue: list[npt.NDArray[np.intp]], size: int, leave: int) -> npt.NDArray[np.int64]:
     """Take whole groups off the queue until there are `size` images, but leave some groups."""
     taken: list[npt.NDArray[np.intp]] = []
@@ -202,10 +196,10 @@ def _deal(queue: list[npt.NDArray[np.intp]], size: int, leave: int) -> npt.NDArr
 
 
 def _outside(item: Item, points: npt.NDArray[np.float64], shape: tuple[int, int]) -> str:
-    within = is_inside(points, shape)
+    within = inside(points, shape)
     y, x = points[~within][0]
     hint = "remove those dots"
-    if is_inside(points[:, ::-1], shape).all():
+    if inside(points[:, ::-1], shape).all():
         hint = "x and y may be swapped, as all would fit then"
     return (
         f"{item.dots}: {int((~within).sum())} of {len(points)} dots lie outside the image {item.image.name}, which is "

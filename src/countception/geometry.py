@@ -26,6 +26,8 @@ from countception.errors import ConfigError
 
 Points = npt.NDArray[np.float64]
 
+FARTHEST = 2.0**52
+
 
 def ceil_div(a: int, b: int) -> int:
     """Whole-number division, rounded up."""
@@ -82,8 +84,11 @@ def resampling(side: int, scale: float, start: int, stop: int) -> tuple[int, npt
 
 
 def pixel_of(points: Points) -> npt.NDArray[np.int64]:
-    """Index of the pixel each point lies in, ``(N, 2)``; a point on a pixel's edge belongs to the later pixel."""
-    return np.floor(np.asarray(points, np.float64) + 0.5).astype(np.int64)
+    """Index of the pixel each point lies in, ``(N, 2)``; a point on a pixel's edge belongs to the later pixel.
+
+    Points farther out than any image are taken for the farthest that whole numbers can name.
+    """
+    return np.floor(np.clip(points, -FARTHEST, FARTHEST) + 0.5).astype(np.int64)
 
 
 def inside(points: Points, image_shape: tuple[int, int]) -> npt.NDArray[np.bool_]:

@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from countception.config import NetworkConfig, ScaleConfig
-from countception.dataset import Dataset, Sample, is_inside, load_item, read_dataset
+from countception.dataset import Dataset, Sample, load_item, read_dataset
 from countception.errors import CountceptionError
-from countception.geometry import pixel_of
+from countception.geometry import inside, pixel_of
 from countception.points import Order, find_scale, spacing
 
 
@@ -101,7 +101,7 @@ class _Tally:
         self.ranges.append((float(image.min()), float(image.max())))
         self.counts.append(len(dots))
         self.classes.update(dots.class_names[label] for label in dots.labels)
-        within = is_inside(dots.points, shape)
+        within = inside(dots.points, shape)
         self.points.append(dots.points[within])
         if not within.all():
             self.outside[sample.name] = int((~within).sum())
