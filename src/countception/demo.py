@@ -17,7 +17,7 @@ from countception.report import write_curve, write_report
 from countception.simulate import simulate_dataset
 from countception.training import Progress, train
 
-ANNOTATED, UNSEEN = 24, 12
+ANNOTATED, UNSEEN = 36, 12
 """Images with dots to train on (a quarter of them to validate on), and new images to count."""
 
 
