@@ -26,7 +26,7 @@ from countception.images import as_channels_first, read_image
 from countception.locate import locate
 from countception.model_file import Model
 from countception.points import Dots
-from countception.predict import autocast_dtype, choose_device, raw_map
+from countception.predict import choose_device, raw_map
 
 if TYPE_CHECKING:
     from countception.training.state import Record
@@ -136,7 +136,6 @@ class Counter:
         self.device = choose_device(device)
         self.interrupted = False
         model.network.to(self.device).eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._dtype = autocast_dtype(model.config.training.precision, self.device)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, device: str | None = None) -> Counter:
@@ -253,7 +252,7 @@ class Counter:
         """The raw map of a view, brought back to the image's own orientation and place."""
         model = self.model
         canvas = Canvas(pixels, model.normalisation, model.scale, model.network.layout, view)
-        raw = raw_map(model.network, canvas, tile=tile, dtype=self._dtype)
+        raw = raw_map(model.network, canvas, tile=tile)
         raw = raw[:, view.shift[0] :, view.shift[1] :]
         if view.transpose:
             raw = raw.transpose(1, 2)

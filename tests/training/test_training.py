@@ -151,6 +151,14 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:
         train(blobs(4), changes=QUICK, out=out, resume=True)
 
 
+def test_bfloat16_trains_as_well() -> None:
+    """Mixed precision, wherever it is chosen: the loss falls, and weights and counts stay float32."""
+    counter = train(blobs(6), changes={**QUICK, "training.steps": 40, "training.precision": "bfloat16"})
+    assert counter.history[-1].loss < 0.7 * counter.history[0].loss
+    assert all(w.dtype == torch.float32 for w in weights(counter).values() if w.is_floating_point())
+    assert counter.count(blobs(1)[0].image[0]).map.dtype == np.float32
+
+
 def test_a_time_budget_ends_the_training_with_a_low_learning_rate() -> None:
     counter = train(blobs(4), changes={**QUICK, "training.steps": None, "training.seconds": 3.0})
     assert 2.9 <= counter.model.trained_on["seconds"] < 20

@@ -72,12 +72,12 @@ def make_optimiser(network: nn.Module, config: TrainingConfig) -> torch.optim.Op
     return kind(groups, lr=config.learning_rate)
 
 
-def count_all(network: Network, canvases: Sequence[Canvas], *, tile: int, dtype: torch.dtype | None) -> list[float]:
-    """Raw counts of images, all classes together."""
+def count_all(network: Network, canvases: Sequence[Canvas], *, tile: int) -> list[float]:
+    """Raw counts of images, all classes together; in float32, as the counter counts."""
     network.eval()
     counts = []
     for canvas in canvases:
-        values = network.redundant(raw_map(network, canvas, tile=tile, dtype=dtype)[None])[0]
+        values = network.redundant(raw_map(network, canvas, tile=tile)[None])[0]
         counts.append(targets.count(values.numpy(), network.redundancy))
     return counts
 
@@ -195,7 +195,7 @@ class Trainer:
         training = self.config.training
         if training.settle_norm:
             settle(self.average, self.batches, self.progress, self.dtype)
-        counts = count_all(self.average, self.validation.canvases, tile=self.config.counting.tile, dtype=self.dtype)
+        counts = count_all(self.average, self.validation.canvases, tile=self.config.counting.tile)
         errors = np.subtract(counts, self.validation.true)
         factor = calibration.fit(counts, self.validation.true).factor if self.config.calibrate else 1.0
         record = Record(
