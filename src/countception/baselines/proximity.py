@@ -1,0 +1,160 @@
+"""Counting the peaks of a proximity map (Xie et al. 2015; the network and its deviations: `networks.proximity`).
+
+Trained by our own loop and recipe on crops of about the size of the paper's; half as wide as FCRN-A, which still has
+more filters than the paper's network, so that a fit takes minutes on a CPU. The height that a peak must reach, and how
+far it must stand alone, are chosen by the validation error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from countception import targets
+from countception.augment import Example
+from countception.baselines.base import Baseline, mean_absolute_error, require_dots
+from countception.benchmark.methods import Facts, Report
+from countception.benchmark.networks import device_name
+from countception.canvas import Canvas, resample
+from countception.config import Config
+from countception.dataset import Sample, content_hash
+from countception.geometry import to_working
+from countception.networks.proximity import Proximity, peaks
+from countception.normalise import Normalisation, learn
+from countception.points.spacing import find_scale
+from countception.predict import choose_device, raw_map
+from countception.training import Progress, configure
+from countception.training.loop import Trainer, Validation
+
+PEAKS = tuple((float(height), reach) for height in np.linspace(0.1, 0.9, 17) for reach in (1, 2, 3))
+"""Thresholds and reaches to choose from."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """Settings."""
+
+    steps: int = 1000
+    batch: int = 8
+    """Crops per step."""
+    crop: int = 96
+    """Side of the crops in working pixels."""
+    learning_rate: float = 3e-3
+    width: float = 0.5
+    """Multiplies the filters of every layer."""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """The network and what it needs to see images."""
+
+    network: Proximity
+    normalisation: Normalisation
+    scale: float
+    tile: int
+    peak: tuple[float, int] = PEAKS[0]
+    facts: Facts = field(default_factory=Facts)
+
+    def heights(self, sample: Sample) -> targets.Map:
+        """The proximity map, ``(y, x)``.
+
+        Raises
+        ------
+        ImageError
+            The image has other channels than the training images.
+        """
+        self.normalisation.check(sample.image, sample.name)
+        canvas = Canvas(sample.image, self.normalisation, self.scale, self.network.layout)
+        return raw_map(self.network, canvas, tile=self.tile)[0].numpy()
+
+    def count(self, sample: Sample) -> float:
+        """Number of peaks."""
+        return float(peaks(self.heights(sample), *self.peak).sum())
+
+
+class ProximityMethod(Baseline[Options]):
+    """Trained on cones of 5 pixels."""
+
+    name = "proximity"
+    kind = Options
+
+    @property
+    def config(self) -> Config:
+        """Our default recipe with the method's settings."""
+        options = self.options
+        changes = {
+            "network.width": options.width,
+            "network.stride": 1,
+            "training.loss": "l2",
+            "training.steps": options.steps,
+            "training.batch": options.batch,
+            "training.augment.crop": options.crop,
+            "training.learning_rate": options.learning_rate,
+            "calibrate": False,
+        }
+        return configure("default", changes)
+
+    @property
+    def configuration(self) -> dict[str, Any]:
+        """The settings, and the whole recipe that they change, but for the seed."""
+        values = self.config.model_dump()
+        del values["training"]["seed"]
+        return {**values, **super().configuration}
+
+    def fit(self, training: Sequence[Sample], validation: Sequence[Sample], *, seed: int, report: Report) -> Fitted:
+        """Train, or go on with a training that was stopped; then choose the height that counts as a peak."""
+        require_dots(training)
+        config = configure(self.config, {"training.seed": seed, "network.channels": len(training[0].image)})
+        torch.manual_seed(seed)
+        normalisation = learn([sample.image for sample in training])
+        scale = find_scale([sample.dots.points for sample in training], config.scale)
+        network = Proximity(config.network).to(choose_device(self.setup.device))
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        trainer = Trainer(
+            network,
+            [_example(sample, normalisation, scale) for sample in training],
+            Validation(
+                [Canvas(sample.image, normalisation, scale, network.layout) for sample in validation],
+                [float(len(sample.dots)) for sample in validation],
+            ),
+            config,
+            checkpoint=None if self.setup.work is None else self.setup.work / "proximity.checkpoint",
+            fingerprint=f"{config.model_dump_json()} {content_hash(training)} {content_hash(validation)}",
+        )
+        self._train(trainer, report)
+        network.load_state_dict(trainer.best)
+        network.eval()
+        facts = Facts(
+            epochs=trainer.state.step / trainer.batches.per_epoch,
+            steps=trainer.state.step,
+            seconds=trainer.state.elapsed,
+            device=device_name(str(trainer.device)),
+            curve=trainer.state.history,
+        )
+        fitted = Fitted(network, normalisation, scale, config.counting.tile, facts=facts)
+        return replace(fitted, peak=_best_peak(fitted, validation))
+
+    def _train(self, trainer: Trainer, report: Report) -> None:
+        def show(progress: Progress) -> None:
+            report(progress.done, f"step {progress.step}")
+
+        if trainer.checkpoint is not None and trainer.checkpoint.exists():
+            trainer.resume()
+        if trainer.run(show):
+            raise KeyboardInterrupt  # half a training is no result; the checkpoint stays
+
+
+def _example(sample: Sample, normalisation: Normalisation, scale: float) -> Example:
+    points = to_working(sample.dots.points, scale)
+    return Example(normalisation(resample(sample.image, scale)), points, np.zeros(len(points), np.int64))
+
+
+def _best_peak(fitted: Fitted, validation: Sequence[Sample]) -> tuple[float, int]:
+    """The threshold and reach from `PEAKS` with the least validation error."""
+    maps = [fitted.heights(sample) for sample in validation]
+    errors = [mean_absolute_error([float(peaks(m, *peak).sum()) for m in maps], validation) for peak in PEAKS]
+    return PEAKS[int(np.argmin(errors))]
