@@ -54,11 +54,6 @@ class Network(nn.Module, ABC):
         """
         return raw.numpy().astype(np.float64) / self.redundancy
 
-    def crop(self, raw: Tensor, shape: tuple[int, int]) -> Tensor:
-        """Cut off the raw map's entries beyond a working image of `shape`."""
-        height, width = self.layout.map_shape(shape)
-        return raw[..., :height, :width]
-
     def unflip(self, raw: Tensor, axis: int) -> Tensor:
         """The raw map of an image, from the raw map of the image flipped along `axis`."""
         return raw.flip(axis)
