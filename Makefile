@@ -1,6 +1,7 @@
 # make demo    install into .venv and run the main job, end to end
 # make test    install what developers need, check the code and run all tests
 # make check   ruff and mypy only
+# make fuzz    run the property tests on many new cases
 # make bench   make the benchmark page anew from the committed results
 # make picture make the README's picture anew
 # make clean   remove what these have made
@@ -13,7 +14,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt
 
-.PHONY: demo test check bench picture clean
+.PHONY: demo test check fuzz bench picture clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed
@@ -26,6 +27,9 @@ check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+fuzz: $(VENV)/.installed-dev
+	HYPOTHESIS_PROFILE=fuzz OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m hypothesis
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/countception benchmark --tables

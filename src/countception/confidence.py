@@ -34,9 +34,9 @@ Array = npt.NDArray[np.float64]
 FEWEST = 3
 """Images from which anything can be learned about errors."""
 SMALLEST_ERROR = 1e-3
-"""In objects; smaller ones are taken for this, as they have no logarithm."""
+"""In objects; smaller errors and spreads are taken for this, as 0 has no logarithm."""
 SMALLEST_SPREAD = 0.05
-"""In median spreads; likewise."""
+"""In median spreads; smaller spreads are taken for this."""
 
 
 class Interval(NamedTuple):
@@ -240,12 +240,13 @@ def fit_intervals(
     if n < FEWEST:
         return IntervalModel()
     errors = truth - values
-    if calibrated and sum_ > 0:
+    if calibrated and sum_ > SMALLEST_ERROR:
         errors = errors / np.maximum(1 - values / sum_, 1 / n)
-    bias = math.hypot(errors.sum(), math.sqrt(n / (n - 1) * np.square(errors).sum())) / sum_ if sum_ > 0 else 0.0
-    if widths is not None:  # a spread of 0 has no logarithm, and no meaning if all are 0
-        least = SMALLEST_SPREAD * float(np.median(widths[widths > 0])) if widths.any() else 0.0
-        widths = np.maximum(widths, least) if least else None
+    shared = math.hypot(errors.sum(), math.sqrt(n / (n - 1) * np.square(errors).sum()))
+    bias = shared / sum_ if sum_ > SMALLEST_ERROR else 0.0
+    if widths is not None:  # spreads have no meaning if all are 0
+        least = max(SMALLEST_SPREAD * float(np.median(widths)), SMALLEST_ERROR)
+        widths = np.maximum(widths, least) if widths.any() else None
     features = _features(values, widths)
     centre = np.median(features, axis=0)
     features = features - centre

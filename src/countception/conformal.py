@@ -10,6 +10,8 @@ Array = npt.NDArray[np.float64]
 PRIOR = (0.5, 0.0)
 """Expected exponents: errors grow with the square root of the count, and the spread says nothing about them."""
 PRIOR_DEVIATION = (0.6, 0.5)
+RIDGE = 1e-9 * np.eye(3)
+"""Keeps a Newton step finite where all ratios underflow."""
 
 
 def fit_exponents(sizes: Array, features: Array, weights: Array) -> Array:
@@ -25,7 +27,7 @@ def fit_exponents(sizes: Array, features: Array, weights: Array) -> Array:
     for _ in range(50):
         ratio = weights * sizes * np.exp(-values @ design.T)
         gradient = (weights - ratio) @ design + (values - prior) @ precision
-        hessian = np.einsum("fn,ni,nj->fij", ratio, design, design) + precision
+        hessian = np.einsum("fn,ni,nj->fij", ratio, design, design) + precision + RIDGE
         step = np.linalg.solve(hessian, gradient[..., None])[..., 0]
         values = values - step / np.maximum(1.0, np.abs(step).max(1, keepdims=True))
         if np.abs(step).max() < 1e-9:
