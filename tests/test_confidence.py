@@ -185,6 +185,34 @@ def test_totals_of_calibrated_counts_hold_as_often_as_they_say() -> None:
         assert np.mean(held) == pytest.approx(level, abs=0.045), (m, level)
 
 
+@given(st.floats(0, 500), st.floats(0, 1), st.sampled_from([None, 3.0]), st.sampled_from([0.8, 0.9]))
+def test_a_region_has_a_narrower_interval_the_smaller_it_is(
+    count: float, share: float, spread: float | None, level: float
+) -> None:
+    model = fit_intervals(*simulated(np.random.default_rng(4), 20))
+    whole = model.interval(count, spread, level)
+    assert model.part(count, count, spread, level) == pytest.approx(whole)
+    assert whole is not None
+    part = model.part(share * count, count, spread, level)
+    assert part is not None
+    assert part.low <= share * count < part.high
+    smaller = model.part(share * count / 2, count, spread, level)
+    assert smaller is not None
+    assert smaller.high - share * count / 2 <= part.high - share * count + 1e-9
+
+
+def test_the_errors_of_regions_add_up_in_quadrature_and_what_is_shared_adds_up() -> None:
+    true, counts, _ = simulated(np.random.default_rng(4), 20)
+    model = fit_intervals(true, counts)
+    half = half_width(model, 399, None, 0.9)
+    for bias, quarters in ((0.0, half / 2), (100.0, half / 4)):  # independent errors, errors shared by all
+        shared = model.model_copy(update={"bias": bias})
+        quarter = shared.part(99, 399, None, 0.9)
+        assert quarter is not None
+        assert quarter.high - 99 == pytest.approx(quarters)
+    assert fit_intervals(true[:5], counts[:5]).part(9, 99, None, 0.9) is None
+
+
 def test_groups_are_totalled_apart() -> None:
     model = fit_intervals(*simulated(np.random.default_rng(0), 30))
     found = totals(model, [10, 20, 30], [1, 2, 3], ["b", "a", "b"], 0.9)

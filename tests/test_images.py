@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import struct
+import sys
 import zlib
 from collections.abc import Callable
 from itertools import pairwise
@@ -422,3 +423,11 @@ class TestFindImages:
     def test_any_names_have_one_order(self, names: set[str]) -> None:
         keys = sorted(natural_key(name) for name in names)
         assert all(one < other for one, other in pairwise(keys))
+
+
+def test_a_missing_package_is_not_called_a_damaged_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Image.fromarray(GREY).save(tmp_path / "a.png")
+    monkeypatch.setitem(sys.modules, "PIL.Image", None)
+    with pytest.raises(ImageError, match=r"needs the package PIL.* is not installed") as caught:
+        read_image(tmp_path / "a.png")
+    assert "damaged" not in str(caught.value)

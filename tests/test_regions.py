@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,11 @@ from hypothesis import strategies as st
 from PIL import Image
 from scipy.spatial import Delaunay
 
-from countception.errors import ConfigError
-from countception.regions import Mask, Polygon, RegionsError, count_regions, read_regions
+import tiny
+from countception.confidence import fit_intervals
+from countception.counter import Counter
+from countception.errors import ConfigError, RegionsError
+from countception.regions import Mask, Polygon, count_regions, read_regions
 
 SQUARE = [[2, 1], [7, 1], [7, 4], [2, 4], [2, 1]]
 """x, y from the corner: 5 wide, 3 high."""
@@ -84,6 +88,37 @@ def test_regions_that_divide_the_image_share_its_count(seed: int, grid: tuple[fl
     counted = count_regions(density, masks, shape=shape, cell=cell)
     assert sum(each.count for each in counted) == pytest.approx(density.sum())
     assert [each.area for each in counted] == [(labels == k).sum() for k in range(4)]
+
+
+@settings(deadline=None, max_examples=10)
+@given(
+    seed=st.integers(0, 1000),
+    network=st.sampled_from([("boxnet", 2), ("boxnet", 4), ("count_ception", 1), ("fcrn_a", 1)]),
+    classes=st.sampled_from([1, 2]),
+    scale=st.sampled_from([1.0, 0.7, 1.4]),
+)
+def test_regions_that_divide_an_image_share_what_was_counted_in_it(
+    seed: int, network: tuple[str, int], classes: int, scale: float
+) -> None:
+    counter = tiny.untrained(network=network[0], stride=network[1], classes=classes)
+    known = fit_intervals([20.0 + k for k in range(12)], [21.0 + 1.1 * k for k in range(12)])
+    counter = Counter(replace(counter.model, scale=scale, intervals=known), device="cpu")
+    count = counter.count(tiny.pixels(seed=seed))
+    shares = {name: max(0.0, value) for name, value in count.by_class.items()}  # what has no objects has none anywhere
+    if network[0] == "fcrn_a":
+        shares = count.by_class
+    labels = np.random.default_rng(seed).integers(0, 4, (40, 56))
+    masks = [Mask(str(k), labels == k, (0, 0), (40, 56)) for k in range(4)]
+    left = Polygon("l", (rectangle(0, 0, 40, 31.3),))
+    right = Polygon("r", (rectangle(-5, 31.3, 90, 70),))
+    for parts in (masks, [left, right]):
+        counted = count.in_regions(parts)
+        assert sum(each.count for each in counted) == pytest.approx(sum(shares.values()), rel=1e-5, abs=1e-5)
+        assert sum(each.area for each in counted) == pytest.approx(40 * 56)
+        for name, value in shares.items():
+            assert sum(each.by_class[name] for each in counted) == pytest.approx(value, rel=1e-5, abs=1e-5)
+    (whole,) = count.in_regions([Polygon("all", (rectangle(0, 0, 40, 56),))], level=0.8)
+    assert whole.interval == pytest.approx(count.interval(0.8), rel=1e-4)
 
 
 def test_a_mask_and_a_polygon_of_the_same_pixels_count_the_same() -> None:

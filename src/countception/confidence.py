@@ -11,6 +11,8 @@ One image
 A sum of images
     Independent errors add up in quadrature, while the error of the calibration is shared by all images and grows with
     the total; see `IntervalModel.total`.
+A region of an image
+    The same, backwards; see `IntervalModel.part`.
 
 All this assumes that new images are like the validation images; `countception.familiarity` looks whether they are.
 """
@@ -140,16 +142,50 @@ class IntervalModel(BaseModel):
         ConfigError
             As for `interval`; or not one spread per count.
         """
-        from scipy.special import stdtrit
-
         values, widths = _checked(counts, spreads)
         half = self._half_widths(values, widths, level)
         if half is None:
             return None
-        shared = np.minimum(stdtrit(self.images - 1, 0.5 + level / 2) * self.bias * values, half)
+        shared = self._shared(values, half, level)
         own = np.square(half) - np.square(shared)
         count, width = float(values.sum()), math.sqrt(own.sum() + shared.sum() ** 2)
         return Interval(max(0.0, count - width), count + width)
+
+    def part(self, part: float, count: float, spread: float | None, level: float) -> Interval | None:
+        """Interval for the true count of a region of an image.
+
+        With f the share of the image's objects that are in the region, one object added to both, h the half width of
+        the image's interval and B the shared part of it as in `total`, the half width is ``H² = (h² - B²) f + B² f²``:
+        apart from the calibration, errors are taken to be as independent from object to object as they are from image
+        to image. They were only ever measured on whole images. The region that is the image has the image's interval.
+
+        Parameters
+        ----------
+        part
+            Count in the region.
+        count, spread, level
+            Of the whole image, as for `interval`.
+
+        Raises
+        ------
+        ConfigError
+            As for `interval`.
+        """
+        values, widths = _checked([count], None if spread is None else [spread])
+        half = self._half_widths(values, widths, level)
+        if half is None:
+            return None
+        inside = max(0.0, part)
+        share = min(1.0, (1 + inside) / (1 + float(values[0])))
+        shared = float(self._shared(values, half, level)[0])
+        width = math.sqrt((float(half[0]) ** 2 - shared**2) * share + (shared * share) ** 2)
+        return Interval(max(0.0, inside - width), inside + width)
+
+    def _shared(self, counts: Array, half: Array, level: float) -> Array:
+        """The part of the half widths that the calibration's error makes, which all counts share."""
+        from scipy.special import stdtrit
+
+        return np.asarray(np.minimum(stdtrit(self.images - 1, 0.5 + level / 2) * self.bias * counts, half))
 
     def _half_widths(self, counts: Array, spreads: Array | None, level: float) -> Array | None:
         if not 0 < level < 1:

@@ -7,6 +7,7 @@ count is the sum of. Images go in as people have them, ``(y, x)`` or ``(y, x, ch
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,14 +22,15 @@ from countception.confidence import Interval, IntervalModel
 from countception.config import Config, CountingConfig, updated
 from countception.errors import ConfigError
 from countception.familiarity import image_features
-from countception.geometry import covering, to_image, working_shape
+from countception.geometry import Window, covering, to_image, working_shape
 from countception.images import as_channels_first, read_image
-from countception.locate import locate
+from countception.locate import density_of_counts, locate
 from countception.model_file import Model
 from countception.points import Dots
 from countception.predict import choose_device, raw_map
 
 if TYPE_CHECKING:
+    from countception.regions import Region, RegionCount
     from countception.training.state import Record
 
 FLIPS = tuple(View(bool(k & 1), bool(k & 2), bool(k & 4)) for k in range(8))
@@ -81,6 +83,58 @@ class Count:
             The level is not between 0 and 1.
         """
         return self.intervals.interval(self.value, self.spread, level)
+
+    def density(self) -> npt.NDArray[np.float64]:
+        """Objects per cell of `stride` working pixels, ``(classes, y, x)``: the map with its windows undone.
+
+        Cell 0 starts at the image's first pixel and the last ones reach its end, so that all objects lie on the image:
+        the sum is `value`, to rounding.
+
+        Raises
+        ------
+        ConfigError
+            The stride does not divide the window.
+        """
+        if self.window == 1:  # of a density map each entry is a cell
+            return self.map.astype(np.float64) / self.redundancy
+        return np.stack([density_of_counts(one, Window(self.window, self.stride)) for one in self.map])
+
+    def in_regions(
+        self, regions: Sequence[Region], *, pixel_size: float | None = None, level: float = 0.9
+    ) -> list[RegionCount]:
+        """Count inside regions of the image.
+
+        An object counts with the share of its density that a region covers, so that one on the border of two regions
+        is divided between them, and regions that divide the image among themselves add up to `value`.
+
+        Parameters
+        ----------
+        regions
+            From `countception.regions.read_regions`, or made as `Polygon` or `Mask`; they may overlap.
+        pixel_size
+            Side of an image pixel in micrometres, where known: gives areas in mm².
+        level
+            Of the intervals, as in `interval`.
+
+        Raises
+        ------
+        RegionsError
+            A mask was drawn on an image of another size.
+        ConfigError
+            A size or level makes no sense, or the stride does not divide the window.
+        """
+        from countception.regions import count_regions
+
+        counted = count_regions(
+            self.density(),
+            regions,
+            shape=self.shape,
+            cell=self.stride / self.scale,
+            pixel_size=pixel_size,
+            class_names=tuple(self.by_class),
+        )
+        interval = self.intervals.part
+        return [replace(one, interval=interval(one.count, self.value, self.spread, level)) for one in counted]
 
     def per_pixel(self) -> npt.NDArray[np.float32]:
         """Objects per image pixel, ``(y, x)`` of the image's size, all classes together.

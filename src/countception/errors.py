@@ -20,6 +20,10 @@ class PointsError(CountceptionError):
     """A file of dots that cannot be used."""
 
 
+class RegionsError(CountceptionError):
+    """A file of regions that cannot be used."""
+
+
 class DatasetError(CountceptionError):
     """A folder or manifest that does not make a data set."""
 

@@ -74,6 +74,10 @@ def read_image(path: StrPath, *, page: int | None = None, axis: int | str | None
         raise
     except MemoryError:
         raise ImageError(f"{path}: the image does not fit into memory; cut it into smaller images") from None
+    except ModuleNotFoundError as error:
+        raise ImageError(
+            f"{path}: reading it needs the package {error.name}, which is not installed: run pip install countception"
+        ) from error
     except Exception as error:  # decoders raise nearly anything on damaged files
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ImageError(

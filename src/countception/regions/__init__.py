@@ -4,8 +4,9 @@ Regions that divide an image among themselves share its count without loss: each
 share of it that a region covers, computed exactly.
 """
 
+from countception.errors import RegionsError
 from countception.regions.files import SUFFIXES, read_regions
-from countception.regions.shapes import Mask, Polygon, Region, RegionCount, RegionsError, count_regions
+from countception.regions.shapes import Mask, Polygon, Region, RegionCount, count_regions
 
 __all__ = [
     "SUFFIXES",

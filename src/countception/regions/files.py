@@ -21,11 +21,11 @@ from typing import Any
 
 import numpy as np
 
-from countception.errors import ImageError
+from countception.errors import ImageError, RegionsError
 from countception.geometry import Points
 from countception.images import SUFFIXES as IMAGE_SUFFIXES
 from countception.images import read_image
-from countception.regions.shapes import Mask, Polygon, Region, RegionsError
+from countception.regions.shapes import Mask, Polygon, Region
 
 JSON_SUFFIXES = frozenset({".geojson", ".json"})
 ROI_SUFFIXES = frozenset({".roi", ".zip"})

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from countception.errors import ConfigError, CountceptionError
+from countception.confidence import Interval
+from countception.errors import ConfigError, RegionsError
 from countception.geometry import Points, ceil_div
 
 if TYPE_CHECKING:
@@ -20,10 +21,6 @@ Span = tuple[int, int]
 
 STRIP = 1024
 """Rows of pixels looked at in one go, so that memory stays bounded for regions as large as a slide."""
-
-
-class RegionsError(CountceptionError):
-    """A file of regions that cannot be used."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,10 +107,15 @@ class RegionCount:
 
     name: str
     count: float
+    """All classes together; fractional."""
     area: float
     """Of the part of the region that lies on the image, in image pixels."""
     area_mm2: float | None = None
     """The same in mm², where the pixel size is known."""
+    by_class: dict[str, float] = field(default_factory=dict)
+    """The count of each class by name, where classes are named."""
+    interval: Interval | None = None
+    """Where the true count lies, if the counter can say."""
 
     @property
     def per_mm2(self) -> float | None:
@@ -128,14 +130,15 @@ def count_regions(
     shape: tuple[int, int],
     cell: float = 1.0,
     pixel_size: float | None = None,
+    class_names: Sequence[str] = (),
 ) -> list[RegionCount]:
     """Count inside each region.
 
     Parameters
     ----------
     density
-        ``(y, x)`` objects per cell; the first cell starts at the image's first pixel. A cell's objects are taken to be
-        spread evenly over the part of it that lies on the image.
+        ``(y, x)`` or ``(class, y, x)`` objects per cell; the first cell starts at the image's first pixel. A cell's
+        objects are taken to be spread evenly over the part of it that lies on the image.
     regions
         May overlap. What of them lies outside the image counts nothing.
     shape
@@ -144,6 +147,8 @@ def count_regions(
         Image pixels per cell: the stride over the scale of the model.
     pixel_size
         Side of an image pixel in micrometres, where known.
+    class_names
+        One per class, to have the counts of the classes, too.
 
     Raises
     ------
@@ -153,20 +158,25 @@ def count_regions(
         A mask was drawn on an image of another size.
     """
     cells = np.asarray(density, np.float64)
+    cells = cells[None] if cells.ndim == 2 else cells
     if not cell > 0 or not (pixel_size is None or pixel_size > 0):
         raise ConfigError(f"cells of {cell} pixels of {pixel_size} µm make no sense: sizes must be above 0")
-    sides = list(zip(shape, cells.shape, strict=False))
-    if cells.ndim != 2 or any(not (n - 1) * cell < side <= n * cell + 1e-6 for side, n in sides):
+    sides = list(zip(shape, cells.shape[1:], strict=False))
+    if cells.ndim != 3 or any(not (n - 1) * cell < side <= n * cell + 1e-6 for side, n in sides):
         raise ConfigError(f"a density of {cells.shape} cells of {cell:g} pixels does not fit an image of {shape}")
     spread = [_shares(side, n, cell) for side, n in sides]
     counts = []
     for region in regions:
-        count = area = 0.0
+        inside, area = np.zeros(len(cells)), 0.0
         for rows, columns in _strips(*region.box(shape)):
             covered = region.coverage(rows, columns)
-            objects = spread[0][slice(*rows)] @ cells @ spread[1][slice(*columns)].T
-            count, area = count + float(np.vdot(covered, objects)), area + float(covered.sum())
-        counts.append(RegionCount(region.name, count, area, area * pixel_size**2 / 1e6 if pixel_size else None))
+            here = [_cells(span, n, cell) for span, n in zip((rows, columns), cells.shape[1:], strict=True)]
+            across, along = (spread[k][slice(*span), here[k]] for k, span in enumerate((rows, columns)))
+            inside += np.tensordot(cells[:, here[0], here[1]], across.T @ covered @ along)
+            area += float(covered.sum())
+        by_class = dict(zip(class_names, inside.tolist(), strict=True)) if class_names else {}
+        mm2 = area * pixel_size**2 / 1e6 if pixel_size else None
+        counts.append(RegionCount(region.name, float(inside.sum()), area, mm2, by_class))
     return counts
 
 
@@ -174,6 +184,11 @@ def _strips(rows: Span, columns: Span) -> Iterator[tuple[Span, Span]]:
     for k in range(ceil_div(rows[1] - rows[0], STRIP)):
         first = rows[0] + k * STRIP
         yield (first, min(first + STRIP, rows[1])), columns
+
+
+def _cells(pixels: Span, cells: int, cell: float) -> slice:
+    """Cells of an axis that meet a range of pixels."""
+    return slice(min(int(pixels[0] / cell), cells - 1), min(int(np.ceil(pixels[1] / cell)) + 1, cells))
 
 
 def _shares(side: int, cells: int, cell: float) -> csr_array:

@@ -1,0 +1,86 @@
+"""The size of an image's pixels, as far as the file says it in a way that can be trusted.
+
+OME-TIFF
+    ``PhysicalSizeX`` and ``PhysicalSizeY`` of the first image, with their units (micrometres if none is given).
+ImageJ
+    The resolution in the TIFF tags, where ImageJ's unit is a length.
+other TIFF
+    A resolution in pixels per centimetre. Resolutions per inch are passed over, in all formats: programs write 72, 96
+    or 300 there that mean nothing.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
+
+if TYPE_CHECKING:
+    from tifffile import TiffFile
+
+MICROMETRES = {
+    "µm": 1.0,  # micro sign
+    "μm": 1.0,  # Greek letter
+    "um": 1.0,
+    "micron": 1.0,
+    "microns": 1.0,
+    "micrometer": 1.0,
+    "nm": 1e-3,
+    "mm": 1e3,
+    "cm": 1e4,
+    "m": 1e6,
+}
+PER_CENTIMETRE = 3
+"""TIFF's ResolutionUnit."""
+
+
+def read_pixel_size(path: str | os.PathLike[str]) -> float | None:
+    """Side of a pixel in micrometres, or None where the file does not say.
+
+    Of pixels that are not square the side of a square of the same area. A file that cannot be read does not say.
+    """
+    import tifffile
+
+    path = Path(path)
+    try:
+        with path.open("rb") as stream:
+            if stream.read(2) not in (b"II", b"MM"):
+                return None
+        with tifffile.TiffFile(path) as tiff:
+            sides = _sides(tiff)
+    except Exception:  # of damaged files anything may be raised; reading the pixels will say so
+        return None
+    area = sides[0] * sides[1] if sides else 0.0
+    return math.sqrt(area) if 0 < area < math.inf else None
+
+
+def _sides(tiff: TiffFile) -> tuple[float, float] | None:
+    if tiff.ome_metadata:
+        return _ome(tiff.ome_metadata)
+    tags: Any = tiff.pages[0].tags  # type: ignore[union-attr, unused-ignore]
+    if "XResolution" not in tags or "YResolution" not in tags:
+        return None
+    if tiff.is_imagej:
+        unit = str((tiff.imagej_metadata or {}).get("unit", "")).strip().replace("\\u00B5", "µ").lower()
+        one = MICROMETRES.get(unit)
+    else:
+        one = 1e4 if "ResolutionUnit" in tags and int(tags["ResolutionUnit"].value) == PER_CENTIMETRE else None
+    if one is None:
+        return None
+    per_unit = [tags[name].value[0] / tags[name].value[1] for name in ("XResolution", "YResolution")]
+    return one / per_unit[0], one / per_unit[1]
+
+
+def _ome(text: str) -> tuple[float, float] | None:
+    pixels = ElementTree.fromstring(text).find(".//{*}Image/{*}Pixels")  # expat expands no outside entities
+    if pixels is None:
+        return None
+    sides = []
+    for axis in "XY":
+        size, unit = pixels.get(f"PhysicalSize{axis}"), pixels.get(f"PhysicalSize{axis}Unit", "µm")
+        if size is None or unit not in MICROMETRES:
+            return None
+        sides.append(float(size) * MICROMETRES[unit])
+    return sides[0], sides[1]
