@@ -30,6 +30,9 @@ class NetworkConfig(_Frozen):
     """Side r of the counting window in working pixels."""
     stride: int = Field(2, ge=1)
     """Step s between windows in working pixels; (r / s)² is the redundancy."""
+    sigma: float = Field(2.0, gt=0)
+    """Standard deviation, in working pixels, of the Gaussian that stands for an object in a density map. Xie et al.
+    (2016) use about 2 for cells of VGG size."""
     width: float = Field(1.0, gt=0)
     """Multiplies the filters of every layer; 1 is the network as published or shipped."""
     pretrained: bool = True
@@ -178,6 +181,7 @@ RECIPES: dict[str, Config] = {
 NETWORK_SETTINGS: dict[str, dict[str, Any]] = {
     "boxnet": {},
     "count_ception": {"network.stride": 1},
+    "count_ception_gaussian": {"network.stride": 1},
     "fcrn_a": {"network.stride": 1, "training.loss": "l2", "calibrate": False},
     "fcrn_b": {"network.stride": 1, "training.loss": "l2", "calibrate": False},
 }

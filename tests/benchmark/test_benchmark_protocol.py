@@ -108,8 +108,7 @@ class TestProtocol:
         assert protocol.data_hash is not None
         assert len(protocol.data_hash) == 64
         for system in protocol.systems:
-            if system.settings.get("kernel") != "gaussian":  # needs a network of its own
-                make(system.method, Setup(protocol.data, system.settings))
+            make(system.method, Setup(protocol.data, system.settings))
 
     @pytest.mark.parametrize("path", PROTOCOLS, ids=lambda path: path.name)
     def test_real_data_are_those_of_the_shipped_files(self, path: Path, real_data: object) -> None:

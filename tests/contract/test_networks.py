@@ -6,7 +6,7 @@ import torch
 
 from countception.canvas import Canvas, View
 from countception.config import NetworkConfig, recipe
-from countception.errors import ConfigError
+from countception.errors import ConfigError, PointsError
 from countception.networks import build, names
 from countception.networks.base import Network
 from countception.normalise import Normalisation
@@ -203,3 +203,40 @@ def test_starting_density_is_that_of_the_data() -> None:
     with torch.no_grad():
         density = network(torch.zeros((1, 3, 64, 64)))
     assert float(density.sum()) == pytest.approx(0.0027 * 64 * 64, rel=0.05)
+
+
+class TestGaussianCountCeption:
+    def test_only_the_target_differs_from_the_papers_network(self) -> None:
+        square, gaussian = make("count_ception"), make("count_ception_gaussian")
+        assert gaussian.layout == square.layout
+        assert {k: v.shape for k, v in gaussian.state_dict().items()} == {
+            k: v.shape for k, v in square.state_dict().items()
+        }
+        points = np.array([[10.0, 20.0]])
+        assert gaussian.target(points, (64, 80)).shape == square.target(points, (64, 80)).shape
+
+    def test_the_target_peaks_at_the_middle_of_the_windows_that_count_the_dot(self) -> None:
+        points = np.array([[10.0, 20.0]])
+        density = make("count_ception_gaussian").target(points, (64, 80))
+        windows = np.argwhere(make("count_ception").target(points, (64, 80)))
+        peak = np.unravel_index(density.argmax(), density.shape)
+        assert np.abs(windows.mean(0) - peak).max() <= 0.5
+        assert density.max() == pytest.approx(100 / (2 * np.pi * 2**2), rel=0.02)  # sigma = 2
+
+    def test_density_lies_on_the_image_and_sums_to_the_count(self) -> None:
+        network = make("count_ception_gaussian", classes=2)
+        points = np.array([[0.0, 0.0], [63.0, 79.0], [30.0, 40.0]])
+        raw = torch.from_numpy(np.stack([network.target(points, (64, 80))] * 2))
+        density = network.density(raw)
+        assert density.shape == (2, 64, 80)
+        assert density.sum((1, 2)) == pytest.approx([3, 3], rel=1e-5)
+        assert np.unravel_index(density[0, 20:44].argmax(), (24, 80)) == (10, 40)
+
+    def test_points_beyond_the_image_are_refused(self) -> None:
+        with pytest.raises(PointsError):
+            make("count_ception_gaussian").target(np.array([[70.0, 5.0]]), (64, 80))
+
+    @pytest.mark.parametrize(("window", "stride"), [(31, 1), (32, 8)])
+    def test_windows_without_a_middle_and_strides_are_refused(self, window: int, stride: int) -> None:
+        with pytest.raises(ConfigError, match="the window must be even, and the stride 1"):
+            make("count_ception_gaussian", window=window, stride=stride)

@@ -12,6 +12,7 @@ from countception.networks.base import Network
 _NETWORKS = {
     "boxnet": "boxnet:BoxNet",
     "count_ception": "count_ception:CountCeption",
+    "count_ception_gaussian": "count_ception_gaussian:CountCeptionGaussian",
     "fcrn_a": "fcrn:FCRNA",
     "fcrn_b": "fcrn:FCRNB",
 }

@@ -24,8 +24,7 @@ from countception.geometry import Field, Layout, Points
 from countception.networks.base import Network
 
 TIMES = 100.0
-SIGMA = 2.0
-"""Of the Gaussian that stands for an object, in working pixels; Xie et al. use about this for cells of VGG size."""
+"""Factor on the density that is learned."""
 
 
 def conv(inputs: int, outputs: int, kernel: int = 3) -> list[nn.Module]:
@@ -43,7 +42,7 @@ class DensityNetwork(Network):
 
     def target(self, points: Points, shape: tuple[int, int]) -> targets.Map:
         """100 times the Gaussian density map."""
-        return targets.density_map(points, shape, SIGMA, times=TIMES)
+        return targets.density_map(points, shape, self.config.sigma, times=TIMES)
 
     def forward(self, canvas: Tensor) -> Tensor:
         """``(B, channels, H, W)`` → ``(B, classes, H, W)``, H and W multiples of the field's."""
