@@ -1,16 +1,19 @@
 """Train the weights that the default network starts from, on images of our own simulator alone.
 
-    python benchmarks/pretrain.py --images 1500 --steps 6000 --out src/countception/weights/boxnet.safetensors
+    python benchmarks/pretrain.py --sets 1400 --steps 9500 --out src/countception/weights/boxnet.safetensors
 
-No real image is used, so the weights carry nothing of any data set. Each simulated image is normalised by itself,
-brought to the spacing of dots that `ScaleConfig` aims at (give or take a factor), and has its channels mixed and its
-polarity turned at random, so that what is learned is objects and not colours. The run goes on where it was stopped.
+No real image is used, so the weights carry nothing of any data set. What is simulated are small data sets, as users
+have them: four images of one look, most of them a shipped look with every parameter changed at random, the others
+random altogether. Each set is normalised and brought to working scale as a user's would be (give or take a factor), its
+channels are mixed and its polarity is turned at random, and a batch is one set, so that batch normalisation sees
+what it will see when the network goes on to learn from real images. The run goes on where it was stopped.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -20,80 +23,162 @@ from safetensors.torch import save_file
 from countception.augment import Example
 from countception.canvas import Canvas, resample
 from countception.config import Config, ScaleConfig, updated
+from countception.errors import ConfigError
 from countception.files import whole_file
 from countception.geometry import to_working
 from countception.networks import build
 from countception.normalise import Normalisation, learn
 from countception.points import spacing
 from countception.simulate import look_named, random_look, simulate
-from countception.training.loop import Trainer, Validation
+from countception.simulation.looks import Look
+from countception.training.batches import Batches
+from countception.training.loop import Trainer, Validation, count_all, settle
 from countception.training.state import Record
 
 LOOKS = ("fluorescence", "stained", "membranes")
+SHIPPED = 0.65
+"""Share of the sets that have a shipped look, changed at random; the others' looks are random altogether."""
+SIZE = 4
+"""Images in a set, which is also the batch."""
+VALIDATION = 1_000_000
+"""Number of the first set that is not trained on."""
+
+Mixer = Callable[[np.ndarray], np.ndarray]
 
 
-def mix_channels(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Three channels of any meaning: permuted, mixed, some empty, either polarity."""
-    image = image[..., None] if image.ndim == 2 else image
-    image = image.transpose(2, 0, 1).astype(np.float32)
-    image = image[rng.permutation(image.shape[0])][[0, -1, image.shape[0] // 2]]
-    kind = rng.integers(4)
-    if kind == 0:  # grey
-        image = np.repeat(image.mean(0, keepdims=True), 3, 0)
-    elif kind == 1:  # other colours
-        image = np.tensordot(np.eye(3) + rng.normal(0, 0.3, (3, 3)), image, 1).astype(np.float32)
-    return image if rng.random() < 0.75 else image.max() - image
+def near(look: Look, rng: np.random.Generator) -> Look:
+    """The look with each number and range multiplied by a factor of its own; impossible values are left as they are."""
+    for name, value in look.model_dump().items():
+        factor = float(np.exp(rng.normal(0, 0.3)))
+        if name == "size" or isinstance(value, bool | str | int):
+            continue
+        if name in ("colour", "counts"):
+            continue
+        changed = tuple(part * factor for part in value) if isinstance(value, tuple) else value * factor
+        try:
+            look = look.changed(**{name: changed})
+        except ConfigError:
+            continue
+    return look
 
 
-def draw(seed: int) -> tuple[np.ndarray, np.ndarray, float]:
-    """Image ``(3, y, x)``, dots, and working pixels per pixel: one simulated image, a function of its seed alone."""
-    rng = np.random.default_rng([20261123, seed])
-    look = random_look(rng) if rng.random() < 0.5 else look_named(LOOKS[rng.integers(3)])
-    made = simulate(look, seed=rng)
-    apart = spacing([made.points])
-    jitter = np.exp(rng.uniform(-0.35, 0.35))
-    scale = float(np.clip(ScaleConfig().spacing * jitter / apart, 0.2, 2.5)) if apart else 1.0
-    return mix_channels(made.image, rng), made.points, scale
+def channel_mixer(rng: np.random.Generator) -> Mixer:
+    """Three channels of any meaning, the same for all images of a set: permuted, grey, mixed; either polarity."""
+    grey, mixed, permuted, inverted = rng.random(4) < (0.15, 0.2, 0.4, 0.2)
+    order = rng.permutation(3)
+    matrix = np.eye(3) + rng.normal(0, 0.3, (3, 3))
+
+    def mix(image: np.ndarray) -> np.ndarray:
+        image = np.repeat(image[..., None], 3, 2) if image.ndim == 2 else image
+        image = image.transpose(2, 0, 1).astype(np.float32)
+        if permuted:
+            image = image[order]
+        if grey:
+            image = np.repeat(image.mean(0, keepdims=True), 3, 0)
+        elif mixed:
+            image = np.tensordot(matrix, image, 1).astype(np.float32)
+        return 255 - image if inverted else image
+
+    return mix
 
 
-def draw_once(seed: int, folder: Path) -> tuple[np.ndarray, np.ndarray, float]:
+SMALLEST = 128
+"""Side of a working image; sets of few, large objects would be shown smaller and mostly be padding."""
+
+
+def draw(number: int) -> tuple[list[np.ndarray], list[np.ndarray], float]:
+    """Images ``(3, y, x)``, their dots, and working pixels per pixel: a simulated set, a function of its number."""
+    rng = np.random.default_rng([20261123, number])
+    while True:
+        look = near(look_named(LOOKS[rng.integers(3)]), rng) if rng.random() < SHIPPED else random_look(rng)
+        made = [simulate(look, seed=rng) for _ in range(SIZE)]
+        apart = spacing([each.points for each in made])
+        jitter = np.exp(rng.normal(0, 0.15))
+        scale = float(min(ScaleConfig().spacing * jitter / apart, 2.5)) if apart else 0.0
+        if scale * min(look.size) >= SMALLEST:
+            mix = channel_mixer(rng)
+            return [mix(each.image) for each in made], [each.points for each in made], scale
+
+
+def draw_once(number: int, folder: Path) -> tuple[list[np.ndarray], list[np.ndarray], float]:
     """As `draw`, kept in a file, so that a run that goes on need not simulate anew."""
-    kept = folder / "images" / f"{seed}.npz"
+    kept = folder / "sets" / f"{number}.npz"
     if not kept.exists():
-        image, points, scale = draw(seed)
+        images, points, scale = draw(number)
+        counts = [len(each) for each in points]
         with whole_file(kept) as temporary:
-            np.savez(temporary, image=image.astype(np.float16), points=points, scale=scale)
+            np.savez(
+                temporary,
+                images=np.stack(images).astype(np.float16),
+                points=np.concatenate(points),
+                counts=counts,
+                scale=scale,
+            )
     with np.load(kept) as values:
-        return values["image"].astype(np.float32), values["points"], float(values["scale"])
+        points = np.split(values["points"], np.cumsum(values["counts"])[:-1])
+        return list(values["images"].astype(np.float32)), points, float(values["scale"])
 
 
-def normalisation_of(image: np.ndarray) -> Normalisation:
-    """Of one image by itself."""
-    return learn([image])
+def examples_of(images: list[np.ndarray], points: list[np.ndarray], scale: float, seen: Normalisation) -> list[Example]:
+    """A set as the network is shown it."""
+    return [
+        Example(seen(resample(image, scale)), to_working(dots, scale), np.zeros(len(dots), np.int64))
+        for image, dots in zip(images, points, strict=True)
+    ]
+
+
+class OneSetABatch(Batches):
+    """Batches that hold the images of one set each."""
+
+    def order(self, epoch: int) -> np.ndarray:
+        """The sets shuffled, the images of each together."""
+        sets = np.random.default_rng([self.config.seed, 1, epoch]).permutation(len(self.examples) // SIZE)
+        return (sets[:, None] * SIZE + np.arange(SIZE)).ravel()
+
+
+def relative_errors(network: torch.nn.Module, config: Config, sets: int) -> float:
+    """Mean error relative to the mean count, over sets never seen, each with its own settled normalisation."""
+    errors = []
+    for number in range(VALIDATION, VALIDATION + sets):
+        images, points, scale = draw(number)
+        seen = learn(images)
+        settle(network, OneSetABatch(examples_of(images, points, scale, seen), config.training, network), 1.0, None)
+        counts = count_all(network, [Canvas(image, seen, scale, network.layout) for image in images], tile=1024)
+        true = [len(each) for each in points]
+        errors.append(np.abs(np.subtract(counts, true)).mean() / max(1.0, np.mean(true)))
+    return float(np.mean(errors))
 
 
 def main() -> None:
     """Simulate, train, and save in half precision."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--images", type=int, default=1500)
-    parser.add_argument("--steps", type=int, default=6000)
-    parser.add_argument("--batch", type=int, default=4)
+    parser.add_argument("--sets", type=int, default=1400)
+    parser.add_argument("--steps", type=int, default=9500)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--width", type=float, default=1.0)
+    parser.add_argument("--simulate", nargs=2, type=int, metavar=("FROM", "TO"), help="only simulate these sets")
+    parser.add_argument("--out", type=Path)
     parser.add_argument("--work", type=Path, default=Path("runs/pretrain"))
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    options.work.mkdir(parents=True, exist_ok=True)
+    if options.simulate:
+        for number in range(*options.simulate):
+            draw_once(number, options.work)
+        return
     config = updated(
         Config(),
         {
+            "network.width": options.width,
             "training.steps": options.steps,
-            "training.batch": options.batch,
-            "training.beta": 3.0,
-            "training.evaluations": max(1, options.steps // 300),
+            "training.batch": SIZE,
+            "training.evaluations": max(1, options.steps // 250),
+            "training.keep_from": 1.0,
             "training.augment.crop": 208,
             "training.augment.zoom": 0.1,
             "training.augment.intensity": 0.15,
             "training.augment.noise": 0.15,
+            "training.augment.plain": 0.1,
         },
     )
     torch.manual_seed(0)
@@ -101,23 +186,20 @@ def main() -> None:
     network.start_from(1 / ScaleConfig().spacing ** 2)
     network.to(memory_format=torch.channels_last)
     examples = []
-    for i in range(options.images):
-        image, points, scale = draw_once(i, options.work)
-        pixels = normalisation_of(image)(resample(image, scale))
-        examples.append(Example(pixels, to_working(points, scale), np.zeros(len(points), np.int64)))
-        if i % 100 == 0:
-            print(f"simulated {i}", flush=True)
-    canvases, true = [], []
-    for i in range(60):
-        image, points, scale = draw(1_000_000 + i)
-        canvases.append(Canvas(image, normalisation_of(image), scale, network.layout))
-        true.append(float(len(points)))
-    options.work.mkdir(parents=True, exist_ok=True)
-    checkpoint = options.work / "checkpoint"
-    fingerprint = f"{config.model_dump_json()} {options.images}"
-    trainer = Trainer(
-        network, examples, Validation(canvases, true), config, checkpoint=checkpoint, fingerprint=fingerprint
+    for number in range(options.sets):
+        images, points, scale = draw_once(number, options.work)
+        examples += examples_of(images, points, scale, learn(images))
+        if number % 100 == 0:
+            print(f"set {number}", flush=True)
+    images, points, scale = draw(VALIDATION)
+    seen = learn(images)
+    validation = Validation(
+        [Canvas(image, seen, scale, network.layout) for image in images], [float(len(each)) for each in points]
     )
+    checkpoint = options.work / f"checkpoint-{options.width:g}"
+    fingerprint = f"{config.model_dump_json()} {options.sets}"
+    trainer = Trainer(network, examples, validation, config, checkpoint=checkpoint, fingerprint=fingerprint)
+    trainer.batches = OneSetABatch(examples, config.training, network)
     if checkpoint.exists():
         trainer.resume()
     shown: list[Record | None] = [None]
@@ -129,11 +211,14 @@ def main() -> None:
             print(record, flush=True)
 
     trainer.run(report)
+    network.load_state_dict(trainer.best)
+    error = relative_errors(network, config, sets=40)
+    print(f"error on unseen simulated sets: {100 * error:.1f} % of the count")
     weights = {
         name: (tensor.half() if tensor.is_floating_point() else tensor).contiguous()
         for name, tensor in trainer.best.items()
     }
-    about = {"images": options.images, "steps": trainer.state.best_step, "valid_mae": trainer.state.best_mae}
+    about = {"sets": options.sets, "steps": trainer.state.best_step, "relative_error": round(error, 4)}
     with whole_file(options.out) as temporary:
         save_file(weights, temporary, {"about": json.dumps(about), "network": config.network.model_dump_json()})
 

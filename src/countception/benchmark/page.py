@@ -12,6 +12,7 @@ from typing import TypeVar
 from countception.benchmark import figures, tables
 from countception.benchmark.protocol import DATASETS
 from countception.benchmark.results import Results, Row
+from countception.benchmark.summary import summary
 from countception.benchmark.tables import Measured, Published
 from countception.errors import ConfigError
 from countception.files import whole_file
@@ -80,6 +81,7 @@ def pages(results: Results, docs: Path) -> dict[Path, str]:
     return {
         docs / "benchmark.md": page(cells, explained),
         docs / "benchmark" / "cells.csv": stream.getvalue(),
+        **summary(docs.parent / "README.md", cells),
     }
 
 
