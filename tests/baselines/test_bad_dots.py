@@ -90,14 +90,21 @@ class TestAnnotators:
         b = Dots(np.array([[11.0, 10.0], [50.0, 50.0]]))
         c = Dots(np.array([[12.0, 10.0], [12.5, 10.0], [50.0, 52.0]]))
         majority = combine([a, b, c], reach=4)
-        np.testing.assert_allclose(majority.points[np.argsort(majority.points[:, 0])], [[11.375, 10], [50, 51]])
-        assert len(combine([a, b, c], reach=4, votes=1)) == 3
+        np.testing.assert_allclose(majority.points[np.argsort(majority.points[:, 0])], [[11, 10], [50, 51]])
+        assert len(combine([a, b, c], reach=4, votes=1)) == 4  # what one marked twice is two objects
         assert len(combine([a, b, c], reach=4, votes=3)) == 1
 
     def test_one_annotator_marking_twice_is_one_vote(self) -> None:
         twice, none = Dots(np.array([[5.0, 5.0], [6.0, 5.0]])), Dots(np.zeros((0, 2)))
         assert len(combine([twice, none, none], reach=4)) == 0
         assert len(combine([none, none], reach=4)) == 0
+
+    def test_objects_closer_than_the_reach_stay_apart(self) -> None:
+        """Two overlapping cells that three annotators marked, in any order."""
+        truth = np.array([[20.0, 20.0], [23.0, 20.0]])
+        marked = [Dots((truth + shift)[::step]) for shift, step in ((0.5, 1), (-0.5, -1), (0.0, 1))]
+        places = combine(marked, reach=6).points
+        np.testing.assert_allclose(places[np.argsort(places[:, 0])], truth)
 
     def test_classes_are_kept_apart(self) -> None:
         points, names = np.array([[5.0, 5.0], [6.0, 5.0]]), ("red", "blue")

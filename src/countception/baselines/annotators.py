@@ -1,8 +1,8 @@
 """Dots by several noisy annotators (Arteta, Lempitsky and Zisserman 2016, Counting in the wild).
 
 Volunteers place their dots a little off, miss objects and mark some twice. Here such annotators are simulated from true
-dots, and their dots are combined: those of one object are clustered, and a cluster that enough annotators agree on
-becomes one dot. Training with one annotator's dots can then be compared with training on the combination.
+dots, and their dots are combined: they are matched from annotator to annotator, and a dot that enough of them agree on
+is kept, at its mean place. Training with one annotator's dots can then be compared with training on the combination.
 
 Deviation: the paper feeds the annotators' agreement into the loss of its network and learns to predict it; here the
 combination is made first, so that any method can learn from it.
@@ -14,11 +14,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.cluster import hierarchy
 
 from countception.baselines.noisy_dots import on_image
 from countception.dataset import Sample
 from countception.errors import ConfigError
+from countception.evaluate.matching import match
 from countception.geometry import Points
 from countception.points import Dots
 
@@ -85,7 +85,7 @@ def combine(annotations: Sequence[Dots], *, reach: float, votes: int | None = No
     annotations
         Each annotator's dots on the same image.
     reach
-        Dots of one object lie no farther apart than this, in pixels.
+        Farthest that a dot lies from the mean of the others of its object, in pixels.
     votes
         Annotators that must have marked an object; None takes half of them or more.
 
@@ -106,18 +106,15 @@ def combine(annotations: Sequence[Dots], *, reach: float, votes: int | None = No
 def cluster(annotations: Sequence[Points], reach: float, needed: int) -> Points:
     """Mean places, ``(M, 2)``, of the clusters that at least `needed` annotators have a dot in.
 
-    Clusters are joined nearest first as long as no two of their dots are farther apart than `reach` (complete
-    linkage), so two objects are told apart if their dots are.
+    The annotators' dots are matched one to one, within `reach`, with the clusters of those before them; a dot without
+    a match begins a cluster. So two dots of one annotator are never taken for the same object: where cells overlap,
+    clustering by distance alone makes one object of several.
     """
-    points = np.concatenate([np.empty((0, 2)), *annotations])
-    if len(points) == 0:
-        return points
-    who = np.repeat(np.arange(len(annotations)), [len(each) for each in annotations])
-    member = np.ones(1, np.int64)
-    if len(points) > 1:
-        member = hierarchy.fcluster(hierarchy.linkage(points, "complete"), reach, "distance")
-    places = []
-    for k in np.unique(member):
-        if len(set(who[member == k])) >= needed:
-            places.append(points[member == k].mean(0))
-    return np.array(places).reshape(-1, 2)
+    sums, votes = np.empty((0, 2)), np.empty(0, np.int64)
+    for points in annotations:
+        pairs = match(sums / votes[:, None], points, reach).pairs
+        sums[pairs[:, 0]] += points[pairs[:, 1]]
+        votes[pairs[:, 0]] += 1
+        alone = np.delete(points, pairs[:, 1], axis=0)
+        sums, votes = np.concatenate([sums, alone]), np.concatenate([votes, np.ones(len(alone), np.int64)])
+    return (sums / votes[:, None])[votes >= needed]

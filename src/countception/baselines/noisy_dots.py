@@ -1,7 +1,7 @@
 """Bad dots, to test the claim that redundant counting forgives them (Cohen et al. 2017, section 3.6).
 
 A dot that is a little off still lies in most of the windows that should count it, so a count map changes less than a
-density map does. `noisy` makes the training sets of that experiment; validation and test keep their true dots.
+density map does. `noisy` makes the images to learn from in that experiment (`countception.benchmark.dots`).
 """
 
 from __future__ import annotations

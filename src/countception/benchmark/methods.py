@@ -127,7 +127,7 @@ METHODS: dict[str, tuple[str, str]] = {
 
 
 def make(name: str, setup: Setup) -> Method:
-    """A method by name.
+    """A method by name; settings ``dots.…`` and ``annotators.…`` are taken by any (`countception.benchmark.dots`).
 
     Raises
     ------
@@ -136,14 +136,17 @@ def make(name: str, setup: Setup) -> Method:
     """
     if name not in METHODS:
         raise ConfigError(f"there is no method {name!r}: the methods are {', '.join(METHODS)}")
+    from countception.benchmark import dots
+
+    spoilers, settings = dots.take(setup.settings)
     module, attribute = METHODS[name][0].split(":")
     try:
-        made = getattr(import_module(module), attribute)(setup)
+        made = getattr(import_module(module), attribute)(dataclasses.replace(setup, settings=settings))
     except ImportError as error:
         raise ConfigError(
             f"{name} needs a package that is not installed ({error}): pip install 'countception[baselines]'"
         ) from None
-    return cast("Method", made)
+    return dots.WithBadDots(made, spoilers) if spoilers else cast("Method", made)
 
 
 def title(name: str) -> str:
