@@ -142,3 +142,64 @@ def test_committed_plots_are_there() -> None:
     text = (ROOT / "docs" / "benchmark.md").read_text(encoding="utf-8")
     linked = [line.split("](")[1].rstrip(")") for line in text.splitlines() if line.startswith("![")]
     assert [name for name in linked if not (ROOT / "docs" / name).exists()] == []
+
+
+PROTOCOL = """\
+data = "vgg"
+n = [32]
+title = "Does it rain?"
+about = "It was tried."
+axis = "stride"
+settings = { "network.width" = 0.5 }
+systems = [
+  { method = "count-ception", shown = [
+    { line = "train and test", at = "1" },
+    { line = "test only", at = "1" },
+    { line = "test only", at = "8", variant = "test_stride=8" } ] },
+  { method = "count-ception", settings = { stride = 8 }, shown = [{ line = "train and test", at = "8" }] },
+  { method = "count-ception", settings = { stride = 16 }, shown = [{ line = "train and test", at = "16" }] },
+]
+"""
+
+
+class TestExperiments:
+    @pytest.fixture
+    def results(self, tmp_path: Path) -> Results:
+        (tmp_path / "protocols").mkdir()
+        (tmp_path / "protocols" / "rain.toml").write_text(PROTOCOL)
+        results = Results(tmp_path / "results")
+        settings = ["network.width=0.5", "network.width=0.5 test_stride=8", "network.width=0.5 stride=8", "steps=3"]
+        for mae, text in enumerate(settings, 2):
+            for split in range(2):
+                row = make_row(method="count-ception", n=32, split=split, mae=mae + split, settings=text)
+                results.append([row])
+        return results
+
+    def test_a_table_of_what_was_measured(self, results: Results, tmp_path: Path) -> None:
+        text = pages(results, tmp_path)[tmp_path / "benchmark.md"]
+        section = text.split("## Does it rain?")[1].split("\n## ")[0]
+        table = [line for line in section.splitlines() if line.startswith("|")]
+        assert table == [
+            "| stride | train and test | test only |",
+            "|---|---:|---:|",
+            "| 1 | **2.50** ± 0.71 (2), bias -0.1 | **2.50** ± 0.71 (2), bias -0.1 |",
+            "| 8 | **4.50** ± 0.71 (2), bias -0.1 | **3.50** ± 0.71 (2), bias -0.1 |",
+        ]
+        assert "It was tried." in section
+        assert "`countception benchmark --protocol benchmarks/protocols/rain.toml`" in section
+
+    def test_its_cells_are_left_out_of_other_settings(self, results: Results, tmp_path: Path) -> None:
+        before = pages(results, tmp_path)[tmp_path / "benchmark.md"].split("## Does it rain?")[0]
+        assert "Count-ception, steps=3 | measured" in before
+        assert "network.width" not in before
+
+    def test_what_was_found_and_the_plot(self, results: Results, tmp_path: Path) -> None:
+        (tmp_path / "explanations.toml").write_text('"experiment/rain" = "It does."\n')
+        text = write_page(results, tmp_path / "docs").read_text()
+        assert "\nIt does.\n" in text
+        assert (tmp_path / "docs/benchmark/experiment-rain.png").read_bytes().startswith(b"\x89PNG")
+
+    @pytest.mark.usefixtures("results")
+    def test_without_rows_no_section(self, tmp_path: Path) -> None:
+        empty = Results(tmp_path / "nothing")
+        assert "Does it rain" not in pages(empty, tmp_path)[tmp_path / "benchmark.md"]

@@ -13,6 +13,8 @@ from countception.plots import ACCENT, INK, MUTED
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from countception.benchmark.experiments import Experiment
+
 COLOURS = (
     *("#b5381f", "#1f6fb5", "#2e8b57", "#8a4fbf", "#c98a00", "#4a4a4a", "#d0559b"),
     *("#008b94", "#7a5c3e", "#9aa500", "#5470ff", "#e07b54", "#b79ad6"),
@@ -47,6 +49,24 @@ def mae_against_n(cells: Sequence[Measured], figures: Sequence[Published]) -> Fi
     axes.yaxis.set_minor_formatter("{x:g}")
     axes.tick_params(which="minor", labelsize=7)
     axes.set_title("filled: measured; hollow: published", fontsize=9, loc="left", color=MUTED)
+    figure.legend(frameon=False, fontsize=8, loc="outside right upper")
+    return figure
+
+
+def mae_by_place(experiment: Experiment) -> Figure:
+    """Test MAE, mean and standard deviation, of an experiment's lines at its places."""
+    figure, axes = _figure(7.4, 4.0)
+    places = experiment.places
+    for i, line in enumerate(experiment.lines):
+        found = [(x, cell) for x, at in enumerate(places) if (cell := experiment.at(line, at)) is not None]
+        style: dict[str, Any] = {"color": COLOURS[i % len(COLOURS)], "marker": "o", "markersize": 5, "capsize": 2}
+        errors = [cell.sd or 0.0 for _, cell in found]
+        axes.errorbar([x for x, _ in found], [cell.mae for _, cell in found], errors, label=line, **style)
+    axes.set(xlabel=experiment.protocol.axis, ylabel="test MAE (objects per image)", yscale="log")
+    axes.set_xticks(range(len(places)), places)
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter("{x:g}")
+    axes.tick_params(which="minor", labelsize=7)
     figure.legend(frameon=False, fontsize=8, loc="outside right upper")
     return figure
 

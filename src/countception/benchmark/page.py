@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from countception.benchmark import figures, tables
+from countception.benchmark import experiments, figures, tables
+from countception.benchmark.experiments import Experiment
 from countception.benchmark.protocol import DATASETS
 from countception.benchmark.results import Results, Row
 from countception.benchmark.summary import summary
@@ -66,6 +67,9 @@ def write_page(results: Results, docs: Path) -> Path:
             save_figure(figures.predicted_against_true(counting, results), stem.with_name(f"{stem.name}-counts.png"))
         if trained:
             save_figure(figures.training_curves(trained, results), stem.with_name(f"{stem.name}-curves.png"))
+    for experiment in _experiments(results, cells):
+        path = docs / "benchmark" / f"experiment-{experiment.name}.png"
+        save_figure(figures.mae_by_place(experiment), path)
     for path, text in pages(results, docs).items():
         with whole_file(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
@@ -79,14 +83,16 @@ def pages(results: Results, docs: Path) -> dict[Path, str]:
     stream = io.StringIO()
     csv.writer(stream, lineterminator="\n").writerows([tables.CSV_HEADER, *tables.csv_rows(cells)])
     return {
-        docs / "benchmark.md": page(cells, explained),
+        docs / "benchmark.md": page(cells, explained, _experiments(results, cells)),
         docs / "benchmark" / "cells.csv": stream.getvalue(),
         **summary(docs.parent / "README.md", cells),
     }
 
 
 def explanations(path: Path) -> dict[str, str]:
-    """Why measured and published figures differ, by ``data/method``; none where there is no file.
+    """What people say about figures; nothing where there is no file.
+
+    By ``data/method`` why the measured figure is not the published one, by ``experiment/name`` what was found.
 
     Raises
     ------
@@ -104,12 +110,16 @@ def explanations(path: Path) -> dict[str, str]:
     return found
 
 
-def page(cells: Sequence[Measured], explained: Mapping[str, str]) -> str:
-    """The page's Markdown."""
+def page(cells: Sequence[Measured], explained: Mapping[str, str], asked: Sequence[Experiment] = ()) -> str:
+    """The page's Markdown; what stands in an experiment's section is left out of the tables of other settings."""
     tests = ", ".join(f"{spec.title} {spec.test}" for spec in DATASETS.values())
     parts = [INTRODUCTION.format(tests=tests, command=EXAMPLE)]
+    elsewhere = {cell for each in asked for _, cell in each.points if cell.settings}
+    rest = [cell for cell in cells if cell not in elsewhere]
     for data, split_by in _sections(cells):
-        parts += _section(data, split_by, *_of(cells, data, split_by))
+        parts += _section(data, split_by, *_of(rest, data, split_by))
+    for experiment in asked:
+        parts += experiments.section(experiment, explained.get(f"experiment/{experiment.name}", ""))
     parts += ["## Differences from the published figures", _differences(cells, explained)]
     machines = sorted({_machine(row) for cell in cells for row in cell.rows})
     if machines:
@@ -149,6 +159,10 @@ def _differences(cells: Sequence[Measured], explained: Mapping[str, str]) -> str
                 f"{cell.sd:.2f} measured, {figure.mae:g} ± {figure.sd:g} published. Why: {why}"
             )
     return "\n".join(lines) or "None is larger than the two standard deviations together."
+
+
+def _experiments(results: Results, cells: Sequence[Measured]) -> list[Experiment]:
+    return experiments.read(results.folder.parent / "protocols", cells)
 
 
 def _sections(cells: Sequence[Measured]) -> list[tuple[str, str]]:

@@ -179,6 +179,19 @@ def draw(samples: Sequence[Sample], cell: Cell) -> Parts:
     return Parts(training, validation, test)
 
 
+class Place(BaseModel):
+    """Where a system stands in the table and the plot of its experiment."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    line: str
+    """A column of the table, a line of the plot."""
+    at: str
+    """A row of the table, a place on the plot's axis."""
+    variant: str = ""
+    """The setting of one of the method's other ways to count, such as ``test_stride=8``."""
+
+
 class System(BaseModel):
     """A method with settings, and how much of the protocol it is measured on."""
 
@@ -190,6 +203,8 @@ class System(BaseModel):
     """Instead of the protocol's."""
     splits: int | None = Field(None, ge=1)
     """Instead of the protocol's."""
+    shown: tuple[Place, ...] = ()
+    """In the experiment's own section on the page."""
 
 
 class Protocol(BaseModel):
@@ -199,6 +214,14 @@ class Protocol(BaseModel):
 
     data: str
     systems: tuple[System, ...] = Field(min_length=1)
+    settings: dict[str, Any] = {}
+    """Of every system; a system's own go before them."""
+    title: str = ""
+    """Of the experiment's own section on the page; without one it has none."""
+    about: str = ""
+    """What the section says above its table."""
+    axis: str = ""
+    """What the places of the table's rows are."""
     n: tuple[int, ...] | None = None
     """None: the paper's, for the data set."""
     seed: int = Field(0, ge=0)
@@ -219,7 +242,7 @@ class Protocol(BaseModel):
                 seed=self.seed,
                 split=split,
                 split_by=self.split_by,
-                settings=system.settings,
+                settings={**self.settings, **system.settings},
             )
             for split in range(most)
             for system in self.systems

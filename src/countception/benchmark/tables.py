@@ -147,7 +147,7 @@ def markdown(cells: Sequence[Measured], figures: Sequence[Published]) -> str:
     lines = ["| system | | " + " | ".join(f"N = {n}" for n in sizes) + " |"]
     lines.append("|---|---|" + "---:|" * len(sizes))
     for system in _order(cells, figures):
-        own = {cell.n: _measured_text(cell) for cell in cells if cell.system == system}
+        own = {cell.n: text_of(cell) for cell in cells if cell.system == system}
         theirs = {n: _published_text(f) for f in figures if f.system == system for n in ([f.n] if f.n else sizes)}
         name = label(system)
         for kind, texts in (("measured", own), ("published", theirs)):
@@ -172,7 +172,8 @@ def _order(cells: Sequence[Measured], figures: Sequence[Published]) -> list[Syst
     return list(dict.fromkeys([*paper, *own, *later]))
 
 
-def _measured_text(cell: Measured) -> str:
+def text_of(cell: Measured) -> str:
+    """``**mean** ± standard deviation (number of splits)`` of the test MAE."""
     spread = "" if cell.sd is None else f" ± {cell.sd:.2f}"
     return f"**{cell.mae:.2f}**{spread} ({len(cell.rows)})"
 

@@ -1,0 +1,98 @@
+"""Experiments that ask one question and have a section of their own on the page: from protocol files and rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from countception.benchmark.protocol import Cell, Place, Protocol, dataset, read_protocol
+from countception.benchmark.tables import Measured, text_of
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A protocol with a title, and what was measured of it."""
+
+    name: str
+    """Of the protocol file, without its ending."""
+    protocol: Protocol
+    points: tuple[tuple[Place, Measured], ...]
+    """In the order of the protocol; without those that were not measured yet."""
+
+    @property
+    def lines(self) -> list[str]:
+        """Columns of the table, lines of the plot."""
+        return list(dict.fromkeys(place.line for place, _ in self.points))
+
+    @property
+    def places(self) -> list[str]:
+        """Rows of the table, places on the plot's axis."""
+        shown = [place.at for system in self.protocol.systems for place in system.shown]
+        measured = {place.at for place, _ in self.points}
+        return [at for at in dict.fromkeys(shown) if at in measured]
+
+    def at(self, line: str, at: str) -> Measured | None:
+        """What was measured there."""
+        return next((cell for place, cell in self.points if (place.line, place.at) == (line, at)), None)
+
+
+def read(folder: Path, cells: Sequence[Measured]) -> list[Experiment]:
+    """The experiments of a folder of protocol files of which something was measured, in the order of the files' names.
+
+    Raises
+    ------
+    ConfigError
+        A protocol file cannot be read.
+    """
+    known = {(cell.data, cell.split_by, cell.method, cell.settings, cell.n): cell for cell in cells}
+    found = []
+    for path in sorted(folder.glob("*.toml")):
+        protocol = read_protocol(path)
+        points = [(place, known[key]) for place, key in _shown(protocol) if key in known]
+        if protocol.title and points:
+            found.append(Experiment(path.stem, protocol, tuple(points)))
+    return found
+
+
+def _shown(protocol: Protocol) -> list[tuple[Place, tuple[str, str, str, str, int]]]:
+    """The places of a protocol's systems with what their cells are known by."""
+    found: list[tuple[Place, tuple[str, str, str, str, int]]] = []
+    for system in protocol.systems:
+        for n in system.n or protocol.n or dataset(protocol.data).sizes:
+            settings = {**protocol.settings, **system.settings}
+            cell = Cell(method=system.method, data=protocol.data, n=n, split_by=protocol.split_by, settings=settings)
+            for place in system.shown:
+                text = f"{cell.settings_text} {place.variant}".strip()
+                found.append((place, (cell.data, cell.split_by, cell.method, text, n)))
+    return found
+
+
+def section(experiment: Experiment, finding: str) -> list[str]:
+    """The paragraphs of its section.
+
+    Parameters
+    ----------
+    experiment
+        The experiment.
+    finding
+        What it showed; empty where nobody has said yet.
+    """
+    protocol, name = experiment.protocol, experiment.name
+    head = [f"| {protocol.axis} | " + " | ".join(experiment.lines) + " |", "|---|" + "---:|" * len(experiment.lines)]
+    rows = []
+    for at in experiment.places:
+        found = [experiment.at(line, at) for line in experiment.lines]
+        rows.append(f"| {at} | " + " | ".join("" if cell is None else _text(cell) for cell in found) + " |")
+    return [
+        f"## {protocol.title}",
+        protocol.about,
+        "\n".join([*head, *rows]),
+        f"![{protocol.title}](benchmark/experiment-{name}.png)",
+        f"Repeat: `countception benchmark --protocol benchmarks/protocols/{name}.toml`",
+        *([finding] if finding else []),
+    ]
+
+
+def _text(cell: Measured) -> str:
+    return f"{text_of(cell)}, bias {cell.mean('bias'):+.1f}"
