@@ -11,6 +11,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from countception.benchmark import maps
 from countception.benchmark.cli import benchmark
 from countception.benchmark.results import Results
 from countception.errors import CountceptionError
@@ -97,3 +98,15 @@ def test_importing_the_command_is_light() -> None:
     program = f"import sys, countception.benchmark.cli; print({heavy} & set(sys.modules))"
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "set()"
+
+
+def test_maps_beside_their_images(call: Callable[[str], str], tmp_path: Path) -> None:
+    call("--data mbm --method predict-average --n 5 --splits 1")
+    with pytest.raises(CountceptionError, match="has left count maps"):
+        call("--maps pictures")
+    results = Results(tmp_path / "benchmarks" / "results")
+    (row,) = results.rows()
+    values = np.ones((4, 4), np.float32)
+    maps.save(maps.MapPair("BM_03_002", 3, 2.5, values, values), results.maps(row.key))
+    assert "maps: pictures/mbm-maps.png" in call("--maps pictures")
+    assert (tmp_path / "pictures" / "mbm-maps.png").exists()

@@ -43,6 +43,12 @@ Threads = Annotated[int | None, Option(metavar="N", min=1, help="Threads that to
 Check = Annotated[bool, Option("--check", help="Repeat finished runs and compare with their rows; write nothing.")]
 List = Annotated[bool, Option("--list", help="Show methods and data sets.")]
 Tables = Annotated[bool, Option("--tables", help="Make tables, plots and the page anew from the rows.")]
+Maps = Annotated[
+    Path | None,
+    Option(
+        "--maps", metavar="DIR", help="Draw the kept count maps beside their images, which need the data, into DIR."
+    ),
+]
 Docs = Annotated[Path, Option(metavar="DIR", help="Where --tables writes benchmark.md and benchmark/.")]
 
 
@@ -64,6 +70,7 @@ def benchmark(  # noqa: PLR0913 - a command's options are its arguments
     check: Check = False,
     list_: List = False,
     tables: Tables = False,
+    maps: Maps = None,
     docs: Docs = Path("docs"),
 ) -> None:
     """Measure methods by the protocol of Cohen et al. 2017.
@@ -94,7 +101,7 @@ def benchmark(  # noqa: PLR0913 - a command's options are its arguments
             "split_by": split_by,
         }
         protocols += [parse_protocol({**values, "data": name}, "the command") for name in data]
-    elif data or method or not (protocols or tables):
+    elif data or method or not (protocols or tables or maps):
         raise ConfigError("say what to run: --data and --method, or --protocol; --list shows what there is")
     if protocols:
         if threads is not None:
@@ -111,6 +118,8 @@ def benchmark(  # noqa: PLR0913 - a command's options are its arguments
         from countception.benchmark.page import write_page
 
         typer.echo(f"page: {write_page(found, docs)}")
+    if maps:
+        _draw_maps(found, data_root, maps)
 
 
 def _list() -> None:
@@ -122,6 +131,17 @@ def _list() -> None:
     typer.echo("")
     rows = [[name, str(spec.test), ", ".join(map(str, spec.sizes))] for name, spec in DATASETS.items()]
     table(["data set", "test images", "N"], rows)
+
+
+def _draw_maps(results: Results, root: Path | None, folder: Path) -> None:
+    from countception.benchmark.page import write_maps
+    from countception.benchmark.protocol import load
+
+    names = dict.fromkeys(row.data for row in results.rows() if results.maps(row.key).exists())
+    if not names:
+        raise ConfigError(f"no run in {results.folder} has left count maps: those of split 0 without settings do")
+    for path in write_maps(results, {name: load(name, root) for name in names}, folder):
+        typer.echo(f"maps: {path}")
 
 
 def _load(protocols: list[Protocol], root: Path | None) -> dict[str, Data]:

@@ -6,8 +6,13 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import numpy.typing as npt
+
+from countception.benchmark.maps import MapPair
 from countception.benchmark.results import Results
 from countception.benchmark.tables import Measured, Published, label
+from countception.pictures import viewable
 from countception.plots import ACCENT, INK, MUTED
 
 if TYPE_CHECKING:
@@ -87,6 +92,35 @@ def predicted_against_true(cells: Sequence[Measured], results: Results) -> Figur
     return figure
 
 
+def count_maps(pairs: Sequence[tuple[str, MapPair]], image: npt.NDArray[np.generic] | None = None) -> Figure:
+    """True and predicted maps of a test image, a row for each system (the paper's Figure 7).
+
+    Parameters
+    ----------
+    pairs
+        Titles and maps.
+    image
+        ``(channel, y, x)``, shown before the maps where it is given: the data sets are not ours to publish.
+    """
+    figure, panels = _panels((2 + (image is not None)) * len(pairs), side=2.9, columns=2 + (image is not None))
+    for place in panels:
+        place.set_axis_off()
+    places = iter(panels)
+    for name, pair in pairs:
+        if image is not None:
+            _show(next(places), viewable(image), pair.image)
+        highest = max(float(pair.true_map.max()), float(pair.map.max()))
+        scale: dict[str, Any] = {"cmap": "magma", "vmin": 0, "vmax": highest, "interpolation": "nearest"}
+        _show(next(places), pair.true_map, f"{name}\ntrue map: {pair.true_count:g}", **scale)
+        _show(next(places), pair.map, f"\npredicted map: {pair.count:.1f}", **scale)
+    return figure
+
+
+def _show(axes: Any, values: npt.NDArray[np.generic], title: str, **style: Any) -> None:
+    axes.imshow(values, **style)
+    axes.set_title(title, fontsize=8, loc="left")
+
+
 def training_curves(cells: Sequence[Measured], results: Results) -> Figure:
     """Validation MAE over the training, a line for each split, a panel for each system."""
     figure, panels = _panels(len(cells), side=2.9)
@@ -110,10 +144,10 @@ def _figure(width: float, height: float) -> tuple[Figure, Any]:
     return figure, axes
 
 
-def _panels(number: int, *, side: float) -> tuple[Figure, list[Any]]:
+def _panels(number: int, *, side: float, columns: int = 4) -> tuple[Figure, list[Any]]:
     from matplotlib.figure import Figure
 
-    columns = min(4, number)
+    columns = min(columns, number)
     rows = math.ceil(number / columns)
     figure = Figure((side * columns, side * rows), dpi=110, layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False).ravel().tolist()

@@ -5,18 +5,22 @@ from __future__ import annotations
 import csv
 import io
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from countception.benchmark import experiments, figures, tables
+from countception.benchmark import experiments, figures, maps, tables
 from countception.benchmark.experiments import Experiment
+from countception.benchmark.maps import MapPair
 from countception.benchmark.protocol import DATASETS
 from countception.benchmark.results import Results, Row
 from countception.benchmark.summary import summary
 from countception.benchmark.tables import Measured, Published
-from countception.errors import ConfigError
+from countception.errors import ConfigError, DatasetError
 from countception.files import whole_file
+
+if TYPE_CHECKING:
+    from countception.dataset import Sample
 
 AnyCell = TypeVar("AnyCell", Measured, Published)
 
@@ -67,6 +71,8 @@ def write_page(results: Results, docs: Path) -> Path:
             save_figure(figures.predicted_against_true(counting, results), stem.with_name(f"{stem.name}-counts.png"))
         if trained:
             save_figure(figures.training_curves(trained, results), stem.with_name(f"{stem.name}-curves.png"))
+        if pairs := map_pairs(own, results):
+            save_figure(figures.count_maps(pairs), stem.with_name(f"{stem.name}-maps.png"))
     for experiment in _experiments(results, cells):
         path = docs / "benchmark" / f"experiment-{experiment.name}.png"
         save_figure(figures.mae_by_place(experiment), path)
@@ -76,6 +82,51 @@ def write_page(results: Results, docs: Path) -> Path:
     return docs / "benchmark.md"
 
 
+def write_maps(results: Results, data: Mapping[str, Sequence[Sample]], folder: Path) -> list[Path]:
+    """Draw the kept count maps beside their images into a folder: the paper's Figure 7, from data that is not ours.
+
+    Parameters
+    ----------
+    results
+        Where the maps are.
+    data
+        Data sets by name.
+    folder
+        Gets ``<data>-maps.png``.
+
+    Raises
+    ------
+    DatasetError
+        The data set is another one than the maps were made from, or a file of maps is damaged.
+    OutputError
+        The folder cannot be written to.
+    """
+    from countception.plots import save_figure
+
+    cells = tables.measured(results.rows())
+    written = []
+    for name, samples in data.items():
+        images = {sample.name: sample.image for sample in samples}
+        if pairs := map_pairs(_of(cells, name, "image")[0], results):
+            picture = pairs[0][1].image
+            if picture not in images:
+                raise DatasetError(f"{name} has no image {picture}, which its maps in {results.folder} are of")
+            written.append(folder / f"{name}-maps.png")
+            save_figure(figures.count_maps(pairs, images[picture]), written[-1])
+    return written
+
+
+def map_pairs(own: Sequence[Measured], results: Results) -> list[tuple[str, MapPair]]:
+    """Titles and kept maps of the systems of a data set, of each with the largest N that left any; of one image."""
+    found: dict[tuple[str, str], tuple[str, MapPair]] = {}
+    for cell in sorted(_plain(own), key=lambda cell: cell.n):
+        pairs = [pair for row in cell.rows if (pair := maps.load(results.maps(row.key))) is not None]
+        if pairs:
+            found[cell.system] = (f"{tables.label(cell.system)}, N = {cell.n}", pairs[0])
+    first = next(iter(found.values()), None)
+    return [each for each in found.values() if first is not None and each[1].image == first[1].image]
+
+
 def pages(results: Results, docs: Path) -> dict[Path, str]:
     """The text files that the rows give: the page and the table of all cells."""
     cells = tables.measured(results.rows())
@@ -83,7 +134,7 @@ def pages(results: Results, docs: Path) -> dict[Path, str]:
     stream = io.StringIO()
     csv.writer(stream, lineterminator="\n").writerows([tables.CSV_HEADER, *tables.csv_rows(cells)])
     return {
-        docs / "benchmark.md": page(cells, explained, _experiments(results, cells)),
+        docs / "benchmark.md": page(cells, explained, _experiments(results, cells), _pictured(results, cells)),
         docs / "benchmark" / "cells.csv": stream.getvalue(),
         **summary(docs.parent / "README.md", cells),
     }
@@ -110,14 +161,31 @@ def explanations(path: Path) -> dict[str, str]:
     return found
 
 
-def page(cells: Sequence[Measured], explained: Mapping[str, str], asked: Sequence[Experiment] = ()) -> str:
-    """The page's Markdown; what stands in an experiment's section is left out of the tables of other settings."""
+def page(
+    cells: Sequence[Measured],
+    explained: Mapping[str, str],
+    asked: Sequence[Experiment] = (),
+    pictured: Collection[str] = (),
+) -> str:
+    """The page's Markdown.
+
+    Parameters
+    ----------
+    cells
+        Everything measured.
+    explained
+        As `explanations` gives it.
+    asked
+        Experiments; what stands in their sections is left out of the tables of other settings.
+    pictured
+        Stems of the sections that have a picture of count maps.
+    """
     tests = ", ".join(f"{spec.title} {spec.test}" for spec in DATASETS.values())
     parts = [INTRODUCTION.format(tests=tests, command=EXAMPLE)]
     elsewhere = {cell for each in asked for _, cell in each.points if cell.settings}
     rest = [cell for cell in cells if cell not in elsewhere]
     for data, split_by in _sections(cells):
-        parts += _section(data, split_by, *_of(rest, data, split_by))
+        parts += _section(data, split_by, *_of(rest, data, split_by), mapped=_stem(data, split_by) in pictured)
     for experiment in asked:
         parts += experiments.section(experiment, explained.get(f"experiment/{experiment.name}", ""))
     parts += ["## Differences from the published figures", _differences(cells, explained)]
@@ -127,7 +195,9 @@ def page(cells: Sequence[Measured], explained: Mapping[str, str], asked: Sequenc
     return "\n\n".join(part.strip("\n") for part in parts) + "\n"
 
 
-def _section(data: str, split_by: str, own: Sequence[Measured], theirs: Sequence[Published]) -> list[str]:
+def _section(
+    data: str, split_by: str, own: Sequence[Measured], theirs: Sequence[Published], *, mapped: bool
+) -> list[str]:
     spec, stem = DATASETS[data], f"benchmark/{_stem(data, split_by)}"
     parts = [f"## {spec.title}" + (f", split by {split_by}" if split_by != "image" else "")]
     if split_by == "field":
@@ -141,6 +211,8 @@ def _section(data: str, split_by: str, own: Sequence[Measured], theirs: Sequence
         parts.append(f"![Counts against true counts, test images of all splits]({stem}-counts.png)")
     if trained:
         parts.append(f"![Training curves]({stem}-curves.png)")
+    if mapped:
+        parts.append(f"![True and predicted count maps of a test image]({stem}-maps.png)")
     known = [figure for figure in theirs if figure.settings]
     if varied or known:
         parts += [f"### {spec.title}: other settings", tables.markdown(varied, known)]
@@ -163,6 +235,12 @@ def _differences(cells: Sequence[Measured], explained: Mapping[str, str]) -> str
 
 def _experiments(results: Results, cells: Sequence[Measured]) -> list[Experiment]:
     return experiments.read(results.folder.parent / "protocols", cells)
+
+
+def _pictured(results: Results, cells: Sequence[Measured]) -> set[str]:
+    """Stems of the sections that have maps."""
+    sections = _sections(cells)
+    return {_stem(*section) for section in sections if map_pairs(_of(cells, *section)[0], results)}
 
 
 def _sections(cells: Sequence[Measured]) -> list[tuple[str, str]]:

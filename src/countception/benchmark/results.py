@@ -168,6 +168,10 @@ class Results:
         rows = _dicts(self.folder / "curves" / f"{key}.csv")
         return [{name: float(value) for name, value in row.items()} for row in rows]
 
+    def maps(self, key: str) -> Path:
+        """File of the maps of a run's first test image (`countception.benchmark.maps`), where it leaves them."""
+        return self.folder / "maps" / f"{key}.npz"
+
     def save_configuration(self, config_hash: str, method: str, configuration: Mapping[str, Any]) -> None:
         """Write what a `config_hash` stands for."""
         path = self.folder / "configurations" / f"{method}-{config_hash}.json"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from countception.benchmark import machine
+from countception.benchmark import machine, maps
 from countception.benchmark.methods import Fitted, Method, Report, Setup, Variants, config_hash, make
 from countception.benchmark.protocol import Cell, Parts, draw
 from countception.benchmark.results import Prediction, Results, Row
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 ShowCell = Callable[[str], AbstractContextManager[Report]]
 """Makes a progress bar with a title."""
+Examine = Callable[[Cell, str, Fitted], None]
+"""Called with a cell, its run's key and what was learned, to measure more than counts."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,8 @@ class Outcome:
     """The run's own, then those of its variants."""
     predictions: list[Prediction]
     fitted: Fitted
+    maps: maps.MapPair | None = None
+    """Of the first test image."""
 
 
 def run(
@@ -58,6 +62,7 @@ def run(
     device: str | None = None,
     show: ShowCell | None = None,
     finished: Callable[[list[Row]], None] | None = None,
+    examine: Examine | None = None,
 ) -> Tally:
     """Run what is not done yet, one cell after the other.
 
@@ -78,6 +83,8 @@ def run(
         Makes a progress bar for a cell.
     finished
         Called with the rows of each run when they are written.
+    examine
+        Called before they are, so that a row vouches for what this leaves.
 
     Raises
     ------
@@ -97,6 +104,8 @@ def run(
                 setup = Setup(cell.data, cell.settings, device, results.work(key))
                 with (show or _quiet)(f"{key} ({number} of {len(cells)})") as report:
                     outcome = run_cell(cell, data[cell.data], setup, report=report)
+                if examine:
+                    examine(cell, key, outcome.fitted)
                 _keep(outcome, key, method, results)
                 tally.finished += 1
                 if finished:
@@ -142,7 +151,8 @@ def run_cell(cell: Cell, data: Data, setup: Setup, *, report: Report) -> Outcome
     for name, counts in others.items():
         update = {"settings": f"{first.settings} {name}".strip(), **_figures(true, counts)}
         rows.append(first.model_copy(update=update))
-    return Outcome(rows, predictions, fitted)
+    pair = fitted.map_pair(parts.test[0]) if maps.wanted(cell) and isinstance(fitted, maps.Mapped) else None
+    return Outcome(rows, predictions, fitted, pair)
 
 
 def _count(fitted: Fitted, parts: Parts) -> tuple[list[Prediction], dict[str, list[float]]]:
@@ -171,6 +181,8 @@ def _keep(outcome: Outcome, key: str, method: Method, results: Results) -> None:
     results.save_predictions(key, outcome.predictions)
     if curve:
         results.save_curve(key, curve)
+    if outcome.maps:
+        maps.save(outcome.maps, results.maps(key))
     results.save_configuration(config_hash(method), method.name, method.configuration)
     results.append(outcome.rows)
     results.finish(key)
