@@ -12,11 +12,13 @@ from PIL import Image
 from tifffile import TiffFile
 
 import tiny
-from countception.batch import count_files, unique_names, write_counts
+from countception.batch import count_files
 from countception.confidence import fit_intervals
 from countception.counter import Counter
-from countception.errors import ConfigError, ImageError, OutputError
+from countception.errors import ConfigError, ImageError, OutputError, RegionsError
+from countception.outputs import unique_names
 from countception.points import read_points
+from countception.tables import write_counts
 
 
 @pytest.fixture
@@ -207,3 +209,122 @@ def test_pages_are_chosen_and_options_reach_the_counter(tmp_path: Path) -> None:
     row = count_files(counter, tmp_path / "stack.tif", page=1, flips=True)[0]
     assert row.count == counter.count(stack[1], flips=True).value
     assert row.count != counter.count(stack[1]).value
+
+
+def halves(path: Path, *, width: int = 56, height: int = 40) -> Path:
+    """GeoJSON of the left and the right half of an image."""
+    middle = width / 2
+    boxes = {"left": (0, middle), "right": (middle, width)}
+    features = [
+        {
+            "type": "Feature",
+            "properties": {"name": name},
+            "geometry": {"type": "Polygon", "coordinates": [[[a, 0], [b, 0], [b, height], [a, height]]]},
+        }
+        for name, (a, b) in boxes.items()
+    ]
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    return path
+
+
+def test_regions_have_rows_of_their_own_that_add_up(images: Path, tmp_path: Path) -> None:
+    known = fit_intervals([20.0 + k for k in range(12)], [21.0 + 1.1 * k for k in range(12)])
+    counter = Counter(replace(tiny.untrained().model, intervals=known), device="cpu")
+    (images / "bad.png").write_text("no image")
+    rows = count_files(
+        counter,
+        images,
+        regions=halves(tmp_path / "halves.geojson"),
+        regions_out=tmp_path / "regions.csv",
+        out=tmp_path / "counts.csv",
+        overlays=tmp_path / "overlays",
+        pixel_size=10.0,
+    )
+    table = pd.read_csv(tmp_path / "regions.csv")
+    columns = ["image", "region", "count", "low", "high", "area_px", "area_mm2", "per_mm2"]
+    assert list(table.columns) == columns
+    assert table["region"].tolist() == ["whole image", "left", "right"] * 3
+    for row, (_, some) in zip(rows, table.groupby("image", sort=False), strict=False):
+        whole, left, right = some["count"]
+        assert whole == pytest.approx(row.count, abs=1e-3)
+        assert left + right == pytest.approx(whole, abs=2e-3)
+        assert some["area_px"].tolist() == [56 * 40, 28 * 40, 28 * 40]
+        assert some["area_mm2"].tolist() == pytest.approx([0.224, 0.112, 0.112])
+        assert some["per_mm2"].tolist() == pytest.approx([whole / 0.224, left / 0.112, right / 0.112], rel=1e-3)
+        assert (some["low"] <= some["count"]).all()
+        assert some["high"].iloc[0] == pytest.approx(row.high, abs=1e-3)
+    counts = pd.read_csv(tmp_path / "counts.csv")
+    assert counts["per_mm2"][0] == pytest.approx(rows[0].count / 0.224, rel=1e-4)
+    plain = count_files(counter, images / "0.png", overlays=tmp_path / "plain")
+    assert Path(plain[0].overlay).read_bytes() != Path(rows[0].overlay).read_bytes(), "regions are drawn"
+
+
+def test_a_folder_of_regions_is_matched_by_name(images: Path, tmp_path: Path) -> None:
+    halves(tmp_path / "rois" / "0.geojson")
+    halves(tmp_path / "rois" / "1.png_regions.json")
+    halves(tmp_path / "rois" / "other.json")
+    rows = count_files(tiny.untrained(), images, regions=tmp_path / "rois", regions_out=tmp_path / "regions.csv")
+    assert [[region.name for region in row.regions] for row in rows] == [["left", "right"], ["left", "right"], []]
+    assert len(pd.read_csv(tmp_path / "regions.csv")) == 7, "the third has a row of the whole image"
+    (tmp_path / "rois" / "2.json").write_text("broken")
+    broken = count_files(tiny.untrained(), images, regions=tmp_path / "rois")[2]
+    assert "2.json: cannot be read as JSON" in broken.error
+    halves(tmp_path / "rois" / "0_rois.json")
+    with pytest.raises(RegionsError, match=r"both regions of .*0\.png"):
+        count_files(tiny.untrained(), images, regions=tmp_path / "rois")
+
+
+def test_regions_of_no_image_are_refused_before_counting(images: Path, tmp_path: Path) -> None:
+    halves(tmp_path / "rois" / "x.json")
+    with pytest.raises(RegionsError, match=r"no regions of any of the images.*0\.roi"):
+        count_files(tiny.untrained(), images, regions=tmp_path / "rois")
+    with pytest.raises(RegionsError, match="no such file"):
+        count_files(tiny.untrained(), images, regions=tmp_path / "missing.roi")
+    with pytest.raises(ConfigError, match="pixel size"):
+        count_files(tiny.untrained(), images, pixel_size=0.0)
+
+
+def test_a_label_image_of_another_size_is_the_error_of_its_image(images: Path, tmp_path: Path) -> None:
+    Image.fromarray(np.ones((9, 9), np.uint8)).save(tmp_path / "labels.png")
+    rows = count_files(tiny.untrained(), images, regions=tmp_path / "labels.png")
+    assert all("must be of one size" in row.error for row in rows)
+
+
+def test_the_pixel_size_of_regions_comes_from_the_file(tmp_path: Path) -> None:
+    import tifffile
+
+    pixels = tiny.pixels(channels=1)[..., 0]
+    tifffile.imwrite(tmp_path / "a.tif", pixels, imagej=True, resolution=(0.1, 0.1), metadata={"unit": "um"})
+    tifffile.imwrite(tmp_path / "b.tif", pixels, photometric="minisblack")
+    regions = halves(tmp_path / "halves.json")
+    known, unknown = count_files(tiny.untrained(channels=1), [tmp_path / "a.tif", tmp_path / "b.tif"], regions=regions)
+    assert known.regions[0].area_mm2 == pytest.approx(28 * 40 * 1e-4)
+    assert known.area_mm2 is None, "the columns of counts.csv depend on options alone"
+    assert unknown.regions[0].area_mm2 is None
+
+
+def test_classes_are_counted_in_regions(images: Path, tmp_path: Path) -> None:
+    count_files(
+        tiny.untrained(classes=2),
+        images,
+        regions=halves(tmp_path / "halves.json"),
+        regions_out=tmp_path / "regions.csv",
+    )
+    table = pd.read_csv(tmp_path / "regions.csv")
+    assert np.allclose(table["count_kind0"] + table["count_kind1"], table["count"], atol=2e-3)
+
+
+def test_pictures_are_made_of_a_sample_and_of_what_is_strange(images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for k in range(3, 9):
+        Image.fromarray(tiny.pixels(seed=k)).save(images / f"{k}.png")
+    counter = tiny.untrained()
+    assert all(row.picture is None for row in count_files(counter, images))
+    pictured = [row.picture for row in count_files(counter, images, pictures=3)]
+    assert [k for k, picture in enumerate(pictured) if picture] == [1, 4, 7]
+    assert all(picture[:3] == b"\xff\xd8\xff" for picture in pictured if picture)
+    assert sum(row.picture is not None for row in count_files(counter, images, pictures=99)) == 9
+    real = counter.count
+    monkeypatch.setattr(counter, "count", lambda image, **options: replace(real(image, **options), warnings=("dim",)))
+    strange = count_files(counter, images, pictures=2)
+    assert [k for k, row in enumerate(strange) if row.picture] == [0, 1, 2, 6]

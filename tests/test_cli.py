@@ -257,6 +257,55 @@ def test_without_a_file_the_counts_go_to_standard_output(images: Path) -> None:
     assert len(lines) == 3
 
 
+def test_regions_groups_and_the_report_are_written(images: Path, tmp_path: Path) -> None:
+    box = {"type": "Polygon", "coordinates": [[[0, 0], [20, 0], [20, 20], [0, 20]]]}
+    (tmp_path / "box.geojson").write_text(json.dumps(box))
+    (tmp_path / "plates.csv").write_text("image,plate\ngood0.png,north\ngood1.png,south\n")
+    files = [tmp_path / name for name in ("counts.csv", "report.html", "totals.csv")]
+    options = ["--regions", tmp_path / "box.geojson", "--groups", tmp_path / "plates.csv", "--group-by=plate"]
+    result = run(
+        *["count", tiny.model_file(), f"{images}/good*.png", *options],
+        *["-o", files[0], "--report", files[1], "--totals", files[2]],
+    )
+    assert result.exit_code == 0, result.stderr
+    assert pd.read_csv(tmp_path / "counts.regions.csv")["region"].tolist() == ["whole image", "region 1"] * 2
+    counts, totals = pd.read_csv(files[0]), pd.read_csv(files[2])
+    assert totals["group"].tolist() == ["north", "south"]
+    assert totals["count"].tolist() == pytest.approx(counts["count"].tolist())
+    assert [line.split()[0] for line in result.stdout.splitlines()] == ["group", "north", "south"]
+    page = files[1].read_text(encoding="utf-8")
+    for name in ("north", "region 1", "good1.png", "data:image/jpeg"):
+        assert name in page
+    assert "no 90 % intervals" in result.stderr
+    assert "No 90 % intervals" in page
+
+
+def test_group_totals_do_not_mix_with_counts_on_standard_output(images: Path) -> None:
+    result = run("count", tiny.model_file(), images / "good0.png", "--group-by=folder")
+    assert len(result.stdout.splitlines()) == 2
+    assert "objects  low" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        (["--regions=x.roi"], "-o or --regions-csv"),
+        (["--regions-csv=x.csv"], "needs --regions"),
+        (["--group-by=plate"], "--groups"),
+        (["--groups=missing.csv"], "missing.csv"),
+        (["--pixel-size=-1", "-o", "counts.csv"], "pixel size"),
+        (["--level=90"], "level"),
+    ],
+)
+def test_options_of_count_that_make_no_sense_are_one_sentence(images: Path, options: list[str], word: str) -> None:
+    refused(run("count", tiny.model_file(), images, *options), word)
+
+
+def test_an_image_is_not_overwritten_by_a_report(images: Path) -> None:
+    result = run("count", tiny.model_file(), images, "--report", images / "good0.png")
+    refused(result, "one of the images")
+
+
 def test_patterns_and_options_work_from_the_shell(images: Path) -> None:
     model = tiny.model_file()
     plain = run("count", model, f"{images}/good*.png")
@@ -362,6 +411,14 @@ def test_evaluate_shows_and_writes_the_figures(tmp_path: Path) -> None:
     assert f"{figures['predict_average_mae']:.2f}" in result.stdout
     assert files["plot"].read_bytes().startswith(b"\x89PNG")
     assert "<table>" in files["report"].read_text()
+    assert "no 90 % intervals: they need at least 9 validation images" in result.stdout
+    assert "F1" not in result.stdout
+
+
+def test_evaluate_matches_points_when_asked(tmp_path: Path) -> None:
+    result = run("evaluate", tiny.model_file(), tiny.data(), "--tolerance=3.5", "--json", tmp_path / "a.json")
+    assert "within 3.5 pixels of a dot: precision" in result.stdout
+    assert json.loads((tmp_path / "a.json").read_text())["points"]["tolerance"] == 3.5
 
 
 def test_evaluate_refuses_an_unwritable_place_first(tmp_path: Path) -> None:

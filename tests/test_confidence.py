@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from countception import calibration
-from countception.confidence import IntervalModel, fit_intervals, totals
+from countception.confidence import IntervalModel, fit_intervals
 from countception.errors import ConfigError
 
 LEVELS = (0.8, 0.9, 0.95)
@@ -211,17 +211,6 @@ def test_the_errors_of_regions_add_up_in_quadrature_and_what_is_shared_adds_up()
         assert quarter is not None
         assert quarter.high - 99 == pytest.approx(quarters)
     assert fit_intervals(true[:5], counts[:5]).part(9, 99, None, 0.9) is None
-
-
-def test_groups_are_totalled_apart() -> None:
-    model = fit_intervals(*simulated(np.random.default_rng(0), 30))
-    found = totals(model, [10, 20, 30], [1, 2, 3], ["b", "a", "b"], 0.9)
-    assert list(found) == ["b", "a"]
-    assert (found["b"].images, found["b"].count) == (2, 40)
-    assert found["b"].interval == model.total([10, 30], [1, 3], 0.9)
-    assert found["a"].interval == model.interval(20, 2, 0.9)
-    with pytest.raises(ConfigError, match="one per count"):
-        totals(model, [1, 2], None, ["a"], 0.9)
 
 
 def test_fitting_a_factor_on_the_same_images_widens_the_intervals() -> None:

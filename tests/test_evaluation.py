@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +10,10 @@ import pytest
 from PIL import Image
 
 import tiny
+from countception.confidence import Interval, fit_intervals
 from countception.counter import Counter
 from countception.dataset import Sample, load_dataset
-from countception.errors import DatasetError, ImageError, OutputError
+from countception.errors import ConfigError, DatasetError, ImageError, OutputError
 from countception.evaluate.evaluation import EvaluatedImage, Evaluation, evaluate
 from countception.evaluate.metrics import metrics
 from countception.points import Dots
@@ -55,11 +57,63 @@ def test_pictures_are_made_when_asked_for() -> None:
 def test_json_has_the_figures_and_null_for_what_is_undefined(tmp_path: Path) -> None:
     write_json(tmp_path / "a.json", evaluation([0.0, 0.0], [1.0, 2.0]).to_dict())
     values = json.loads((tmp_path / "a.json").read_text())
-    assert set(values) == FIGURES | {"images"}
+    assert set(values) == FIGURES | {"level", "intervals", "note", "flagged", "points", "images"}
+    assert values["intervals"][0] == {"level": 0.8, "coverage": None, "mean_width": None}
+    assert values["points"] is None
     assert values["relative_error"] is None
     assert values["correlation"] is None
     assert values["mae"] == 1.5
-    assert values["images"][1] == {"image": "1.png", "true": 0.0, "count": 2.0, "error": 2.0}
+    first = {"image": "1.png", "true": 0.0, "count": 2.0, "error": 2.0, "low": None, "high": None, "warning": ""}
+    assert values["images"][1] == first
+
+
+def test_coverage_and_width_of_intervals_are_measured() -> None:
+    result = evaluation([10.0, 20.0, 30.0, 40.0], [11.0, 19.0, 33.0, 40.0])
+    ends = [(10, 12), (18, 20), (31, 35), (39, 41)]
+    rows = [replace(row, intervals={0.8: Interval(*end)}) for row, end in zip(result.rows, ends, strict=True)]
+    rows[0] = replace(rows[0], warning="darker")
+    figures = replace(result, rows=tuple(rows), level=0.8).to_dict()
+    assert figures["intervals"][0] == {"level": 0.8, "coverage": 0.75, "mean_width": 2.5}
+    assert figures["intervals"][1] == {"level": 0.9, "coverage": None, "mean_width": None}
+    assert figures["flagged"] == 0.25
+    assert (figures["images"][2]["low"], figures["images"][2]["high"]) == (31, 35)
+
+
+def test_intervals_are_those_of_the_counter_and_none_where_it_cannot_say() -> None:
+    known = fit_intervals([20.0 + k for k in range(9)], [21.0 + 1.1 * k for k in range(9)])
+    counter = tiny.untrained()
+    sure = Counter(replace(counter.model, intervals=known), device="cpu")
+    result = evaluate(sure, tiny.data(), level=0.85)
+    for row, sample in zip(result.rows, load_dataset(tiny.data()), strict=True):
+        count = sure.count(sample.image.transpose(1, 2, 0))
+        assert row.intervals == {level: count.interval(level) for level in (0.8, 0.85, 0.9)}
+    assert "only 9 validation images" in result.note
+    assert "no 90 % intervals" in evaluate(counter, tiny.data()).note
+    with pytest.raises(ConfigError, match="level"):
+        evaluate(sure, tiny.data(), level=2)
+
+
+def test_found_points_are_matched_with_the_dots_class_by_class(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    counter = tiny.untrained(classes=2)
+    true = np.array([[5.0, 5.0], [9.0, 9.0], [20.0, 7.0]])
+    dots = Dots(true, np.array([0, 1, 1]), counter.model.class_names)
+    found = Dots(true + np.array([3.0, 4.0]), np.array([0, 1, 0]), counter.model.class_names)
+    real = counter.count
+    monkeypatch.setattr(counter, "count", lambda image, **options: replace(real(image, **options), points=found))
+    sample = Sample(tiny.pixels().transpose(2, 0, 1), dots, "a")
+    figures = evaluate(counter, [sample], points=True).points
+    assert figures is not None
+    assert (figures.tolerance, figures.true, figures.found, figures.matched) == (8, 3, 3, 2)
+    assert figures.precision == figures.recall == figures.f1 == pytest.approx(2 / 3)
+    assert figures.mean_distance == 5
+    far = evaluate(counter, [sample], points=True, tolerance=4.9)
+    assert far.points is not None
+    assert far.points.matched == 0
+    assert far.to_dict()["points"]["mean_distance"] is None
+    far.write_csv(tmp_path / "a.csv")
+    table = pd.read_csv(tmp_path / "a.csv")
+    assert (table["found"][0], table["matched"][0]) == (3, 0)
+    assert evaluate(counter, [sample], tolerance=4.9).points is None
 
 
 def test_the_average_of_a_model_of_unknown_training_is_undefined() -> None:
@@ -70,7 +124,7 @@ def test_the_average_of_a_model_of_unknown_training_is_undefined() -> None:
 def test_csv_has_true_counts_counts_and_errors(tmp_path: Path) -> None:
     evaluation([3.0, 12.0], [2.25, 13.0]).write_csv(tmp_path / "a.csv")
     table = pd.read_csv(tmp_path / "a.csv")
-    assert list(table.columns) == ["image", "true", "count", "error"]
+    assert list(table.columns) == ["image", "true", "count", "error", "low", "high", "warning"]
     assert table["error"].tolist() == [-0.75, 1.0]
 
 
@@ -82,7 +136,7 @@ def test_classes_are_compared_one_by_one(tmp_path: Path) -> None:
     assert true == {"kind0": 1.0, "kind1": 2.0}
     assert sum(pair[1] for pair in result.rows[0].by_class.values()) == pytest.approx(result.rows[0].count)
     result.write_csv(tmp_path / "a.csv")
-    assert list(pd.read_csv(tmp_path / "a.csv").columns[4:]) == [
+    assert list(pd.read_csv(tmp_path / "a.csv").columns[6:-1]) == [
         "true_kind0",
         "count_kind0",
         "true_kind1",

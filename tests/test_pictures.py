@@ -15,7 +15,8 @@ from countception import plots, targets
 from countception.counter import Count
 from countception.errors import OutputError
 from countception.geometry import Window, to_working, working_shape
-from countception.pictures import encoded, overlay, save_picture, viewable
+from countception.pictures import OUTLINE, encoded, overlay, save_picture, viewable
+from countception.regions import Mask, Polygon
 from countception.training.state import Record
 
 
@@ -115,6 +116,23 @@ def test_true_dots_are_drawn_where_they_are() -> None:
     changed = np.argwhere((without != with_dots).any(-1))
     changed = changed[changed[:, 0] > 100]  # below the label
     assert changed.mean(0) == pytest.approx([300, 200], abs=0.6)
+
+
+def test_regions_are_outlined_where_they_are() -> None:
+    covered = np.zeros((128, 128), bool)
+    covered[40:80, 30:100] = True
+    mask = Mask("m", covered[40:80, 30:100], (40, 30), (128, 128))
+    ring = np.array([[39.5, 29.5], [39.5, 99.5], [79.5, 99.5], [79.5, 29.5]])
+    image = np.zeros((1, 128, 128), np.uint8)
+    count = counted(np.zeros((0, 2)), (128, 128), Window(16, 2), 1.0)
+    for region in (mask, Polygon("m", (ring,))):
+        drawn = np.asarray(overlay(image, count, regions=[region]))  # magnified by 4
+        lines = (drawn == OUTLINE).all(-1)
+        for inside in (lines[158:163, 130:300], lines[170:300, 397:403].T, lines[317:323, 130:300]):
+            assert inside.any(0).all()
+        assert lines[200:280, 200:320].any(), "the name, in the middle"
+        assert not lines[165:200, 130:390].any()
+        assert not lines[330:].any()
 
 
 def test_the_label_says_the_rounded_count() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import tiny
+from countception.confidence import fit_intervals
 from countception.counter import Counter
 from countception.errors import OutputError
 from countception.evaluate.evaluation import EvaluatedImage, Evaluation, evaluate
@@ -30,7 +31,8 @@ class Page(HTMLParser):
         self.tags.append((tag, dict(attrs)))
 
     def handle_data(self, data: str) -> None:
-        self.text += data
+        if self.tags[-1:] != [("style", {})]:
+            self.text += data
 
     def all(self, tag: str) -> list[dict[str, str | None]]:
         return [attributes for name, attributes in self.tags if name == tag]
@@ -65,6 +67,26 @@ def test_the_largest_error_comes_first(tmp_path: Path) -> None:
     rows = tuple(EvaluatedImage(name, 10.0, count) for name, count in [("near", 11.0), ("far", 2.0), ("mid", 14.0)])
     page = report(tmp_path, Evaluation(metrics([10.0] * 3, [11.0, 2.0, 14.0]), rows, 3.0), tiny.untrained())
     assert page.text.index("far") < page.text.index("mid") < page.text.index("near")
+
+
+def test_intervals_flags_and_points_are_reported_and_what_is_weak_is_said(tmp_path: Path) -> None:
+    known = fit_intervals([20.0 + k for k in range(9)], [21.0 + 1.1 * k for k in range(9)])
+    counter = tiny.untrained()
+    counter = Counter(replace(counter.model, intervals=known), device="cpu")
+    evaluation = evaluate(counter, tiny.data(), points=True)
+    strange = replace(evaluation.rows[0], warning="darker than the training images")
+    page = report(tmp_path, replace(evaluation, rows=(strange, *evaluation.rows[1:])), counter)
+    for row in evaluation.rows:
+        low, high = row.intervals[0.9]
+        assert f"{int(low + 0.5)} to {int(high + 0.5)}" in page.text
+    assert "too few validation images" in page.text, "for 95 %"
+    assert "rest on only 9 validation images" in page.text
+    assert "darker than the training images" in page.text
+    assert "1 of 4 are unlike" in page.text
+    assert "F1" in page.text
+    unknown = report(tmp_path, evaluate(tiny.untrained(), tiny.data()), tiny.untrained())
+    assert "No 90 % intervals: they need at least 9 validation images" in unknown.text
+    assert " to " not in unknown.text.split("largest error first")[1].split("How the counts")[0], "no interval"
 
 
 def test_a_training_curve_is_shown_after_a_training(tmp_path: Path) -> None:

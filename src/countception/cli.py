@@ -6,7 +6,6 @@ Nothing heavy is imported before a command runs, so that `countception --help` a
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,6 +15,7 @@ from typer.core import TyperGroup
 from countception import options as given
 from countception._version import __version__
 from countception.benchmark.cli import benchmark
+from countception.cli_count import count, evaluate
 from countception.errors import CountceptionError
 
 INTERRUPTED = 130
@@ -143,141 +143,17 @@ def train(
     table, picture = report.write_curve(counter.history, out)
     figures = counter.model.validation
     typer.echo(f"{out}: off by {figures['mae']:.2f} objects per image on {figures['images']} validation images")
+    note = counter.model.intervals.note(0.9)
+    if note:
+        _say(note)
     typer.echo(f"training curve: {table}, {picture}")
     if counter.interrupted:
         _say("interrupted: the best weights so far are saved; go on with --resume")
         raise typer.Exit(INTERRUPTED)
 
 
-@app.command()
-def count(
-    model: given.Model,
-    images: given.Images,
-    *,
-    out: given.CountsFile = None,
-    overlays: given.Overlays = None,
-    maps: given.Maps = None,
-    points: given.PointsFolder = None,
-    level: given.Level = 0.9,
-    flips: given.Flips = False,
-    shifts: given.Shifts = None,
-    tile: given.Tile = None,
-    page: given.Page = None,
-    axis: given.Axis = None,
-    device: given.Device = None,
-) -> None:
-    """Count the objects in images.
-
-    Writes a CSV file with columns image, count, low and high, then count_<class> where there are several classes,
-    width, height, overlay, map and points where asked for, warning (in what an image is unlike the training images)
-    and error. The true count lies between low and high with
-    the probability --level; they stay empty where the model was validated on too few images. Counts are fractional, as
-    the network estimates them: the file keeps three decimals; on the screen and in overlays they are rounded to the
-    nearest whole number.
-
-    An image that cannot be counted is named at the end and in the column error; the others are counted, and the exit
-    status is 1. The sum of a count map over the redundancy in its ImageDescription is the count.
-
-    \b
-      countception count cells.count new/ 'old/*.tif' -o counts.csv --overlays pictures/
-    """
-    from countception import batch, console
-    from countception.counter import Counter
-    from countception.progress import file_bar
-
-    counter = Counter.load(model, device=device)
-    with file_bar("counting") as shown:
-        rows = batch.count_files(
-            counter,
-            images,
-            out=out,
-            overlays=overlays,
-            maps=maps,
-            points=points,
-            level=level,
-            report=shown,
-            flips=flips or None,
-            shifts=shifts,
-            tile=tile,
-            page=page,
-            axis=given.read_axis(axis),
-        )
-    if out is None and sys.stdout.isatty():
-        console.show_rows(rows)
-    elif out is None:
-        batch.write_rows(sys.stdout, rows)
-    failed = [row for row in rows if row.error]
-    total = sum(row.count or 0.0 for row in rows)
-    _say(f"{len(rows) - len(failed)} images counted, {total:.0f} objects" + (f": {out}" if out else ""))
-    strange = [row for row in rows if row.warning]
-    if strange:
-        _say(f"{len(strange)} are unlike the training images, so their counts are less sure:")
-        for row in strange:
-            _say(f"  {row.image}: {row.warning}")
-    note = counter.model.intervals.note(level)
-    if note and len(failed) < len(rows):
-        _say(note)
-    if failed:
-        _say(f"{len(failed)} could not be counted:")
-        for row in failed:
-            _say(f"  {row.error}")
-        raise typer.Exit(1)
-
-
-@app.command()
-def evaluate(
-    model: given.Model,
-    data: given.Data,
-    *,
-    json: given.JsonFile = None,
-    csv: given.CsvFile = None,
-    plot: given.PlotFile = None,
-    report: given.ReportFile = None,
-    flips: given.Flips = False,
-    shifts: given.Shifts = None,
-    tile: given.Tile = None,
-    order: given.Order = None,
-    device: given.Device = None,
-) -> None:
-    """Compare counts with the truth on images with dots.
-
-    Shows the true count, the count and the error of each image, and over all of them the mean absolute error (MAE), the
-    root mean squared error (RMSE), the bias (count minus true count) and the relative error (sum of absolute errors
-    over sum of true counts), beside the MAE of always saying the average count of the training images.
-
-    \b
-      countception evaluate cells.count more-cells/ --report report.html
-    """
-    from countception import console
-    from countception.counter import Counter
-    from countception.evaluate import evaluation
-    from countception.files import check_writable
-    from countception.progress import file_bar
-    from countception.report import write_json, write_report
-
-    for path in (json, csv, plot, report):
-        if path is not None:
-            check_writable(path)
-    counter = Counter.load(model, device=device)
-    with file_bar("counting") as shown:
-        result = evaluation.evaluate(
-            counter,
-            given.read_data(data, order),
-            pictures=report is not None,
-            report=shown,
-            flips=flips or None,
-            shifts=shifts,
-            tile=tile,
-        )
-    console.show_evaluation(result)
-    if json is not None:
-        write_json(json, result.to_dict())
-    if csv is not None:
-        result.write_csv(csv)
-    if plot is not None:
-        result.write_plot(plot)
-    if report is not None:
-        write_report(report, result, counter)
+app.command()(count)
+app.command()(evaluate)
 
 
 @app.command()

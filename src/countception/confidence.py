@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -198,49 +197,6 @@ class IntervalModel(BaseModel):
         features[:, 1] = np.maximum(features[:, 1], self.lowest_spread)
         logs = np.array(self.log_scores)[:, None] + np.array(self.exponents) @ features.T
         return np.exp(quantile(logs, level))
-
-
-@dataclass(frozen=True)
-class Total:
-    """Several images together."""
-
-    images: int
-    count: float
-    interval: Interval | None
-
-
-def totals(
-    model: IntervalModel,
-    counts: Sequence[float],
-    spreads: Sequence[float] | None,
-    groups: Sequence[str],
-    level: float,
-) -> dict[str, Total]:
-    """The total of each group of images, in the order in which the groups first come.
-
-    Parameters
-    ----------
-    model
-        From `fit_intervals`.
-    counts, spreads, level
-        As for `IntervalModel.total`.
-    groups
-        Name of the group of each image: a plate, a folder.
-
-    Raises
-    ------
-    ConfigError
-        As for `IntervalModel.total`; or not one group per count.
-    """
-    if len(groups) != len(counts):
-        raise ConfigError(f"{len(counts)} counts have {len(groups)} groups: there must be one per count")
-    result = {}
-    for group in dict.fromkeys(groups):
-        members = [i for i, name in enumerate(groups) if name == group]
-        some = [counts[i] for i in members]
-        widths = None if spreads is None else [spreads[i] for i in members]
-        result[group] = Total(len(members), float(sum(some)), model.total(some, widths, level))
-    return result
 
 
 def fit_intervals(

@@ -11,39 +11,105 @@ import typer
 if TYPE_CHECKING:
     from countception.batch import Row
     from countception.evaluate.evaluation import Evaluation
+    from countception.groups import GroupTotal
     from countception.inspection import Counts, Inspection
 
 BAR = 40
 """Longest bar of a histogram in characters."""
 
 
-def table(header: Sequence[str], cells: Sequence[Sequence[str]]) -> None:
+def table(header: Sequence[str], cells: Sequence[Sequence[str]], *, err: bool = False) -> None:
     """Print a plain table: the first column to the left, the others, numbers, to the right."""
     widths = [max(len(row[i]) for row in [header, *cells]) for i in range(len(header))]
     for row in [header, *cells]:
         rest = "".join(f"  {text:>{width}}" for text, width in zip(row[1:], widths[1:], strict=True))
-        typer.echo(f"{row[0]:<{widths[0]}}{rest}")
+        typer.echo(f"{row[0]:<{widths[0]}}{rest}", err=err)
 
 
 def show_rows(rows: Sequence[Row]) -> None:
-    """Print counts and the ends of their intervals, rounded to whole numbers."""
+    """Print counts and the ends of their intervals, rounded to whole numbers, and the regions of each image."""
+    named = any(row.regions for row in rows)
+    cells = []
+    for row in rows:
+        cells.append([row.image, *([""] * named), *map(_whole, (row.count, row.low, row.high))])
+        for region in row.regions:
+            cells.append(["", region.name, _whole(region.count), *map(_whole, region.interval or (None, None))])
+    table(["image", *(["region"] * named), "count", "low", "high"], cells)
 
-    def whole(value: float | None) -> str:
-        return "–" if value is None else str(max(0, math.floor(value + 0.5)))
 
-    cells = [[row.image, whole(row.count), whole(row.low), whole(row.high)] for row in rows]
-    table(["image", "count", "low", "high"], cells)
+def show_totals(totals: Sequence[GroupTotal], *, err: bool) -> None:
+    """Print the totals of groups."""
+    cells = [
+        [total.group, str(total.images), *map(_whole, (total.count, *(total.interval or (None, None))))]
+        for total in totals
+    ]
+    table(["group", "images", "objects", "low", "high"], cells, err=err)
+
+
+def show_summary(
+    rows: Sequence[Row], total: GroupTotal, note: str, *, level: float, written: Sequence[str] = ()
+) -> None:
+    """Say, on standard error, what was counted in all, what was written, and what to look at."""
+
+    def say(text: str) -> None:
+        typer.echo(text, err=True)
+
+    between = ""
+    if total.interval is not None:
+        between = f" ({_percent(level)}: {_whole(total.interval.low)} to {_whole(total.interval.high)})"
+    places = f": {', '.join(written)}" if written else ""
+    say(f"{total.images} images counted, {_whole(total.count)} objects{between}{places}")
+    strange, failed = [row for row in rows if row.warning], [row for row in rows if row.error]
+    without = [row for row in rows if row.whole is not None and not row.regions]
+    if strange:
+        say(f"{len(strange)} are unlike the training images: their counts may be far off, their intervals do not hold:")
+        for row in strange:
+            say(f"  {row.image}: {row.warning}")
+    if without:
+        say(f"{len(without)} have no regions:")
+        for row in without:
+            say(f"  {row.image}")
+    if note and total.images:
+        say(note)
+    if failed:
+        say(f"{len(failed)} could not be counted:")
+        for row in failed:
+            say(f"  {row.error}")
 
 
 def show_evaluation(result: Evaluation) -> None:
-    """Print true count, count and error of each image, and the figures beside those of predicting the average."""
-    cells = [[row.image, f"{row.true:g}", f"{row.count:.1f}", f"{row.error:+.1f}"] for row in result.rows]
-    table(["image", "true count", "count", "error"], cells)
+    """Print each image's count beside the truth, and the figures over all images."""
+    cells = []
+    for row in result.rows:
+        interval = row.intervals.get(result.level) or (None, None)
+        cells.append([row.image, f"{row.true:g}", f"{row.count:.1f}", *map(_whole, interval), f"{row.error:+.1f}"])
+    table(["image", "true count", "count", "low", "high", "error"], cells)
     figures = result.metrics
     relative = "" if math.isnan(figures.relative_error) else f", relative error {figures.relative_error:.1%}"
     typer.echo(f"\nMAE {figures.mae:.2f}, RMSE {figures.rmse:.2f}, bias {figures.bias:+.2f}{relative}")
     if not math.isnan(result.predict_average_mae):
         typer.echo(f"MAE of predicting the average of the training images: {result.predict_average_mae:.2f}")
+    for each in result.intervals:
+        if each.coverage is None:
+            typer.echo(f"{_percent(each.level)} intervals: none, the model was validated on too few images")
+        else:
+            typer.echo(
+                f"{_percent(each.level)} intervals hold the true count in {_percent(each.coverage)} of the images, "
+                f"and are {each.mean_width:.1f} objects wide on average"
+            )
+    points = result.points
+    if points is not None:
+        typer.echo(
+            f"points within {points.tolerance:.3g} pixels of a dot: precision {_percent(points.precision)}, recall "
+            f"{_percent(points.recall)}, F1 {_percent(points.f1)}, {points.mean_distance:.2f} pixels off on average"
+        )
+    if result.flagged:
+        typer.echo(f"unlike the training images: {result.flagged} of {figures.n}, whose intervals do not hold")
+        for row in result.rows:
+            if row.warning:
+                typer.echo(f"  {row.image}: {row.warning}")
+    if result.note:
+        typer.echo(result.note)
 
 
 def show_inspection(found: Inspection) -> None:
@@ -73,6 +139,15 @@ def show_inspection(found: Inspection) -> None:
             typer.echo(f"\n{title}: {len(names)}")
             for name, what in names:
                 typer.echo(f"  {name}" + (f": {what}" if what else ""))
+
+
+def _whole(value: float | None) -> str:
+    """The nearest whole number, halves up, never negative; a dash where there is none."""
+    return "–" if value is None else str(max(0, math.floor(value + 0.5)))
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g} %"
 
 
 def _range(found: Inspection) -> str:

@@ -74,6 +74,40 @@ PointsFolder = Annotated[
     Path | None,
     Option("--points", metavar="DIR", help="Write a table of points, one per counted object, to correct and train on."),
 ]
+CountReport = Annotated[
+    Path | None,
+    Option("--report", metavar="HTML", help="Write a page about the counts, with pictures, warnings first."),
+]
+Regions = Annotated[
+    Path | None,
+    Option(
+        metavar="FILE|DIR",
+        help="Count inside regions, too: ImageJ .roi or .zip, GeoJSON, or a label image; one file for all images, or a "
+        "folder of files named after the images.",
+    ),
+]
+RegionsFile = Annotated[
+    Path | None,
+    Option("--regions-csv", metavar="CSV", help="File for the regions.  [default: beside the counts, .regions.csv]"),
+]
+PixelSize = Annotated[
+    float | None,
+    Option(metavar="UM", help="Side of a pixel in micrometres, for areas in mm²; left out, what TIFF files say."),
+]
+GroupBy = Annotated[
+    str | None, Option(metavar="folder|COLUMN", help="Also add up the images of a folder, or a column of --groups.")
+]
+GroupsTable = Annotated[
+    Path | None, Option(metavar="CSV", help="Table with columns image and group, or what --group-by says.")
+]
+TotalsFile = Annotated[
+    Path | None, Option(metavar="CSV", help="File for the totals of groups; without groups, of all images.")
+]
+FindPoints = Annotated[bool, Option("--points", help="Also find a point per object and match them with the dots.")]
+Tolerance = Annotated[
+    float | None,
+    Option(metavar="PX", help="How far a point may lie from its dot.  [default: about half the objects' spacing]"),
+]
 Level = Annotated[float, Option(metavar="P", help="Probability with which an interval holds the true count.")]
 Flips = Annotated[bool, Option("--flips", help="Average over the eight flips and turns: slower, more accurate.")]
 Shifts = Annotated[int | None, Option(metavar="N", min=0, help="Average over N further shifts of the image.")]

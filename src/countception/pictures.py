@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,11 +20,14 @@ if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
     from countception.counter import Count
+    from countception.regions import Region
 
 SMALLEST_SIDE, LARGEST_SIDE = 512, 4096
 """Pictures are magnified by a whole number to at least the one, and shrunk to at most the other."""
 
-DOT, CROSS = (0, 229, 255), (255, 241, 118)
+DOT, CROSS, OUTLINE = (0, 229, 255), (255, 241, 118), (120, 255, 150)
+MOST_NAMES = 40
+"""Regions whose names are drawn."""
 
 
 def viewable(image: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
@@ -54,6 +58,7 @@ def overlay(
     count: Count,
     *,
     dots: npt.NDArray[np.float64] | None = None,
+    regions: Sequence[Region] = (),
 ) -> Picture:
     """The density of the counted objects over the image, with the count in a corner.
 
@@ -66,6 +71,8 @@ def overlay(
     dots
         True positions ``(N, 2)`` as ``(y, x)``, where known: drawn as rings, and their number beside the count. The
         counted points, if any were asked for, are drawn as crosses.
+    regions
+        Drawn as outlines, with their names if they are not too many.
     """
     from PIL import Image
 
@@ -75,6 +82,7 @@ def overlay(
     colours, alpha = heat(strength)
     blended = grey[..., None] * (1 - alpha[..., None]) + colours * alpha[..., None]
     picture, factor = _resized(Image.fromarray(np.asarray(np.clip(blended, 0, 255), np.uint8)))
+    _draw_regions(picture, regions, factor)
     if dots is not None:
         _draw_dots(picture, dots, factor)
     if count.points is not None:
@@ -127,6 +135,22 @@ def _draw_crosses(picture: Picture, points: npt.NDArray[np.float64], factor: flo
         for width, colour in ((3, (0, 0, 0)), (1, CROSS)):
             draw.line((x - r, y, x + r, y), fill=colour, width=width)
             draw.line((x, y - r, x, y + r), fill=colour, width=width)
+
+
+def _draw_regions(picture: Picture, regions: Sequence[Region], factor: float) -> None:
+    from PIL import ImageDraw, ImageFont
+
+    draw = ImageDraw.Draw(picture)
+    width = max(2, round(max(picture.size) / 300))
+    font = ImageFont.load_default(max(12.0, max(picture.size) / 28))
+    for region in regions:
+        lines = [to_working(line, factor)[:, ::-1] + 0.5 for line in region.outlines()]
+        for line in lines:
+            draw.line([tuple(point) for point in line.tolist()], fill=OUTLINE, width=width)
+        if len(regions) <= MOST_NAMES and lines:
+            places = np.clip(np.concatenate(lines), 0, picture.size)
+            middle = tuple((places.min(0) + places.max(0)) / 2)
+            draw.text(middle, region.name, OUTLINE, font, anchor="mm", stroke_width=2, stroke_fill=(0, 0, 0))
 
 
 def _draw_label(picture: Picture, text: str) -> None:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from PIL.Image import Image as Picture
 
+    from countception.batch import Row
+    from countception.confidence import Interval
     from countception.counter import Count
     from countception.training.state import Record
 
@@ -113,23 +115,56 @@ def training_curve(history: Sequence[Record]) -> Figure:
     return figure
 
 
-def scatter(true: Sequence[float], counts: Sequence[float], mae: float) -> Figure:
-    """Counts against true counts, with the line where they are equal."""
+def scatter(
+    true: Sequence[float], counts: Sequence[float], mae: float, intervals: Sequence[Interval | None] = ()
+) -> Figure:
+    """Counts against true counts, with their intervals where there are any, and the line where they are equal."""
     figure = _figure(4.8, 4.6)
-    _scatter(figure.subplots(), true, counts, mae)
+    _scatter(figure.subplots(), true, counts, mae, intervals)
     return figure
 
 
-def _scatter(axes: Any, true: Sequence[float], counts: Sequence[float], mae: float) -> None:
-    low, high = min(*true, *counts), max(*true, *counts)
+def _scatter(
+    axes: Any, true: Sequence[float], counts: Sequence[float], mae: float, intervals: Sequence[Interval | None] = ()
+) -> None:
+    bars = [(t, *interval) for t, interval in zip(true, intervals, strict=False) if interval is not None]
+    ends_of_bars = [end for _, *both in bars for end in both]
+    low, high = min(*true, *counts, *ends_of_bars), max(*true, *counts, *ends_of_bars)
     room = 0.05 * (high - low) or 1.0
     ends = (low - room, high + room)
     axes.plot(ends, ends, color=MUTED, linewidth=1, linestyle="--", label="count = true count")
+    if bars:
+        places, lows, highs = zip(*bars, strict=True)
+        axes.vlines(places, lows, highs, color=ACCENT, alpha=0.4, linewidth=1)
     axes.plot(true, counts, "o", color=ACCENT, alpha=0.75, markersize=5, markeredgewidth=0)
     axes.set(xlabel="true count", ylabel="count", xlim=ends, ylim=ends, aspect="equal")
     axes.set_title(f"{len(true)} image{'s'[: len(true) != 1]}, MAE {mae:.2f}", fontsize=10, loc="left")
     axes.legend(frameon=False, fontsize=9, loc="upper left")
     _plain(axes)
+
+
+def counts(rows: Sequence[Row]) -> Figure:
+    """Counts of images from the smallest to the largest, with their intervals where they are known."""
+    ordered = sorted((row for row in rows if row.count is not None), key=lambda row: row.count or 0.0)
+    figure = _figure(6.4, 3.4)
+    axes = figure.subplots()
+    places = np.arange(1, len(ordered) + 1)
+    bars = [(k, row.low, row.high) for k, row in zip(places, ordered, strict=True) if row.low is not None]
+    size = float(np.clip(300 / max(1, len(ordered)), 1.5, 6))
+    if bars:
+        axes.vlines(*zip(*bars, strict=True), color=ACCENT, alpha=0.4, linewidth=size / 2)
+    for strange, colour in ((False, ACCENT), (True, INK)):
+        chosen = [(k, row.count) for k, row in zip(places, ordered, strict=True) if bool(row.warning) == strange]
+        if chosen:
+            label = "unlike the training images" if strange else "like the training images"
+            axes.plot(*zip(*chosen, strict=True), "o", color=colour, markersize=size, markeredgewidth=0, label=label)
+    axes.set(xlabel="image", ylabel="count")
+    axes.set_ylim(bottom=0)
+    axes.set_xticks([])
+    if any(row.warning for row in ordered):
+        axes.legend(frameon=False, fontsize=9, loc="upper left")
+    _plain(axes)
+    return figure
 
 
 def overview(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import csv
 import json
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from countception import plots
+from countception.evaluate.metrics import LEVELS
 from countception.files import whole_file
 
 if TYPE_CHECKING:
@@ -44,33 +46,60 @@ def write_report(
     OutputError
         The place cannot be written to.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("countception"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-    rows = sorted(evaluation.rows, key=lambda row: -abs(row.error))
-    true, counts = [row.true for row in rows], [row.count for row in rows]
-    page = environment.get_template("report.html.jinja").render(
+    level = evaluation.level
+    rows = [(row, row.intervals.get(level)) for row in sorted(evaluation.rows, key=lambda row: -abs(row.error))]
+    render(
+        path,
+        "report.html.jinja",
         title=title,
+        level=level,
         metrics=evaluation.metrics,
         average_mae=evaluation.predict_average_mae,
+        intervals=evaluation.intervals if any(row.intervals for row in evaluation.rows) else [],
+        note=sentence(evaluation.note),
+        points=evaluation.points,
+        flagged=evaluation.flagged,
+        bars=any(interval for _, interval in rows),
         rows=[
             {
                 "image": row.image,
                 "true": row.true,
                 "count": row.count,
+                "interval": f"{_whole(interval.low)} to {_whole(interval.high)}" if interval else "–",
                 "error": row.error,
+                "warning": row.warning,
                 "picture": _jpeg(row.picture),
             }
-            for row in rows
+            for row, interval in rows
         ],
-        scatter=_png(plots.png(plots.scatter(true, counts, evaluation.metrics.mae))),
-        curve=_png(plots.png(plots.training_curve(counter.history))) if counter.history else None,
+        scatter=data_url(plots.png(evaluation.plot())),
+        curve=data_url(plots.png(plots.training_curve(counter.history))) if counter.history else None,
         facts=facts(counter.model),
     )
+
+
+def render(path: StrPath, template: str, **values: Any) -> None:
+    """Write a page from one of the package's templates, whole or not at all.
+
+    Raises
+    ------
+    OutputError
+        The place cannot be written to.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("countception"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    environment.filters |= {"percent": _percent, "whole": _whole, "place": _place, "jpeg": _jpeg}
+    page = environment.get_template(template).render(**values)
     with whole_file(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
+
+
+def sentence(text: str) -> str:
+    """A phrase with a capital and a full stop; nothing stays nothing."""
+    return f"{text[:1].upper()}{text[1:]}." if text else ""
 
 
 def facts(model: Model) -> list[tuple[str, str]]:
@@ -85,6 +114,7 @@ def facts(model: Model) -> list[tuple[str, str]]:
         ("window", f"{network.window} × {network.window} working pixels, every {network.stride}"),
         ("scale", f"{model.scale:.3g} working pixels per image pixel"),
         ("calibration", how if config.calibrate else "none"),
+        ("intervals", _intervals(model)),
         ("recipe", f"{config.recipe}, seed {config.training.seed}"),
         ("trained on", _join(trained, "{images} images with {objects} objects, {mean_count:.1f} per image")),
         ("training", _join(trained, "best weights from step {steps} of {steps_in_all}, {seconds:.0f} s on {device}")),
@@ -134,6 +164,14 @@ def curve_paths(model_path: StrPath) -> tuple[Path, Path]:
     return path.with_name(f"{path.stem}.curve.csv"), path.with_name(f"{path.stem}.curve.png")
 
 
+def _intervals(model: Model) -> str:
+    """The levels that there are intervals of, and what is to be said beside them."""
+    known = [level for level in LEVELS if model.intervals.supports(level)]
+    note = model.intervals.note(LEVELS[1])
+    said = f"{', '.join(map(_percent, known))}, from {model.intervals.images} validation images" if known else ""
+    return "; ".join(part for part in (said, note) if part)
+
+
 def _join(values: dict[str, Any], template: str) -> str | None:
     try:
         return template.format(**values)
@@ -141,9 +179,24 @@ def _join(values: dict[str, Any], template: str) -> str | None:
         return None
 
 
-def _png(data: bytes) -> str:
-    return f"data:image/png;base64,{base64.b64encode(data).decode()}"
+def data_url(data: bytes, kind: str = "png") -> str:
+    """A picture as text that a page can hold."""
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
 
 
 def _jpeg(data: bytes | None) -> str | None:
-    return None if data is None else f"data:image/jpeg;base64,{base64.b64encode(data).decode()}"
+    return None if data is None else data_url(data, "jpeg")
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g} %"
+
+
+def _whole(count: float) -> str:
+    """A count for display: the nearest whole number, halves up, never negative."""
+    return f"{max(0, math.floor(count + 0.5))}"
+
+
+def _place(value: float, highest: float) -> str:
+    """Where a value lies between 0 and the highest, in per cent."""
+    return f"{100 * max(0.0, value) / highest:.2f}" if highest > 0 else "0"

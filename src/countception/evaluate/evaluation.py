@@ -9,16 +9,33 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Unpack
 
-from countception.batch import DECIMALS, CountOptions
+from countception.batch import CountOptions
+from countception.confidence import Interval
 from countception.errors import DatasetError
-from countception.evaluate.metrics import Metrics, metrics, predict_average_mae
+from countception.evaluate.matching import Matching, PointFigures, match, point_figures, pooled
+from countception.evaluate.metrics import (
+    LEVELS,
+    IntervalFigures,
+    Metrics,
+    interval_figures,
+    metrics,
+    predict_average_mae,
+)
 from countception.files import whole_file
+from countception.tables import number
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from countception.counter import Counter
+    from countception.dataset import Sample
+    from countception.points import Dots
     from countception.training import Data
 
 StrPath = str | os.PathLike[str]
+
+TOLERANCE = 8.0
+"""In working pixels, where the third neighbours of a dot are 17 away."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +49,12 @@ class EvaluatedImage:
     """True number and count of each class, where there are several."""
     picture: bytes | None = field(default=None, repr=False)
     """JPEG of the overlay with the true dots, if pictures were asked for."""
+    intervals: dict[float, Interval] = field(default_factory=dict)
+    """Where the true count was said to lie, by level; a level that the model has no intervals of is left out."""
+    warning: str = ""
+    """In what the image is unlike the training images, the worst first; empty if it is like them."""
+    matching: Matching | None = field(default=None, repr=False)
+    """Found points and true ones, if they were asked for."""
 
     @property
     def error(self) -> float:
@@ -47,31 +70,80 @@ class Evaluation:
     rows: tuple[EvaluatedImage, ...]
     predict_average_mae: float
     """MAE of always saying the mean count of the images that the counter was trained on."""
+    level: float = 0.9
+    """Of the intervals that are shown; those of the levels in `LEVELS` are measured, too."""
+    note: str = ""
+    """What is to be said beside these intervals; empty if there is nothing to warn of."""
+    tolerance: float | None = None
+    """Largest distance, in pixels, of a found point from the true one, if points were asked for."""
+
+    @property
+    def intervals(self) -> list[IntervalFigures]:
+        """Coverage and mean width of the intervals of each level."""
+        true = [row.true for row in self.rows]
+        levels = sorted({*LEVELS, self.level})
+        return [interval_figures(true, [row.intervals.get(level) for row in self.rows], level) for level in levels]
+
+    @property
+    def flagged(self) -> int:
+        """How many images are unlike the training images."""
+        return sum(bool(row.warning) for row in self.rows)
+
+    @property
+    def points(self) -> PointFigures | None:
+        """How the found points agree with the true ones, if they were asked for."""
+        if self.tolerance is None:
+            return None
+        return point_figures([row.matching for row in self.rows if row.matching is not None], self.tolerance)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; what is undefined, such as a relative error of nothing, is None."""
         figures = {**asdict(self.metrics), "predict_average_mae": self.predict_average_mae}
-        images = [{"image": row.image, "true": row.true, "count": row.count, "error": row.error} for row in self.rows]
-        return {**{key: _defined(value) for key, value in figures.items()}, "images": images}
+        points = self.points
+        return {
+            **_defined(figures),
+            "level": self.level,
+            "intervals": [asdict(each) for each in self.intervals],
+            "note": self.note,
+            "flagged": self.flagged / len(self.rows),
+            "points": points and _defined(asdict(points)),
+            "images": [self._image(row) for row in self.rows],
+        }
+
+    def _image(self, row: EvaluatedImage) -> dict[str, Any]:
+        """The columns of an image; of classes and points, where there are any."""
+        low, high = row.intervals.get(self.level) or (None, None)
+        values = {
+            "image": row.image,
+            "true": row.true,
+            "count": row.count,
+            "error": row.error,
+            "low": low,
+            "high": high,
+        }
+        for name, (true, count) in row.by_class.items():
+            values |= {f"true_{name}": true, f"count_{name}": count}
+        if row.matching is not None:
+            values |= {"found": row.matching.found, "matched": len(row.matching.pairs)}
+        return {**values, "warning": row.warning}
 
     def write_csv(self, path: StrPath) -> None:
-        """Write the images to a CSV file: `image,true,count,error`, then `true_<class>` and `count_<class>`.
+        """Write the images to a CSV file.
+
+        The columns are `image`, `true`, `count`, `error`, `low` and `high` (the interval; empty where there is none),
+        `true_<class>` and `count_<class>` where there are several classes, `found` and `matched` points where they were
+        asked for, and `warning`.
 
         Raises
         ------
         OutputError
             The place cannot be written to.
         """
-        classes = list(self.rows[0].by_class) if self.rows else []
-        header = [f"{kind}_{name}" for name in classes for kind in ("true", "count")]
+        images = [self._image(row) for row in self.rows]
         with whole_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
-            writer = csv.writer(stream, lineterminator="\n")
-            writer.writerow(["image", "true", "count", "error", *header])
-            for row in self.rows:
-                pairs = [f"{value:.{DECIMALS}f}" for name in classes for value in row.by_class[name]]
-                writer.writerow(
-                    [row.image, f"{row.true:g}", *(f"{v:.{DECIMALS}f}" for v in (row.count, row.error)), *pairs]
-                )
+            writer = csv.DictWriter(stream, list(images[0]) if images else ["image"], lineterminator="\n")
+            writer.writeheader()
+            writer.writerows({key: _text(key, value) for key, value in image.items()} for image in images)
 
     def write_plot(self, path: StrPath) -> None:
         """Write a PNG of counts against true counts.
@@ -81,16 +153,25 @@ class Evaluation:
         OutputError
             The place cannot be written to.
         """
-        from countception import plots
+        from countception.plots import save_figure
+
+        save_figure(self.plot(), path)
+
+    def plot(self) -> Figure:
+        """Counts against true counts, with intervals where there are any."""
+        from countception.plots import scatter
 
         true, counts = [row.true for row in self.rows], [row.count for row in self.rows]
-        plots.save_figure(plots.scatter(true, counts, self.metrics.mae), path)
+        return scatter(true, counts, self.metrics.mae, [row.intervals.get(self.level) for row in self.rows])
 
 
 def evaluate(
     counter: Counter,
     data: Data,
     *,
+    level: float = 0.9,
+    points: bool = False,
+    tolerance: float | None = None,
     pictures: bool = False,
     report: Callable[[int, int, str], None] | None = None,
     **options: Unpack[CountOptions],
@@ -103,6 +184,13 @@ def evaluate(
         A trained counter.
     data
         A folder or manifest as `countception.read_dataset` reads it, or samples.
+    level
+        Of the intervals that are shown.
+    points
+        Also find a point per object, and match these with the dots.
+    tolerance
+        How many pixels a found point may lie from the dot that it stands for; None takes 8 working pixels, about half
+        of what lies between objects.
     pictures
         Also make a small overlay of each image, for the report.
     report
@@ -114,9 +202,14 @@ def evaluate(
     ------
     DatasetError, ImageError, PointsError
         The data cannot be read, have other classes than the counter, or images of other channels.
+    ConfigError
+        A level or a tolerance makes no sense.
     """
     from countception.dataset import load_dataset
 
+    counter.model.intervals.interval(0.0, None, level)  # an impossible level is refused before counting starts
+    if points and tolerance is None:
+        tolerance = TOLERANCE / counter.model.scale
     samples = load_dataset(data)
     known = counter.model.class_names
     rows = []
@@ -127,17 +220,26 @@ def evaluate(
                 f"{sample.name} has dots of {len(names)} classes ({', '.join(names)}) "
                 f"but the model counts {len(known)} ({', '.join(known)}): evaluate on dots of the same classes"
             )
-        rows.append(_evaluated(counter, sample, options, pictures=pictures))
+        rows.append(_evaluated(counter, sample, options, level, tolerance if points else None, pictures=pictures))
         if report:
             report(len(rows), len(samples), sample.name)
     true, counts = [row.true for row in rows], [row.count for row in rows]
     average = float(counter.model.trained_on.get("mean_count", math.nan))
-    return Evaluation(metrics(true, counts), tuple(rows), predict_average_mae(true, average))
+    return Evaluation(
+        metrics=metrics(true, counts),
+        rows=tuple(rows),
+        predict_average_mae=predict_average_mae(true, average),
+        level=level,
+        note=counter.model.intervals.note(level),
+        tolerance=tolerance if points else None,
+    )
 
 
-def _evaluated(counter: Counter, sample: Any, options: CountOptions, *, pictures: bool) -> EvaluatedImage:
+def _evaluated(
+    counter: Counter, sample: Sample, options: CountOptions, level: float, tolerance: float | None, *, pictures: bool
+) -> EvaluatedImage:
     counter.model.normalisation.check(sample.image, sample.name)
-    count = counter.count(sample.image.transpose(1, 2, 0), **options)
+    count = counter.count(sample.image.transpose(1, 2, 0), points=tolerance is not None, **options)
     picture = None
     if pictures:
         from countception.pictures import encoded, overlay
@@ -147,8 +249,32 @@ def _evaluated(counter: Counter, sample: Any, options: CountOptions, *, pictures
     if len(count.by_class) > 1:
         numbers = [(sample.dots.labels == label).sum() for label in range(len(count.by_class))]
         by_class = {name: (float(n), value) for n, (name, value) in zip(numbers, count.by_class.items(), strict=True)}
-    return EvaluatedImage(sample.name, float(len(sample.dots)), count.value, by_class, picture)
+    intervals = {each: interval for each in {*LEVELS, level} if (interval := count.interval(each)) is not None}
+    return EvaluatedImage(
+        image=sample.name,
+        true=float(len(sample.dots)),
+        count=count.value,
+        by_class=by_class,
+        picture=picture,
+        intervals=intervals,
+        warning="; ".join(count.warnings),
+        matching=None if tolerance is None or count.points is None else _matching(sample.dots, count.points, tolerance),
+    )
 
 
-def _defined(value: float) -> float | None:
-    return None if math.isnan(value) else value
+def _matching(true: Dots, found: Dots, tolerance: float) -> Matching:
+    """Points of one class match dots of the same class."""
+    kinds = range(len(found.class_names))
+    pairs = [(true.points[true.labels == kind], found.points[found.labels == kind]) for kind in kinds]
+    return pooled(match(*pair, tolerance) for pair in pairs)
+
+
+def _defined(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in values.items()}
+
+
+def _text(key: str, value: Any) -> str:
+    """A cell of the table: numbers of true objects and points are whole, counts have decimals."""
+    if isinstance(value, float):
+        return f"{value:g}" if key.startswith("true") else number(value)
+    return "" if value is None else str(value)

@@ -56,6 +56,39 @@ class Matching:
         return float(np.median(self.distances)) if len(self.distances) else math.nan
 
 
+@dataclass(frozen=True)
+class PointFigures:
+    """How found points agree with true ones, over all images."""
+
+    tolerance: float
+    """Largest distance of a pair in pixels."""
+    true: int
+    found: int
+    matched: int
+    precision: float
+    recall: float
+    f1: float
+    mean_distance: float
+    """Of the pairs, in pixels; nan without any, as are shares of nothing."""
+    median_distance: float
+
+
+def point_figures(matchings: Iterable[Matching], tolerance: float) -> PointFigures:
+    """The figures of the matchings of several images."""
+    all_ = pooled(matchings)
+    return PointFigures(
+        tolerance=tolerance,
+        true=all_.true,
+        found=all_.found,
+        matched=len(all_.pairs),
+        precision=all_.precision,
+        recall=all_.recall,
+        f1=all_.f1,
+        mean_distance=all_.mean_distance,
+        median_distance=all_.median_distance,
+    )
+
+
 def match(true: npt.ArrayLike, found: npt.ArrayLike, tolerance: float) -> Matching:
     """Match points one to one.
 

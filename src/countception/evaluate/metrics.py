@@ -7,7 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from countception.confidence import Interval
 from countception.errors import DatasetError
+
+LEVELS = (0.8, 0.9, 0.95)
+"""Of the intervals that are measured."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,27 @@ def metrics(true: Sequence[float], counts: Sequence[float]) -> Metrics:
         relative_error=float(np.abs(error).sum() / t.sum()) if t.sum() > 0 else float("nan"),
         correlation=float(np.corrcoef(t, c)[0, 1]) if varied else float("nan"),
     )
+
+
+@dataclass(frozen=True)
+class IntervalFigures:
+    """How intervals of a level did."""
+
+    level: float
+    """Probability with which they were to hold the true count."""
+    coverage: float | None
+    """Share of the images whose interval held the true count; None where the model has no intervals of that level."""
+    mean_width: float | None
+    """From low to high, in objects."""
+
+
+def interval_figures(true: Sequence[float], intervals: Sequence[Interval | None], level: float) -> IntervalFigures:
+    """Coverage and mean width of intervals of a level; of images without one nothing is known."""
+    pairs = [(t, interval) for t, interval in zip(true, intervals, strict=True) if interval is not None]
+    if not pairs:
+        return IntervalFigures(level, None, None)
+    held = np.mean([low <= t <= high for t, (low, high) in pairs])
+    return IntervalFigures(level, float(held), float(np.mean([high - low for _, (low, high) in pairs])))
 
 
 def predict_average_mae(true: Sequence[float], average: float) -> float:

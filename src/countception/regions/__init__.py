@@ -7,6 +7,7 @@ share of it that a region covers, computed exactly.
 from countception.errors import RegionsError
 from countception.regions.files import SUFFIXES, read_regions
 from countception.regions.shapes import Mask, Polygon, Region, RegionCount, count_regions
+from countception.regions.source import RegionFiles
 
 __all__ = [
     "SUFFIXES",
@@ -14,6 +15,7 @@ __all__ = [
     "Polygon",
     "Region",
     "RegionCount",
+    "RegionFiles",
     "RegionsError",
     "count_regions",
     "read_regions",

@@ -54,6 +54,10 @@ class Polygon:
         signed = sum((_signed_coverage(ring - corner, size) for ring in self.rings), np.zeros(size))
         return np.asarray(np.minimum(np.abs(signed), 1.0))
 
+    def outlines(self) -> list[Points]:
+        """Lines ``(N, 2)`` to draw, in the coordinates of the vertices."""
+        return [np.concatenate([ring, ring[:1]]) for ring in self.rings]
+
 
 @dataclass(frozen=True, eq=False)
 class Mask:
@@ -96,6 +100,19 @@ class Mask:
         """As `Polygon.coverage`, within the mask's own box."""
         y, x = self.corner
         return self.covered[rows[0] - y : rows[1] - y, columns[0] - x : columns[1] - x].astype(np.float64)
+
+    def outlines(self) -> list[Points]:
+        """Lines ``(N, 2)`` to draw: the edges between covered pixels and others."""
+        lines = []
+        padded = np.pad(self.covered, 1)
+        for axis in (0, 1):
+            starts = np.argwhere(np.diff(padded, axis=axis))
+            starts = (
+                starts - np.eye(2, dtype=int)[1 - axis]
+            )  # the padding along the edge; the difference took the other
+            ends = starts + np.eye(2, dtype=int)[1 - axis]
+            lines += list(np.stack([starts, ends], axis=1) + np.subtract(self.corner, 0.5))
+        return lines
 
 
 Region = Polygon | Mask

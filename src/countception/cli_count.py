@@ -1,0 +1,178 @@
+"""The commands that count: `count`, and `evaluate` where the truth is known."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import typer
+
+from countception import options as given
+from countception.errors import ConfigError
+
+
+def count(
+    model: given.Model,
+    images: given.Images,
+    *,
+    out: given.CountsFile = None,
+    report: given.CountReport = None,
+    overlays: given.Overlays = None,
+    maps: given.Maps = None,
+    points: given.PointsFolder = None,
+    regions: given.Regions = None,
+    regions_csv: given.RegionsFile = None,
+    pixel_size: given.PixelSize = None,
+    group_by: given.GroupBy = None,
+    groups: given.GroupsTable = None,
+    totals: given.TotalsFile = None,
+    level: given.Level = 0.9,
+    flips: given.Flips = False,
+    shifts: given.Shifts = None,
+    tile: given.Tile = None,
+    page: given.Page = None,
+    axis: given.Axis = None,
+    device: given.Device = None,
+) -> None:
+    """Count the objects in images.
+
+    Writes a CSV file with columns image, count, low and high, then count_<class> where there are several classes,
+    width, height, overlay, map and points where asked for, warning (in what an image is unlike the training images)
+    and error. The true count lies between low and high with the probability --level; they stay empty where the model
+    was validated on too few images. Counts are fractional, as the network estimates them: the file keeps three
+    decimals; on the screen and in overlays they are rounded to the nearest whole number.
+
+    An image that cannot be counted is named at the end and in the column error; the others are counted, and the exit
+    status is 1. The sum of a count map over the redundancy in its ImageDescription is the count.
+
+    \b
+      countception count cells.count new/ 'old/*.tif' -o counts.csv --report report.html
+      countception count cells.count new/ -o counts.csv --regions rois/ --pixel-size 0.65
+      countception count cells.count plates/*/*.tif -o counts.csv --group-by folder --totals totals.csv
+    """
+    from countception import batch, console, tables
+    from countception.count_report import write_count_report
+    from countception.counter import Counter
+    from countception.groups import ALL, find_groups, group_totals
+    from countception.images import find_images
+    from countception.outputs import check_places
+    from countception.progress import file_bar
+
+    shown = out is None and sys.stdout.isatty()
+    regions_csv = _regions_file(out, regions, regions_csv, shown=shown)
+    counter = Counter.load(model, device=device)
+    files = find_images(images)
+    asked = group_by is not None or groups is not None
+    names = find_groups(files, by=group_by, table=groups)
+    check_places(files, report, totals)
+    with file_bar("counting") as progress:
+        rows = batch.count_files(
+            counter,
+            files,
+            out=out,
+            overlays=overlays,
+            maps=maps,
+            points=points,
+            regions=regions,
+            regions_out=regions_csv,
+            pixel_size=pixel_size,
+            level=level,
+            pictures=batch.PICTURES if report else 0,
+            report=progress,
+            flips=flips or None,
+            shifts=shifts,
+            tile=tile,
+            page=page,
+            axis=given.read_axis(axis),
+        )
+    intervals = counter.model.intervals
+    sums = group_totals(rows, names, intervals, level)
+    if shown:
+        console.show_rows(rows)
+    elif out is None:
+        tables.write_rows(sys.stdout, rows)
+    if asked:
+        console.show_totals(sums, err=out is None and not shown)
+    if totals is not None:
+        tables.write_totals(totals, sums)
+    if report is not None:
+        write_count_report(report, rows, counter, level=level, totals=sums if asked else ())
+    written = [str(place) for place in (out, regions_csv, totals, report) if place is not None]
+    all_ = group_totals(rows, [ALL] * len(rows), intervals, level)[0]
+    console.show_summary(rows, all_, intervals.note(level), level=level, written=written)
+    if all_.failed:
+        raise typer.Exit(1)
+
+
+def _regions_file(out: Path | None, regions: Path | None, named: Path | None, *, shown: bool) -> Path | None:
+    """Where the counts of regions go, beside the others unless a file is `named`; nowhere if they are `shown`."""
+    if regions is None and named is not None:
+        raise ConfigError("--regions-csv needs --regions, a file or folder of regions")
+    if regions is None or named is not None or shown:
+        return named
+    if out is None:
+        raise ConfigError("--regions needs a file for their counts: name one with -o or --regions-csv")
+    return out.with_name(f"{out.stem}.regions.csv")
+
+
+def evaluate(
+    model: given.Model,
+    data: given.Data,
+    *,
+    json: given.JsonFile = None,
+    csv: given.CsvFile = None,
+    plot: given.PlotFile = None,
+    report: given.ReportFile = None,
+    points: given.FindPoints = False,
+    tolerance: given.Tolerance = None,
+    level: given.Level = 0.9,
+    flips: given.Flips = False,
+    shifts: given.Shifts = None,
+    tile: given.Tile = None,
+    order: given.Order = None,
+    device: given.Device = None,
+) -> None:
+    """Compare counts with the truth on images with dots.
+
+    Shows the true count, the count and the error of each image, and over all of them the mean absolute error (MAE), the
+    root mean squared error (RMSE), the bias (count minus true count) and the relative error (sum of absolute errors
+    over sum of true counts), beside the MAE of always saying the average count of the training images; how often the
+    80, 90 and 95 % intervals held the true count; and how many images are unlike the training images.
+
+    With --points, also how well one point per counted object agrees with the dots, matched one to one.
+
+    \b
+      countception evaluate cells.count more-cells/ --report report.html --points
+    """
+    from countception import console
+    from countception.counter import Counter
+    from countception.evaluate import evaluation
+    from countception.files import check_writable
+    from countception.progress import file_bar
+    from countception.report import write_json, write_report
+
+    for path in filter(None, (json, csv, plot, report)):
+        check_writable(path)
+    counter = Counter.load(model, device=device)
+    with file_bar("counting") as shown:
+        result = evaluation.evaluate(
+            counter,
+            given.read_data(data, order),
+            level=level,
+            points=points or tolerance is not None,
+            tolerance=tolerance,
+            pictures=report is not None,
+            report=shown,
+            flips=flips or None,
+            shifts=shifts,
+            tile=tile,
+        )
+    console.show_evaluation(result)
+    if json is not None:
+        write_json(json, result.to_dict())
+    if csv is not None:
+        result.write_csv(csv)
+    if plot is not None:
+        result.write_plot(plot)
+    if report is not None:
+        write_report(report, result, counter)

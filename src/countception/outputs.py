@@ -1,0 +1,176 @@
+"""The files that are written for each counted image: pictures, count maps, tables of points."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections import Counter as Tally
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from countception.errors import OutputError
+from countception.files import check_writable, whole_file
+from countception.points import write_points
+from countception.tables import DECIMALS
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from countception.counter import Count
+    from countception.regions import Region
+
+StrPath = str | os.PathLike[str]
+
+
+class Outputs:
+    """Where the pictures, maps and points of each image go.
+
+    Their names are those of the images, made different where two images share theirs.
+
+    Parameters
+    ----------
+    files
+        The images.
+    overlays, maps, points
+        Folders; None writes none.
+    """
+
+    def __init__(
+        self,
+        files: Sequence[Path],
+        *,
+        overlays: StrPath | None = None,
+        maps: StrPath | None = None,
+        points: StrPath | None = None,
+    ) -> None:
+        self.files = files
+        self.names = dict(zip(files, unique_names(files), strict=True))
+        self.overlays, self.maps, self.points = (
+            None if folder is None else Path(folder) for folder in (overlays, maps, points)
+        )
+
+    def check(self, *tables: StrPath | None) -> None:
+        """Refuse to overwrite an image, with these files or with `tables`, and places that cannot be written to.
+
+        Raises
+        ------
+        OutputError
+            Says which.
+        """
+        inputs = {file.resolve() for file in self.files}
+        for file in self.files:
+            for target in (self.overlay(file), self.map(file), self.table(file)):
+                if target is not None and target.resolve() in inputs:
+                    raise OutputError(
+                        f"{target} would be overwritten, and it is one of the images: name another folder"
+                    )
+        folders = (self.overlays, self.maps, self.points)
+        check_places(self.files, *tables, *(folder and folder / "file" for folder in folders))
+
+    def overlay(self, file: Path) -> Path | None:
+        """Of the picture."""
+        return self.overlays and self.overlays / f"{self.names[file]}.png"
+
+    def map(self, file: Path) -> Path | None:
+        """Of the count map."""
+        return self.maps and self.maps / f"{self.names[file]}.tif"
+
+    def table(self, file: Path) -> Path | None:
+        """Of the points."""
+        return self.points and self.points / f"{self.names[file]}.csv"
+
+    def write(
+        self, file: Path, pixels: npt.NDArray[np.generic], count: Count, regions: Sequence[Region] = ()
+    ) -> dict[str, str]:
+        """Write what was asked for; the names of the files by kind, empty where there is none.
+
+        Raises
+        ------
+        OutputError
+            A place cannot be written to.
+        """
+        from countception.pictures import overlay, save_picture
+
+        picture, map_file, table = self.overlay(file), self.map(file), self.table(file)
+        if picture is not None:
+            save_picture(overlay(pixels, count, regions=regions), picture)
+        if map_file is not None:
+            write_map(map_file, count, image=str(file))
+        if table is not None and count.points is not None and count.confidence is not None:
+            write_points(table, count.points, extra={"confidence": count.confidence.round(DECIMALS)})
+        return {"overlay": str(picture or ""), "map": str(map_file or ""), "points": str(table or "")}
+
+
+def check_places(images: Sequence[Path], *places: StrPath | None) -> None:
+    """Refuse files to write that are images to read, and places that cannot be written to; None is no file.
+
+    Raises
+    ------
+    OutputError
+        Says which.
+    """
+    inputs = {image.resolve() for image in images}
+    for place in places:
+        if place is None:
+            continue
+        if Path(place).resolve() in inputs:
+            raise OutputError(f"{place} would be overwritten, and it is one of the images: name another file")
+        check_writable(place)
+
+
+def unique_names(files: Sequence[Path]) -> list[str]:
+    """A name without suffix for each file: its stem, or, where files share one, the folders that differ before it.
+
+    A number goes after what is still the same. Names that differ in case alone count as the same, as they do on some
+    file systems.
+    """
+    times = Tally(file.stem.lower() for file in files)
+    shared = [file.resolve() for file in files if times[file.stem.lower()] > 1]
+    common = os.path.commonpath([file.parent for file in shared]) if shared else ""
+    taken = {stem for stem, number in times.items() if number == 1}
+    names = []
+    for file in files:
+        name = file.stem
+        if times[name.lower()] > 1:
+            wanted = "_".join([*file.resolve().parent.relative_to(common).parts, file.stem])
+            name, number = wanted, 1
+            while name.lower() in taken:
+                number += 1
+                name = f"{wanted}_{number}"
+            taken.add(name.lower())
+        names.append(name)
+    return names
+
+
+def write_map(path: StrPath, count: Count, *, image: str = "") -> None:
+    """Write a count map as a float32 TIFF, ``(y, x)`` or, of several classes, ``(class, y, x)``.
+
+    Its ImageDescription is a JSON object: the sum of all values over `redundancy` is `count`; entry ``(j, i)`` counts
+    in a square of `window` working pixels whose centre lies ``(j, i) * stride / scale`` image pixels from `origin`.
+
+    Raises
+    ------
+    OutputError
+        The place cannot be written to.
+    """
+    import tifffile
+
+    description = {
+        "image": image,
+        "count": count.value,
+        "by_class": count.by_class,
+        "redundancy": count.redundancy,
+        "window": count.window,
+        "stride": count.stride,
+        "scale": count.scale,
+        "origin": count.origin(),
+        "image_shape": count.shape,
+    }
+    values = count.map[0] if len(count.map) == 1 else count.map
+    stream = io.BytesIO()  # in memory, as numpy's own writing to a full disk does not say that the disk is full
+    tifffile.imwrite(stream, values, photometric="minisblack", description=json.dumps(description), metadata=None)
+    with whole_file(path) as temporary:
+        temporary.write_bytes(stream.getvalue())

@@ -1,0 +1,73 @@
+"""Regions of many images: one file for all of them, or a folder with a file for each."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from countception.errors import RegionsError
+from countception.regions.files import SUFFIXES, read_regions
+from countception.regions.shapes import Region
+
+WORD = re.compile(r"[-_. ](?:regions?|rois?|roiset|labels?|masks?)$", re.IGNORECASE)
+"""What may follow the image's name in the name of its regions."""
+
+
+class RegionFiles:
+    """Where the regions of each image are.
+
+    Parameters
+    ----------
+    path
+        A file of regions that all images have, or a folder. In a folder the regions of ``a.tif`` are called ``a`` or
+        ``a.tif`` and then, if one likes, ``_regions``, ``_rois``, ``_labels`` or ``_masks``, with any suffix that
+        `read_regions` knows.
+    images
+        The images, each with the name that its regions have: its stem, or what makes it different where two images
+        share one (`countception.outputs.unique_names`).
+
+    Raises
+    ------
+    RegionsError
+        The file is not as `read_regions` needs it; a folder has two files for an image, or none for any.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], images: Mapping[Path, str]) -> None:
+        path = Path(path)
+        self.common = None if path.is_dir() else read_regions(path)
+        self.files = _in_folder(path, images) if self.common is None else {}
+
+    def of(self, image: Path) -> list[Region]:
+        """The regions of an image; none if the folder has no file for it.
+
+        Raises
+        ------
+        RegionsError
+            Its file is not as `read_regions` needs it.
+        """
+        if self.common is not None:
+            return self.common
+        return read_regions(self.files[image]) if image in self.files else []
+
+
+def _in_folder(folder: Path, images: Mapping[Path, str]) -> dict[Path, Path]:
+    originals = {image.resolve() for image in images}
+    owners = {name + ending: image for image, name in images.items() for ending in ("", image.suffix)}
+    found: dict[Path, Path] = {}
+    for file in sorted(folder.iterdir()):
+        if file.suffix.lower() not in SUFFIXES or file.name.startswith(".") or file.resolve() in originals:
+            continue
+        owner = owners.get(file.stem) or owners.get(WORD.sub("", file.stem))
+        if owner in found:
+            raise RegionsError(f"{found[owner]} and {file} are both regions of {owner}; keep one of them")
+        if owner is not None:
+            found[owner] = file
+    if not found:
+        image, name = next(iter(images.items()))
+        raise RegionsError(
+            f"{folder}: has no regions of any of the images; call those of {image.name} {name}.roi, {name}.zip, "
+            f"{name}.geojson or {name}.tif"
+        )
+    return found

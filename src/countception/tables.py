@@ -1,0 +1,129 @@
+"""CSV files of counts: of images, of regions, and of groups of images."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, TextIO
+
+from countception.files import whole_file
+
+if TYPE_CHECKING:
+    from countception.batch import Row
+    from countception.groups import GroupTotal
+
+StrPath = str | os.PathLike[str]
+
+DECIMALS = 3
+"""Of counts."""
+DIGITS = 6
+"""Of areas in mm² and of densities: how many are significant."""
+WHOLE = "whole image"
+"""What the region of all pixels is called."""
+
+
+def write_counts(path: StrPath, rows: Sequence[Row]) -> None:
+    """Write rows as a CSV file, whole or not at all; see `write_rows` for the columns.
+
+    Raises
+    ------
+    OutputError
+        The place cannot be written to.
+    """
+    with whole_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
+        write_rows(stream, rows)
+
+
+def write_rows(stream: TextIO, rows: Sequence[Row]) -> None:
+    """Write rows as CSV.
+
+    The columns are `image`, `count` (fractional, three decimals; empty where the image could not be counted), `low` and
+    `high` (the interval; empty where the model was validated on too few images to say), one `count_<class>` per class
+    where there are several, `width` and `height` in pixels, `area_mm2` and `per_mm2` where a pixel size was given,
+    `overlay`, `map` and `points` where those were asked for, `warning` (in what the image is unlike the training
+    images) and `error`.
+    """
+    classes = _classes(row.by_class for row in rows)
+    files = [name for name in ("overlay", "map", "points") if any(getattr(row, name) for row in rows)]
+    sizes = ["area_mm2", "per_mm2"] if any(row.area_mm2 for row in rows) else []
+    writer = csv.writer(stream, lineterminator="\n")
+    kinds = [f"count_{name}" for name in classes]
+    writer.writerow(["image", "count", "low", "high", *kinds, "width", "height", *sizes, *files, "warning", "error"])
+    for row in rows:
+        by_class = [number(row.by_class.get(name)) for name in classes]
+        numbers = [number(value) for value in (row.count, row.low, row.high)]
+        areas = [_digits(getattr(row, name)) for name in sizes]
+        texts = [*(getattr(row, name) for name in files), row.warning, row.error]
+        writer.writerow([row.image, *numbers, *by_class, row.width, row.height, *areas, *texts])
+
+
+def write_regions(path: StrPath, rows: Sequence[Row]) -> None:
+    """Write the counts of regions as a CSV file: for each counted image a row of the whole image, then its regions.
+
+    The columns are `image`, `region`, `count`, `low`, `high`, `count_<class>` where there are several classes,
+    `area_px`, and `area_mm2` and `per_mm2`, which are empty where the size of the pixels is not known.
+
+    Raises
+    ------
+    OutputError
+        The place cannot be written to.
+    """
+    classes = _classes(row.by_class for row in rows)
+    kinds = [f"count_{name}" for name in classes]
+    with whole_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        header = ["image", "region", "count", "low", "high", *kinds, "area_px", "area_mm2", "per_mm2"]
+        writer.writerow(header)
+        for row in rows:
+            if row.whole is None:
+                continue
+            for region in (row.whole, *row.regions):
+                low, high = region.interval or (None, None)
+                numbers = [number(value) for value in (region.count, low, high)]
+                by_class = [number(region.by_class.get(name)) for name in classes]
+                areas = [f"{region.area:.1f}", _digits(region.area_mm2), _digits(region.per_mm2)]
+                writer.writerow([row.image, region.name, *numbers, *by_class, *areas])
+
+
+def write_totals(path: StrPath, totals: Sequence[GroupTotal]) -> None:
+    """Write totals as a CSV file, whole or not at all; see `write_total_rows` for the columns.
+
+    Raises
+    ------
+    OutputError
+        The place cannot be written to.
+    """
+    with whole_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
+        write_total_rows(stream, totals)
+
+
+def write_total_rows(stream: TextIO, totals: Sequence[GroupTotal]) -> None:
+    """Write totals as CSV.
+
+    The columns are `group`, `images` (those counted), `count`, `low`, `high`, `count_<class>` where there are several
+    classes, `flagged` (images unlike the training images) and `failed` (images that could not be counted and are
+    missing from the total).
+    """
+    classes = _classes(total.by_class for total in totals)
+    writer = csv.writer(stream, lineterminator="\n")
+    kinds = [f"count_{name}" for name in classes]
+    writer.writerow(["group", "images", "count", "low", "high", *kinds, "flagged", "failed"])
+    for total in totals:
+        low, high = total.interval or (None, None)
+        numbers = [number(value) for value in (total.count, low, high)]
+        by_class = [number(total.by_class.get(name)) for name in classes]
+        writer.writerow([total.group, total.images, *numbers, *by_class, total.flagged, total.failed])
+
+
+def number(value: float | None) -> str:
+    """A count as it is written; empty where there is none."""
+    return "" if value is None else f"{value:.{DECIMALS}f}"
+
+
+def _digits(value: float | None) -> str:
+    return "" if value is None else f"{value:.{DIGITS}g}"
+
+
+def _classes(named: Iterable[dict[str, Any]]) -> list[str]:
+    return list(dict.fromkeys(name for each in named for name in each))
