@@ -77,14 +77,19 @@ class Familiarity(BaseModel):
     def unfamiliar(self, features: Mapping[str, float]) -> list[str]:
         """In what an image differs from the training images, in words, the worst first; empty for a familiar image.
 
+        Of each kind of feature the worst is named.
+
         Parameters
         ----------
         features
             From `image_features`, with the same normalisation and scale. What the training images had not, and what
             this image is too small for, is passed over.
         """
-        found = sorted(self._deviations(features).items(), key=lambda item: -abs(item[1]))
-        return list(dict.fromkeys(WORDS[_kind(name)][int(each > 0)] for name, each in found if abs(each) > 1))
+        worst: dict[str, float] = {}
+        for name, each in sorted(self._deviations(features).items(), key=lambda item: -abs(item[1])):
+            if abs(each) > 1:
+                worst.setdefault(_kind(name), each)
+        return [WORDS[kind][int(each > 0)] for kind, each in worst.items()]
 
     def _deviations(self, features: Mapping[str, float]) -> dict[str, float]:
         known = zip(self.names, self.centre, self.deviation, strict=True)
