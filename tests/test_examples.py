@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,15 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "new").mkdir()
     for k in range(2):
         imwrite(tmp_path / "new" / f"{k}.tif", tiny.pixels(seed=k), photometric="rgb")
+    for k in (1, 2):
+        (tmp_path / "plates" / str(k)).mkdir(parents=True)
+        imwrite(tmp_path / "plates" / str(k) / f"{k}.tif", tiny.pixels(seed=k), photometric="rgb")
+    (tmp_path / "wells.csv").write_text("image,drug\n1.tif,none\n2.tif,taxol\n")
+    (tmp_path / "regions").mkdir()
+    box = {"type": "Polygon", "coordinates": [[[0, 0], [20, 0], [20, 20], [0, 20]]]}
+    (tmp_path / "regions" / "1.geojson").write_text(json.dumps(box))
+    tiny.dataset(tmp_path / "round2", 3, seed=3)
+    shutil.rmtree(tmp_path / "round2" / "points")
     (tmp_path / "cells.count").write_bytes(tiny.model_file().read_bytes())
     monkeypatch.chdir(tmp_path)
     real = training.train
