@@ -23,7 +23,7 @@ from countception.networks import build
 from countception.points import Dots
 
 
-def pair(image: str = "007cell", *, sides: tuple[int, int] = (288, 200)) -> MapPair:
+def pair(image: str = "007cell", *, sides: tuple[int, int] = (288, 198)) -> MapPair:
     rng = np.random.default_rng(0)
     smooth = np.add.outer(np.arange(sides[0]), np.arange(sides[1])).astype(np.float32) / 50
     return MapPair(image, 12, 11.5, smooth, smooth + rng.normal(0, 0.1, sides).astype(np.float32))
@@ -35,10 +35,10 @@ class TestStored:
         found = maps.load(tmp_path / "a.npz")
         assert found is not None
         assert (found.image, found.true_count, found.count) == ("007cell", 12, 11.5)
-        assert found.true_map.shape == (96, 67)
-        means = pair().true_map[:, :198].reshape(96, 3, 66, 3).mean((1, 3))
-        np.testing.assert_allclose(found.true_map[:, :66], means, atol=found.true_map.max() / 400)
-        np.testing.assert_allclose(found.true_map[:, 66], pair().true_map[:, 198:].reshape(96, 3, 2).mean((1, 2)), 0.02)
+        assert found.true_map.shape == (72, 50)
+        means = pair().true_map[:, :196].reshape(72, 4, 49, 4).mean((1, 3))
+        np.testing.assert_allclose(found.true_map[:, :49], means, atol=found.true_map.max() / 400)
+        np.testing.assert_allclose(found.true_map[:, 49], pair().true_map[:, 196:].reshape(72, 4, 2).mean((1, 2)), 0.02)
         assert (tmp_path / "a.npz").stat().st_size < 15_000
 
     def test_an_empty_map_and_a_small_one(self, tmp_path: Path) -> None:

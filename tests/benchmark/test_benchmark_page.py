@@ -169,6 +169,7 @@ class TestExperiments:
         (tmp_path / "protocols" / "rain.toml").write_text(PROTOCOL)
         results = Results(tmp_path / "results")
         settings = ["network.width=0.5", "network.width=0.5 test_stride=8", "network.width=0.5 stride=8", "steps=3"]
+        settings += ["network.width=0.5 stride=8 test_stride=16"]  # of a system of the experiment, but not shown
         for mae, text in enumerate(settings, 2):
             for split in range(2):
                 row = make_row(method="count-ception", n=32, split=split, mae=mae + split, settings=text)

@@ -32,6 +32,14 @@ class Experiment:
         measured = {place.at for place, _ in self.points}
         return [at for at in dict.fromkeys(shown) if at in measured]
 
+    def covers(self, cell: Measured) -> bool:
+        """Whether a cell is of one of the protocol's systems with settings, in whichever of its ways to count."""
+        here = (self.protocol.data, self.protocol.split_by)
+        return (cell.data, cell.split_by) == here and any(
+            method == cell.method and text and f"{cell.settings} ".startswith(f"{text} ")
+            for method, text in ((each.method, each.settings_text) for each in self.protocol.cells())
+        )
+
     def at(self, line: str, at: str) -> Measured | None:
         """What was measured there."""
         return next((cell for place, cell in self.points if (place.line, place.at) == (line, at)), None)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Map = npt.NDArray[np.float32]
 
-SIDE = 96
+SIDE = 72
 """Entries that a map is stored with along its longer side, at most."""
 
 
@@ -54,7 +54,7 @@ def wanted(cell: Cell) -> bool:
 
 
 def save(pair: MapPair, path: Path) -> None:
-    """Write maps with means over squares of entries, in 255 steps up to their largest value; some 5 kB.
+    """Write maps with means over squares of entries, in 255 steps up to their largest value; 5 to 8 kB.
 
     Raises
     ------

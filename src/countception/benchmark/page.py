@@ -176,14 +176,13 @@ def page(
     explained
         As `explanations` gives it.
     asked
-        Experiments; what stands in their sections is left out of the tables of other settings.
+        Experiments; what was run for them is left out of the tables of other settings.
     pictured
         Stems of the sections that have a picture of count maps.
     """
     tests = ", ".join(f"{spec.title} {spec.test}" for spec in DATASETS.values())
     parts = [INTRODUCTION.format(tests=tests, command=EXAMPLE)]
-    elsewhere = {cell for each in asked for _, cell in each.points if cell.settings}
-    rest = [cell for cell in cells if cell not in elsewhere]
+    rest = [cell for cell in cells if not any(experiment.covers(cell) for experiment in asked)]
     for data, split_by in _sections(cells):
         parts += _section(data, split_by, *_of(rest, data, split_by), mapped=_stem(data, split_by) in pictured)
     for experiment in asked:

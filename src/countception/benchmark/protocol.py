@@ -180,14 +180,12 @@ def draw(samples: Sequence[Sample], cell: Cell) -> Parts:
 
 
 class Place(BaseModel):
-    """Where a system stands in the table and the plot of its experiment."""
+    """Where a system stands: `line` is a column of the table and a line of the plot, `at` a row and a place on it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     line: str
-    """A column of the table, a line of the plot."""
     at: str
-    """A row of the table, a place on the plot's axis."""
     variant: str = ""
     """The setting of one of the method's other ways to count, such as ``test_stride=8``."""
 
@@ -219,9 +217,8 @@ class Protocol(BaseModel):
     title: str = ""
     """Of the experiment's own section on the page; without one it has none."""
     about: str = ""
-    """What the section says above its table."""
     axis: str = ""
-    """What the places of the table's rows are."""
+    """What the section says above its table, and what the table's rows are."""
     n: tuple[int, ...] | None = None
     """None: the paper's, for the data set."""
     seed: int = Field(0, ge=0)
