@@ -58,6 +58,12 @@ class TestTables:
         assert table[-1] == "| PGC-Net 2024 | published |  |  |  | 1.9 ± 0.1 (other protocol) |"
         assert "2.9 ± 0.2 (N = 64) |" in table[-5]
 
+    def test_nothing_but_a_method_that_does_not_train(self) -> None:
+        figures = [each for each in tables.published() if each.settings == "pipelines=3"]
+        table = tables.markdown([], figures, (5, 10)).splitlines()
+        assert table[0] == "| system | | N = 5 | N = 10 |"
+        assert table[2].count("12.8 ± 3.1 (no training)") == 2
+
     def test_published_figures_stand_beside_the_same_cell_only(self) -> None:
         cells = {(cell.data, cell.method, cell.settings, cell.n): cell for cell in tables.measured(rows())}
         stride = tables.published_for(cells["vgg", "count-ception", "test_stride=8", 32])

@@ -214,7 +214,7 @@ def _section(
         parts.append(f"![True and predicted count maps of a test image]({stem}-maps.png)")
     known = [figure for figure in theirs if figure.settings]
     if varied or known:
-        parts += [f"### {spec.title}: other settings", tables.markdown(varied, known)]
+        parts += [f"### {spec.title}: other settings", tables.markdown(varied, known, spec.sizes)]
     return parts
 
 

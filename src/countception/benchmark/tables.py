@@ -133,7 +133,7 @@ def differs(cell: Measured) -> Published | None:
     return figure if abs(cell.mae - figure.mae) > cell.sd + figure.sd else None
 
 
-def markdown(cells: Sequence[Measured], figures: Sequence[Published]) -> str:
+def markdown(cells: Sequence[Measured], figures: Sequence[Published], usual: Sequence[int] = ()) -> str:
     """A Markdown table of one data set: a system's measured figures and below them its published ones.
 
     Parameters
@@ -142,8 +142,10 @@ def markdown(cells: Sequence[Measured], figures: Sequence[Published]) -> str:
         Measured cells of one data set and way of splitting.
     figures
         Published figures of that data set.
+    usual
+        The columns where there is nothing but methods that do not train.
     """
-    sizes = sorted({cell.n for cell in cells} | {figure.n for figure in figures if figure.n is not None})
+    sizes = sorted({cell.n for cell in cells} | {figure.n for figure in figures if figure.n is not None}) or usual
     lines = ["| system | | " + " | ".join(f"N = {n}" for n in sizes) + " |"]
     lines.append("|---|---|" + "---:|" * len(sizes))
     for system in _order(cells, figures):
