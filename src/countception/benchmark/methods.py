@@ -95,6 +95,14 @@ class Variants(Protocol):
         """Count by the setting that stands for the way, such as ``test_stride=8``."""
 
 
+@runtime_checkable
+class Batched(Protocol):
+    """A fitted method that is much faster on many images at once."""
+
+    def prepare(self, samples: Sequence[Sample]) -> None:
+        """Count the images that `count` will be asked for; their dots must not be looked at."""
+
+
 class Method(Protocol):
     """Something that learns to count from images with dots."""
 
@@ -112,6 +120,7 @@ class Method(Protocol):
 
 METHODS: dict[str, tuple[str, str]] = {
     "predict-average": ("countception.benchmark.methods:PredictAverage", "Predict the average"),
+    "cellprofiler": ("countception.baselines.cellprofiler:CellProfiler", "CellProfiler"),
     "boxnet": ("countception.benchmark.networks:boxnet", "BoxNet, our default"),
     "count-ception": ("countception.benchmark.networks:count_ception", "Count-ception, the paper's recipe"),
     "fcrn-a": ("countception.benchmark.networks:fcrn_a", "FCRN-A with our default recipe"),

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from countception.benchmark import machine, maps
-from countception.benchmark.methods import Fitted, Method, Report, Setup, Variants, config_hash, make
+from countception.benchmark.methods import Batched, Fitted, Method, Report, Setup, Variants, config_hash, make
 from countception.benchmark.protocol import Cell, Parts, draw
 from countception.benchmark.results import Prediction, Results, Row
 from countception.evaluate.metrics import metrics
@@ -159,10 +159,14 @@ def _count(fitted: Fitted, parts: Parts) -> tuple[list[Prediction], dict[str, li
     """Counts of the test images, and those of each variant."""
     predictions = []
     others: dict[str, list[float]] = {}
+    begun = time.perf_counter()
+    if isinstance(fitted, Batched):
+        fitted.prepare(parts.test)
+    share = (time.perf_counter() - begun) / len(parts.test)
     for sample in parts.test:
         begun = time.perf_counter()
         count = fitted.count(sample)
-        seconds = time.perf_counter() - begun
+        seconds = share + time.perf_counter() - begun
         predictions.append(Prediction(sample.name, len(sample.dots), count, seconds))
         if isinstance(fitted, Variants):
             for name, value in fitted.variants(sample).items():
