@@ -13,7 +13,7 @@ from countception.counter import Counter
 from countception.errors import OutputError
 from countception.groups import group_totals
 from countception.regions import RegionCount
-from test_report import Page
+from helpers_page import Page
 
 KNOWN = fit_intervals([20.0 + k for k in range(12)], [21.0 + 1.1 * k for k in range(12)])
 

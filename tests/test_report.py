@@ -3,7 +3,6 @@ from __future__ import annotations
 import base64
 import csv
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -16,26 +15,7 @@ from countception.evaluate.evaluation import EvaluatedImage, Evaluation, evaluat
 from countception.evaluate.metrics import metrics
 from countception.report import facts, write_curve, write_report
 from countception.training import train
-
-
-class Page(HTMLParser):
-    """Tags with their attributes, and the text."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_data(self, data: str) -> None:
-        if self.tags[-1:] != [("style", {})]:
-            self.text += data
-
-    def all(self, tag: str) -> list[dict[str, str | None]]:
-        return [attributes for name, attributes in self.tags if name == tag]
+from helpers_page import Page
 
 
 def report(tmp_path: Path, evaluation: Evaluation, counter: Counter) -> Page:

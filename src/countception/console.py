@@ -66,11 +66,11 @@ def show_summary(
     strange, failed = [row for row in rows if row.warning], [row for row in rows if row.error]
     without = [row for row in rows if row.whole is not None and not row.regions]
     if strange:
-        say(f"{len(strange)} are unlike the training images: their counts may be far off, their intervals do not hold:")
+        say(f"{_are(strange)} unlike the training images: the count may be far off, and the interval does not hold:")
         for row in strange:
             say(f"  {row.image}: {row.warning}")
     if without:
-        say(f"{len(without)} have no regions:")
+        say(f"{len(without)} {'has' if len(without) == 1 else 'have'} no regions:")
         for row in without:
             say(f"  {row.image}")
     if note and total.images:
@@ -148,6 +148,10 @@ def show_inspection(found: Inspection) -> None:
 def _whole(value: float | None) -> str:
     """The nearest whole number, halves up, never negative; a dash where there is none."""
     return "–" if value is None else str(max(0, math.floor(value + 0.5)))
+
+
+def _are(rows: Sequence[Row]) -> str:
+    return f"{len(rows)} {'is' if len(rows) == 1 else 'are'}"
 
 
 def _percent(share: float) -> str:

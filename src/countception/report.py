@@ -189,7 +189,7 @@ def _jpeg(data: bytes | None) -> str | None:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.3g} %"
+    return f"{100 * share:.3g}\N{NO-BREAK SPACE}%"
 
 
 def _whole(count: float) -> str:
