@@ -44,12 +44,13 @@ def mae(counter: Counter, samples: list[Sample]) -> float:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("network", "steps", "share"), [("boxnet", 120, 0.35), ("count_ception", 60, 0.7), ("fcrn_a", 120, 0.7)]
+    ("network", "steps", "share"),
+    [("boxnet", 120, 0.35), ("count_ception", 60, 0.7), ("count_ception_gaussian", 60, 0.7), ("fcrn_a", 120, 0.7)],
 )
 def test_every_network_learns_to_count(network: str, steps: int, share: float) -> None:
     """Far better than predicting the average, on images it has not seen."""
     changes = {**QUICK, "network.name": network, "training.steps": steps, "network.width": 0.5}
-    if network == "count_ception":
+    if network.startswith("count_ception"):
         changes["training.augment.crop"] = 32
     counter = train(blobs(12), valid=blobs(6, seed=1), changes=changes)
     test = blobs(20, seed=2)
