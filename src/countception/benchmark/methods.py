@@ -131,6 +131,7 @@ METHODS: dict[str, tuple[str, str]] = {
     "arteta": ("countception.baselines.arteta:Arteta", "Arteta et al. (2014)"),
     "segui": ("countception.baselines.segui:Segui", "Seguí et al. (2015)"),
     "proximity": ("countception.baselines.proximity:ProximityMethod", "Proximity map, Xie et al. (2015)"),
+    "log": ("countception.baselines.blobs:Blobs", "Laplacian-of-Gaussian blobs"),
 }
 """Name → where the method is made, a callable that takes a `Setup`, and its title in tables."""
 

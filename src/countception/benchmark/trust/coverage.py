@@ -1,0 +1,153 @@
+"""How often intervals hold the true count, and how wide they are, from the counts that runs left.
+
+Three kinds of interval, all calibrated on the same validation images:
+
+constant
+    The same width for every image: split conformal prediction (Lei et al. 2018) with the error itself as score.
+by count
+    What a counter gives without flips: the width grows with a fitted power of the count.
+by spread
+    What it gives with flips: around the mean over them, the width also growing with a power of their spread.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from countception.benchmark.trust.tables import Counted
+from countception.confidence import IntervalModel, fit_intervals
+from countception.conformal import quantile
+
+Array = npt.NDArray[np.float64]
+
+GROUPS = ("all", "fewest", "middle", "most")
+"""All test images of a split, and its thirds by predicted count."""
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """Of the test images of one split."""
+
+    true: Array
+    count: Array
+    half: Array
+    """Half widths, in objects; one below 0 counts is not cut off, so that widths compare."""
+
+    @property
+    def errors(self) -> Array:
+        """In half widths."""
+        return np.asarray(np.abs(self.true - self.count) / np.maximum(self.half, 1e-9))
+
+
+def constant(validation: Sequence[Counted], test: Sequence[Counted], level: float) -> Intervals | None:
+    """The same width for every image; errors are those of the calibration factor fitted without the image."""
+    if not IntervalModel(log_scores=(0.0,) * len(validation), exponents=((0.0, 0.0),) * len(validation)).supports(
+        level
+    ):
+        return None
+    counts = np.array([row.count for row in validation])
+    errors = np.abs([row.true - row.count for row in validation]) / np.maximum(
+        1 - counts / max(counts.sum(), 1e-3), 1 / len(validation)
+    )
+    half = float(quantile(errors[:, None], level)[0])
+    return _around(test, [row.count for row in test], np.full(len(test), half))
+
+
+def by_count(validation: Sequence[Counted], test: Sequence[Counted], level: float) -> Intervals | None:
+    """As a counter gives them without flips."""
+    model = fit_intervals([row.true for row in validation], [row.count for row in validation], calibrated=True)
+    return _model(model, test, [row.count for row in test], None, level)
+
+
+def by_spread(validation: Sequence[Counted], test: Sequence[Counted], level: float) -> Intervals | None:
+    """As a counter gives them with flips."""
+    true, counts = [row.true for row in validation], [row.count for row in validation]
+    model = fit_intervals(true, counts, [row.spread for row in validation], calibrated=True)
+    return _model(model, test, [row.flipped for row in test], [row.spread for row in test], level)
+
+
+WAYS: dict[str, Callable[[Sequence[Counted], Sequence[Counted], float], Intervals | None]] = {
+    "constant": constant,
+    "by count": by_count,
+    "by spread": by_spread,
+}
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How the intervals of one kind and level did over all splits."""
+
+    shares: dict[str, float]
+    """Share of images whose interval holds the true count, by group."""
+    error: float | None
+    """Standard error, over splits, of the share of all images; None for one split."""
+    width: float
+    """Mean width in objects."""
+    equal_width: float
+    """The same, if all intervals were stretched so that they held exactly the level's share of the test images."""
+    splits: int
+    images: int
+
+
+def coverage(runs: Sequence[Sequence[Counted]], way: str, level: float) -> Coverage | None:
+    """How intervals did over runs; None where the validation images are too few for the level.
+
+    Parameters
+    ----------
+    runs
+        The table of each run.
+    way
+        From `WAYS`.
+    level
+        Above 0 and below 1.
+    """
+    found: list[Intervals] = []
+    for rows in runs:
+        validation, test = ([row for row in rows if row.part == part] for part in ("validation", "test"))
+        one = WAYS[way](validation, test, level)
+        if one is not None:
+            found.append(one)
+    if not found:
+        return None
+    held: dict[str, list[npt.NDArray[np.bool_]]] = {group: [] for group in GROUPS}
+    for one in found:
+        inside = one.errors <= 1
+        held["all"].append(inside)
+        for group, part in zip(GROUPS[1:], np.array_split(np.argsort(one.count, kind="stable"), 3), strict=True):
+            held[group].append(inside[part])
+    each = [float(inside.mean()) for inside in held["all"]]
+    widths = 2 * np.concatenate([one.half for one in found])
+    stretch = float(np.quantile(np.concatenate([one.errors for one in found]), level))
+    return Coverage(
+        shares={group: float(np.concatenate(parts).mean()) for group, parts in held.items()},
+        error=float(np.std(each, ddof=1) / math.sqrt(len(each))) if len(each) > 1 else None,
+        width=float(widths.mean()),
+        equal_width=float(stretch * widths.mean()),
+        splits=len(found),
+        images=len(widths),
+    )
+
+
+def _around(test: Sequence[Counted], counts: Sequence[float], half: Array) -> Intervals:
+    return Intervals(np.array([row.true for row in test], np.float64), np.array(counts, np.float64), half)
+
+
+def _model(
+    model: IntervalModel,
+    test: Sequence[Counted],
+    counts: Sequence[float],
+    spreads: Sequence[float] | None,
+    level: float,
+) -> Intervals | None:
+    half = []
+    for i, count in enumerate(counts):
+        interval = model.interval(count, None if spreads is None else spreads[i], level)
+        if interval is None:
+            return None
+        half.append(interval.high - max(count, 0.0))
+    return _around(test, counts, np.array(half))

@@ -1,0 +1,171 @@
+"""The page on points, intervals and flags, from the tables alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from countception.benchmark.protocol import DATASETS
+from countception.benchmark.results import Results
+from countception.benchmark.trust import figures, summary
+from countception.benchmark.trust.coverage import GROUPS, WAYS, Coverage, coverage
+from countception.benchmark.trust.measure import TOLERANCE
+from countception.benchmark.trust.summary import F1, Run
+from countception.evaluate.metrics import LEVELS
+from countception.files import whole_file
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+INTRODUCTION = """\
+# Points, intervals and flags, measured
+
+<!-- Made by `python -m countception.benchmark.trust --page` from the tables in benchmarks/results: change those. -->
+
+A count is worth more with the place of each object, an interval that holds the true count as often as it says, and a
+warning where an image is unlike those that were learned from. This page says how good these are, on the test images of
+the splits that the [benchmark](benchmark.md) uses. Nothing was chosen on a test image.
+
+    python -m countception.benchmark.trust --protocol benchmarks/protocols/intervals-vgg.toml
+    python -m countception.benchmark.trust --page
+"""
+POINTS = """\
+## Points
+
+Found points are matched to the true dots one to one (as many pairs as possible, then the shortest) within a tolerance:
+{tolerances}. Precision, recall and F1 are those of all test images of a split together, then
+averaged over splits; the error is the mean distance of the pairs, in pixels of the image. *points* are those of
+`countception count --points`, *points, flips* those with `--flips`. The others are what one would do otherwise: peaks
+of the smoothed density or of the count map of the same network, of the density of FCRN-A, of the proximity map of
+Xie et al. 2015, and Laplacian-of-Gaussian blobs. Smoothing, threshold and distance of peaks were chosen by F1 on ten
+validation images of the split, those of the blobs on ten training images. Time is that of learning, on one core.
+
+Kainz et al. 2015 (You should use regression to detect cells, MICCAI) made their detector for the images that MBM was
+cut from: 11 images of 1200 × 1200 pixels with 4205 cells. Their own figures are not repeated here, as they were
+measured in another way (other images in the test set, another annotation) and could not be checked against the paper.
+"""
+INTERVALS = """\
+## Intervals
+
+Small trainings on many splits: what counts here is how honest the intervals are, not how small the errors. Of the
+intervals for the test images of all splits, the share that holds the true count: of all images, and of the third of
+each split's images with the lowest, middle and highest predicted count. The aim is the level ± 2 %.
+
+| interval | calibrated on the same validation images |
+|---|---|
+| constant | the same width for every image: plain split conformal prediction |
+| by count | `countception count`: the width grows with a power of the count |
+| by spread | `countception count --flips`: around the mean over eight flips; the width grows with their spread too |
+
+Width is the mean from low to high, in objects. "At equal coverage" compares with the constant width after all
+intervals of a kind are stretched by one factor so that exactly the level's share of the images is held; below 100 % is
+narrower. Test images of a split share a network and its validation images, so the share varies from split to split by
+more than its number of images suggests; ± is the standard error of its mean over splits.
+"""
+FLAGS = """\
+## Flags
+
+Share of images with a warning. *Clean* are the test images; the rest are ten of these in each split, corrupted
+(blurred by a Gaussian of 0.15 spacings of the objects; noise with a standard deviation of a tenth of the range;
+inverted; red and blue swapped; half as bright; half the size), and ten images each of the other data sets.
+"""
+
+
+def write_page(folders: Sequence[Path], docs: Path) -> Path:
+    """Write `points-and-intervals.md` into the folder `docs`, and its plots into `docs/points-and-intervals`.
+
+    Raises
+    ------
+    DatasetError
+        The results cannot be read.
+    OutputError
+        The folder cannot be written to.
+    """
+    from countception.plots import save_figure
+
+    text, plots = page(summary.runs([Results(folder) for folder in folders]))
+    for name, figure in plots.items():
+        save_figure(figure, docs / "points-and-intervals" / name)
+    path = docs / "points-and-intervals.md"
+    with whole_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return path
+
+
+def page(found: dict[str, list[Run]]) -> tuple[str, dict[str, Figure]]:
+    """The page's Markdown, and its plots by file name."""
+    plots: dict[str, Figure] = {}
+    tolerances = ", ".join(f"{DATASETS[name].title} {tolerance:g} pixels" for name, tolerance in TOLERANCE.items())
+    parts = [INTRODUCTION, POINTS.format(tolerances=tolerances)]
+    for name, some in found.items():
+        ways = summary.points(some, TOLERANCE[name])
+        if ways:
+            title = DATASETS[name].title
+            plots[f"{name}-f1.png"] = figures.f1_curves(ways, TOLERANCE[name], f"{title}, test images")
+            parts += [f"### Points: {title}", _points(ways), f"![F1](points-and-intervals/{name}-f1.png)"]
+    parts.append(INTERVALS)
+    for name, some in found.items():
+        for system, members in list(summary.systems(some).items())[:1]:
+            title = DATASETS[name].title
+            covered = coverages(members)
+            parts += [f"### Intervals: {title}", f"{system}; splits: {len(members)}."]
+            if covered:
+                plots[f"{name}-coverage.png"] = figures.coverages(covered, title)
+                parts += [_intervals(covered), f"![Coverage](points-and-intervals/{name}-coverage.png)"]
+            missing = [level for level in LEVELS if ("constant", level) not in covered]
+            if missing:
+                levels = ", ".join(f"{100 * level:g} %" for level in missing)
+                n = members[0].row.n
+                parts.append(f"{n} validation images are too few for intervals of {levels}, so none are given.")
+    parts += [FLAGS, _flags(found)]
+    return "\n\n".join(part.strip("\n") for part in parts) + "\n", plots
+
+
+def coverages(members: Sequence[Run]) -> dict[tuple[str, float], Coverage]:
+    """By kind of interval and level; those that the validation images support."""
+    tables = [run.counted for run in members]
+    found = {(way, level): coverage(tables, way, level) for way in WAYS for level in LEVELS}
+    return {key: one for key, one in found.items() if one is not None}
+
+
+def _points(ways: Sequence[F1]) -> str:
+    lines = [
+        "| system | found by | splits | precision | recall | F1 | error | time |",
+        "|---|---|---:|--:|--:|--:|--:|--:|",
+    ]
+    for way in ways:
+        deviation = "" if way.deviation is None else f" ± {way.deviation:.3f}"
+        lines.append(
+            f"| {way.system} | {way.locator} | {way.splits} | {way.precision:.3f} | {way.recall:.3f} "
+            f"| **{way.f1:.3f}**{deviation} | {way.distance:.1f} px | {way.seconds / 60:.1f} min |"
+        )
+    return "\n".join(lines)
+
+
+def _intervals(covered: dict[tuple[str, float], Coverage]) -> str:
+    lines = [f"| level | interval | {' | '.join(GROUPS)} | width | at equal coverage |", "|---:|---|" + "--:|" * 6]
+    for level in LEVELS:
+        for way in WAYS:
+            if (way, level) not in covered:
+                continue
+            one, plain = covered[way, level], covered["constant", level]
+            error = "" if one.error is None else f" ± {100 * one.error:.1f}"
+            shares = " | ".join(f"{100 * one.shares[group]:.1f}{error if group == 'all' else ''} %" for group in GROUPS)
+            ratio = f"{100 * one.equal_width / plain.equal_width:.0f} %"
+            lines.append(f"| {100 * level:g} % | {way} | {shares} | {one.width:.1f} | {ratio} |")
+    return "\n".join(lines)
+
+
+def _flags(found: dict[str, list[Run]]) -> str:
+    shares = {name: summary.flags(some) for name, some in found.items()}
+    kinds = list(dict.fromkeys(kind for each in shares.values() for kind in each))
+    lines = ["| shown | " + " | ".join(DATASETS[name].title for name in shares) + " |", "|---|" + "--:|" * len(shares)]
+    for kind in kinds:
+        cells = []
+        for each in shares.values():
+            flagged, shown = each.get(kind, (0, 0))
+            cells.append(f"{100 * flagged / shown:.1f} % of {shown}" if shown else "")
+        title = DATASETS[kind].title if kind in DATASETS else kind
+        lines.append(f"| {title} | {' | '.join(cells)} |")
+    return "\n".join(lines)

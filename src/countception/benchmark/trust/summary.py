@@ -1,0 +1,117 @@
+"""From the tables of all runs to the figures on the page: means over splits, nothing chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from countception.benchmark.methods import title
+from countception.benchmark.protocol import DATASETS
+from countception.benchmark.results import Results, Row
+from countception.benchmark.trust import tables
+from countception.benchmark.trust.tables import Counted, Flagged, Located
+
+
+@dataclass(frozen=True)
+class Run:
+    """One finished run with its tables."""
+
+    row: Row
+    located: list[Located]
+    counted: list[Counted]
+    flagged: list[Flagged]
+
+    @property
+    def system(self) -> str:
+        """Method, N and length, as runs are told apart on the page."""
+        steps = f", {self.row.steps} steps" if self.row.steps else ""
+        return f"{title(self.row.method)}, N = {self.row.n}{steps}"
+
+
+@dataclass(frozen=True)
+class F1:
+    """One way to find points with one system, over splits."""
+
+    system: str
+    locator: str
+    splits: int
+    seconds: float
+    """Of learning, on average."""
+    precision: float
+    recall: float
+    f1: float
+    deviation: float | None
+    """Standard deviation of F1 over splits; None for one split."""
+    distance: float
+    """Mean over the pairs, in image pixels."""
+    curve: tuple[tuple[float, float], ...]
+    """Tolerance in pixels, and F1."""
+
+
+def runs(folders: Sequence[Results]) -> dict[str, list[Run]]:
+    """The examined runs of each data set."""
+    found: dict[str, list[Run]] = {name: [] for name in DATASETS}
+    for results in folders:
+        known = set()
+        for row in results.rows():
+            if row.key in known:  # of a variant: the tables are the run's
+                continue
+            known.add(row.key)
+            kinds = (Located, Counted, Flagged)
+            run = Run(row, *(tables.load(results, row.key, kind) for kind in kinds))  # type: ignore[arg-type, type-var]
+            if run.located or run.counted or run.flagged:
+                found[row.data].append(run)
+    return found
+
+
+def points(some: Sequence[Run], tolerance: float) -> list[F1]:
+    """Every way to find points, the best first."""
+    grouped: dict[tuple[str, str], list[tuple[Run, list[Located]]]] = {}
+    for run in some:
+        for locator in dict.fromkeys(each.locator for each in run.located):
+            mine = [each for each in run.located if each.locator == locator]
+            grouped.setdefault((run.system, locator), []).append((run, mine))
+    found = []
+    for (system, locator), members in grouped.items():
+        stated = [each for _, mine in members for each in mine if each.tolerance == tolerance]
+        f1 = [each.f1 for each in stated]
+        tolerances = sorted({each.tolerance for _, mine in members for each in mine})
+        found.append(
+            F1(
+                system=system,
+                locator=locator,
+                splits=len(members),
+                seconds=float(np.mean([run.row.seconds for run, _ in members])),
+                precision=float(np.mean([each.precision for each in stated])),
+                recall=float(np.mean([each.recall for each in stated])),
+                f1=float(np.mean(f1)),
+                deviation=float(np.std(f1, ddof=1)) if len(f1) > 1 else None,
+                distance=float(np.mean([each.distance for each in stated])),
+                curve=tuple(
+                    (t, float(np.mean([each.f1 for _, mine in members for each in mine if each.tolerance == t])))
+                    for t in tolerances
+                ),
+            )
+        )
+    return sorted(found, key=lambda each: -each.f1)
+
+
+def systems(some: Sequence[Run]) -> dict[str, list[Run]]:
+    """Runs that have counts, by system, the one with the most splits first."""
+    grouped: dict[str, list[Run]] = {}
+    for run in some:
+        if run.counted:
+            grouped.setdefault(run.system, []).append(run)
+    return dict(sorted(grouped.items(), key=lambda item: -len(item[1])))
+
+
+def flags(some: Sequence[Run]) -> dict[str, tuple[int, int]]:
+    """Images flagged and images shown, by kind."""
+    found: dict[str, tuple[int, int]] = {}
+    for run in some:
+        for each in run.flagged:
+            flagged, shown = found.get(each.kind, (0, 0))
+            found[each.kind] = (flagged + (each.score > 1), shown + 1)
+    return found

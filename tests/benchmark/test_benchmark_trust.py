@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tiny
+from countception.benchmark.protocol import Cell
+from countception.benchmark.results import Results
+from countception.benchmark.runner import Data, run
+from countception.benchmark.trust import tables
+from countception.benchmark.trust.coverage import by_spread, constant, coverage
+from countception.benchmark.trust.locators import CountMaps, Densities
+from countception.benchmark.trust.measure import SHARES, Examiner
+from countception.benchmark.trust.page import write_page
+from countception.benchmark.trust.tables import Counted, Flagged, Located
+from countception.benchmark.trust.unlike import corruptions
+from countception.dataset import Sample, load_dataset
+from countception.errors import DatasetError
+
+SETTINGS = {**tiny.CHANGES, "training.steps": 2, "counting.spread": False, "counting.flips": False}
+
+
+def counts(seed: int, *, validation: int = 60, test: int = 300) -> list[Counted]:
+    """Errors are as large as the spread says, which differs widely between images of the same count."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for i in range(validation + test):
+        spread = float(np.exp(rng.normal(0, 0.8)))
+        count = float(rng.uniform(80, 120))
+        true = round(count + 3 * spread * rng.normal())
+        rows.append(Counted("validation" if i < validation else "test", f"{i}", true, count, count, spread))
+    return rows
+
+
+class TestTables:
+    def test_come_back_as_they_were(self, tmp_path: Path) -> None:
+        results = Results(tmp_path)
+        rows = [Located("points, flips", 8.0, 10, 9, 8, 1.25), Located("blobs", 4.0, 10, 0, 0, 0.0)]
+        tables.save(results, "key", rows)
+        tables.save(results, "key", [Flagged("clean", "a", 0.5, "dark; blurred")])
+        assert tables.load(results, "key", Located) == rows
+        assert tables.load(results, "key", Flagged)[0].warnings == "dark; blurred"
+        assert tables.load(results, "key", Counted) == []
+        assert (rows[0].precision, rows[0].recall) == (8 / 9, 0.8)
+        assert rows[0].f1 == pytest.approx(2 * 8 / 9 * 0.8 / (8 / 9 + 0.8))
+        assert rows[1].f1 == rows[1].precision == 0
+
+    def test_a_damaged_file_is_named(self, tmp_path: Path) -> None:
+        results = Results(tmp_path)
+        tables.save(results, "key", [Flagged("clean", "a", 0.5, "")])
+        path = tmp_path / "flags" / "key.csv"
+        path.write_text(path.read_text().replace("0.5", "half"))
+        with pytest.raises(DatasetError, match=r"key\.csv, line 2"):
+            tables.load(results, "key", Flagged)
+
+
+class TestCoverage:
+    @pytest.mark.parametrize("level", [0.9, 0.95])
+    def test_each_kind_holds_its_share_and_the_spread_makes_them_narrower(self, level: float) -> None:
+        runs = [counts(seed) for seed in range(8)]
+        found = {way: coverage(runs, way, level) for way in ("constant", "by count", "by spread")}
+        for one in found.values():
+            assert one is not None
+            assert one.shares["all"] == pytest.approx(level, abs=0.05)
+            assert (one.splits, one.images) == (8, 2400)
+        assert found["by spread"].equal_width < 0.9 * found["constant"].equal_width  # type: ignore[union-attr]
+
+    def test_equal_coverage_takes_out_how_wide_intervals_were_made(self) -> None:
+        rows = counts(0)
+        wide = [
+            Counted(r.part, r.image, round(r.count + 3 * (r.true - r.count)), r.count, r.flipped, r.spread)
+            if r.part == "validation"
+            else r
+            for r in rows
+        ]
+        narrow, broad = (coverage([each], "constant", 0.8) for each in (rows, wide))
+        assert narrow is not None
+        assert broad is not None
+        assert broad.width > 2.5 * narrow.width
+        assert broad.equal_width == pytest.approx(narrow.equal_width, rel=1e-6)
+
+    def test_constant_width_is_the_quantile_of_the_errors(self) -> None:
+        validation = [Counted("validation", "", 100 + i, 100.0, 100.0, 1.0) for i in range(1, 10)]
+        test = [Counted("test", "", 50, 60.0, 60.0, 1.0)]
+        one = constant(validation, test, 0.8)
+        assert one is not None
+        assert one.half[0] == pytest.approx(8 / (1 - 1 / 9))  # the eighth of nine, of a factor fitted without it
+
+    def test_none_where_the_validation_images_are_too_few(self) -> None:
+        rows = counts(0, validation=15)
+        assert coverage([rows], "constant", 0.9) is not None
+        assert coverage([rows], "constant", 0.95) is None
+        assert coverage([rows], "by spread", 0.95) is None
+
+    def test_by_spread_is_centred_on_the_mean_over_flips(self) -> None:
+        rows = [Counted(r.part, r.image, r.true, r.count, r.count + 7, r.spread) for r in counts(0)]
+        validation, test = rows[:60], rows[60:]
+        one = by_spread(validation, test, 0.9)
+        assert one is not None
+        np.testing.assert_allclose(one.count, [row.flipped for row in test])
+
+
+class TestCorruptions:
+    def test_are_what_they_are_called(self) -> None:
+        image = np.random.default_rng(0).integers(60, 200, (3, 64, 64), np.uint8)
+        made = {name: corrupt(image) for name, corrupt in corruptions(17.0, np.random.default_rng(1)).items()}
+        assert all(each.dtype == np.uint8 for each in made.values())
+        assert made["blurred"].std() < 0.3 * image.std()
+        assert (made["noisy"].astype(float) - image).std() == pytest.approx(25.5, rel=0.05)
+        np.testing.assert_array_equal(made["inverted"].astype(int) + image, 255)
+        np.testing.assert_array_equal(made["channels reversed"][0], image[2])
+        assert made["half the size"].shape == (3, 32, 32)
+        assert made["half as bright"].max() <= 100
+
+
+class TestLocators:
+    @pytest.mark.parametrize("kind", [Densities, CountMaps])
+    def test_entries_and_pixels(self, kind: type[Densities | CountMaps]) -> None:
+        maps = kind(tiny.untrained())
+        points = np.array([[0.0, 3.5], [17.25, 40.0]])
+        np.testing.assert_allclose(maps.to_image(maps.to_entries(points)), points)
+
+    def test_the_count_map_is_highest_where_the_objects_are_in_its_windows(self) -> None:
+        counter = tiny.untrained()
+        maps = CountMaps(counter)
+        network = counter.model.network
+        target = network.target(np.array([[30.0, 21.0]]), (64, 64))
+        centre = np.argwhere(target > 0).mean(0)
+        np.testing.assert_allclose(maps.to_image(centre[None])[0], [30, 21], atol=1.01)  # a cell is two pixels wide
+
+
+@pytest.fixture(scope="module")
+def samples(tmp_path_factory: pytest.TempPathFactory) -> list[Sample]:
+    return load_dataset(tiny.dataset(tmp_path_factory.mktemp("trust") / "data", 18))
+
+
+class TestRun:
+    def test_leaves_tables_and_a_page_and_is_not_run_again(self, samples: list[Sample], tmp_path: Path) -> None:
+        data = {"mbm": Data(samples, "0" * 12), "vgg": Data(samples[:3], "1" * 12)}
+        results = Results(tmp_path / "results" / "trust")
+        cells = [
+            Cell(method=method, data="mbm", n=4, settings=settings)
+            for method, settings in (("boxnet", SETTINGS), ("log", {"images": 1}), ("predict-average", {}))
+        ]
+        assert run(cells, data, results, examine=Examiner(data, results)).finished == 3
+        network, blobs, average = (row.key for row in results.rows())
+        found = tables.load(results, network, Located)
+        assert {row.locator for row in found} == {
+            *("points", "points, flips"),
+            *("peaks of the density", "peaks of the count map"),
+        }
+        assert len(found) == 4 * len(SHARES)
+        assert {row.true for row in found} == {sum(row.true for row in results.predictions(network))}
+        for locator in {row.locator for row in found}:
+            matched = [row.matched for row in found if row.locator == locator]
+            assert matched == sorted(matched)
+        counted = tables.load(results, network, Counted)
+        assert [row.part for row in counted] == 4 * ["validation"] + 10 * ["test"]
+        counts = {row.image: row.count for row in results.predictions(network)}
+        assert {row.image: row.count for row in counted[4:]} == pytest.approx(counts, abs=1e-2)
+        kinds = [row.kind for row in tables.load(results, network, Flagged)]
+        assert (kinds.count("clean"), kinds.count("inverted"), kinds.count("vgg"), len(kinds)) == (10, 10, 3, 73)
+        assert {row.locator for row in tables.load(results, blobs, Located)} == {"blobs"}
+        assert tables.load(results, average, Located) == []
+
+        page = write_page([results.folder.parent, results.folder], tmp_path / "docs")
+        text = page.read_text()
+        assert "peaks of the density" in text
+        assert "4 validation images are too few for intervals of 90 %, 95 %" in text
+        for name in ("mbm-f1.png", "mbm-coverage.png"):
+            assert f"points-and-intervals/{name}" in text
+            assert (tmp_path / "docs" / "points-and-intervals" / name).stat().st_size > 1000
+
+        assert run(cells, data, results, examine=_never).done_before == 3
+
+
+def _never(*_: object) -> None:
+    raise AssertionError("a run that has its row was examined again")
