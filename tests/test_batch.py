@@ -289,6 +289,7 @@ def test_a_label_image_of_another_size_is_the_error_of_its_image(images: Path, t
     Image.fromarray(np.ones((9, 9), np.uint8)).save(tmp_path / "labels.png")
     rows = count_files(tiny.untrained(), images, regions=tmp_path / "labels.png")
     assert all("must be of one size" in row.error for row in rows)
+    assert all(row.error.startswith(row.image) for row in rows)
 
 
 def test_the_pixel_size_of_regions_comes_from_the_file(tmp_path: Path) -> None:

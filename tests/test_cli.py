@@ -119,6 +119,7 @@ def test_train_writes_a_model_and_its_curve(tmp_path: Path) -> None:
     assert model.trained_on["images"] == 2
     assert model.config.training.seed == 3
     assert f"{model.validation['mae']:.2f}" in result.stdout
+    assert "no 90 % intervals: they need at least 9 validation images and there are fewer than 3" in result.stderr
     assert len(pd.read_csv(tmp_path / "new" / "cells.curve.csv")) == 2
     assert (tmp_path / "new" / "cells.curve.png").read_bytes().startswith(b"\x89PNG")
     assert sorted(path.name for path in out.parent.iterdir()) == ["cells.count", "cells.curve.csv", "cells.curve.png"]

@@ -214,8 +214,10 @@ class _Job:
             )
             regions = [] if self.regions is None else self.regions.of(file)
             whole, inside = self._regions(file, count, regions)
-        except (ImageError, RegionsError) as error:
+        except ImageError as error:
             return Row(str(file), error=str(error))
+        except RegionsError as error:
+            return Row(str(file), error=f"{file}: {error}")
         written = self.outputs.write(file, pixels, count, regions)
         picture = None
         if sampled or (flagged and count.warnings):

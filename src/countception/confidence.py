@@ -83,9 +83,10 @@ class IntervalModel(BaseModel):
         n, percent = self.images, _percent(level)
         if not self.supports(level):
             needed = max(FEWEST, math.ceil(level / (1 - level) - 1e-9))
+            number = str(n) if n else f"fewer than {FEWEST}"
             return (
-                f"no {percent} intervals: they need at least {needed} validation images and there "
-                f"{'is' if n == 1 else 'are'} {n}; validate on more images or ask for a lower level"
+                f"no {percent} intervals: they need at least {needed} validation images and there are {number}; "
+                "validate on more images or ask for a lower level"
             )
         worst = unlucky_coverage(level, n)
         if worst >= level - 0.1:
