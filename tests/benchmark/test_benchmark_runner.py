@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 from helpers_bench import Slow, fake_mbm, slow_protocol
 
-from countception.benchmark import methods
+from countception.benchmark import maps, methods
+from countception.benchmark.maps import MapPair
 from countception.benchmark.methods import Report, Setup
 from countception.benchmark.protocol import Cell, draw
 from countception.benchmark.results import Results
 from countception.benchmark.runner import Data, run, run_cell
+from countception.dataset import Sample
 
 DATA = {"mbm": Data(fake_mbm(), "0123456789abcdef")}
 PROGRAM = Path(__file__).with_name("helpers_bench.py")
@@ -29,6 +31,43 @@ def slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("SLOW_SECONDS", "0")
     monkeypatch.setenv("SLOW_LOG", str(tmp_path / "log"))
     return tmp_path / "log"
+
+
+class Mapped:
+    """A method that counts by a map of one entry."""
+
+    def __init__(self, setup: Setup) -> None:
+        self.name, self.configuration, self.facts = "mapped", dict(setup.settings), methods.Facts()
+
+    def fit(self, *_: object, **__: object) -> Mapped:
+        return self
+
+    def count(self, sample: Sample) -> float:
+        return len(sample.dots) + 0.5
+
+    def map_pair(self, sample: Sample) -> MapPair:
+        values = np.ones((1, 1), np.float32)
+        return MapPair(sample.name, len(sample.dots), self.count(sample), values, values)
+
+
+def test_first_splits_without_settings_leave_maps_of_their_first_test_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(methods, "Mapped", Mapped, raising=False)
+    monkeypatch.setitem(methods.METHODS, "mapped", ("countception.benchmark.methods:Mapped", "Mapped"))
+    cells = [
+        Cell(method="mapped", data="mbm", n=n, split=split, settings=settings)
+        for n, split, settings in [(5, 0, {}), (10, 0, {}), (5, 1, {}), (5, 0, {"a": 1})]
+    ]
+    results = Results(tmp_path)
+    run(cells, DATA, results)
+    kept = {row.n: maps.load(results.maps(row.key)) for row in results.rows() if results.maps(row.key).exists()}
+    first = draw(DATA["mbm"].samples, cells[0]).test[0]
+    assert sorted(kept) == [5, 10]
+    assert len(list((tmp_path / "maps").iterdir())) == 2
+    for pair in kept.values():
+        assert pair is not None
+        assert (pair.image, pair.true_count, pair.count) == (first.name, len(first.dots), len(first.dots) + 0.5)
 
 
 class TestRow:
