@@ -18,9 +18,11 @@ from countception.config import recipe
 from countception.counter import Counter
 from countception.dataset import Sample
 from countception.errors import ConfigError, CountceptionError, DatasetError, ModelFileError, OutputError
+from countception.evaluate.matching import match, pooled
 from countception.evaluate.metrics import predict_average_mae
 from countception.points import Dots
 from countception.training import Progress, configure, train
+from countception.training.loop import place_loss
 from countception.training.schedule import Length, evaluations_due, learning_rate
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -40,6 +42,36 @@ def same(a: Counter, b: Counter) -> bool:
 def mae(counter: Counter, samples: list[Sample]) -> float:
     counts = [counter.count(np.moveaxis(sample.image, 0, -1)).value for sample in samples]
     return float(np.mean([abs(c - len(s.dots)) for c, s in zip(counts, samples, strict=True)]))
+
+
+def test_the_loss_on_places_compares_the_corners_of_windows() -> None:
+    rng = np.random.default_rng(0)
+    k, d = 8, 3
+    dots = np.zeros((2, 20 + 2 * k, 24 + 2 * k))
+    dots[:, k:-k, k:-k] = rng.random((2, 20, 24)) < 0.05
+    counts = np.zeros((2, 20 + k, 24 + k))  # entry j counts the k cells before cell j
+    corners = np.zeros((2, 20 + k - d, 24 + k - d))
+    for y, x in np.ndindex(*counts.shape[1:]):
+        counts[:, y, x] = dots[:, y : y + k, x : x + k].sum((1, 2))
+    for y, x in np.ndindex(*corners.shape[1:]):
+        box = {(i, j): dots[:, y + i : y + i + d, x + j : x + j + d].sum((1, 2)) for i in (0, k) for j in (0, k)}
+        corners[:, y, x] = box[0, 0] - box[k, 0] - box[0, k] + box[k, k]
+    first, second = torch.from_numpy(counts)[:, None]
+    assert float(place_loss(first, second, d)) == pytest.approx(np.square(corners[0] - corners[1]).mean())
+    assert float(place_loss(first, first, d)) == 0
+
+
+@pytest.mark.slow
+def test_the_loss_on_places_sharpens_points() -> None:
+    data, valid, test = blobs(8), blobs(4, seed=1), blobs(6, seed=2)
+    f1 = []
+    for weight in (0.0, 2.0):
+        changes = {**QUICK, "network.window": 32, "training.steps": 60, "training.places": weight}
+        counter = train(data, valid=valid, changes=changes)
+        counts = [counter.count(np.moveaxis(sample.image, 0, -1), points=True) for sample in test]
+        found = [count.points.points for count in counts if count.points is not None]
+        f1.append(pooled(match(s.dots.points, points, 2.0) for s, points in zip(test, found, strict=True)).f1)
+    assert f1[1] > f1[0] + 0.05
 
 
 @pytest.mark.slow
