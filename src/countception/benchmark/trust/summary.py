@@ -25,9 +25,10 @@ class Run:
 
     @property
     def system(self) -> str:
-        """Method, N and length, as runs are told apart on the page."""
+        """Method, N, length and what was learned besides, as runs are told apart on the page."""
         steps = f", {self.row.steps} steps" if self.row.steps else ""
-        return f"{title(self.row.method)}, N = {self.row.n}{steps}"
+        changes = [text for text in self.row.settings.split() if text.startswith("training.places=")]
+        return ", ".join([f"{title(self.row.method)}, N = {self.row.n}{steps}", *changes])
 
 
 @dataclass(frozen=True)
