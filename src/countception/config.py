@@ -98,7 +98,7 @@ class TrainingConfig(_Frozen):
     """Largest norm of the gradient; None does not clip."""
     batch: int = Field(4, ge=1)
     """Crops per step."""
-    steps: int | None = Field(2000, ge=1)
+    steps: int | None = Field(1000, ge=1)
     """Length in optimiser steps; None where epochs or a time budget give it."""
     epochs: int | None = Field(None, ge=1)
     """Length in passes over the training images, instead of steps."""
