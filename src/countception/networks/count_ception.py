@@ -16,13 +16,15 @@ from torch import Tensor, nn
 from countception.config import NetworkConfig
 from countception.geometry import Field, Layout, Window, share_window
 from countception.networks.base import CountMapNetwork
+from countception.networks.fourier import SMALLEST_KERNEL, LargeConv2d
 
 
 def conv(inputs: int, outputs: int, kernel: int, *, stride: int = 1, pad: int = 0) -> nn.Sequential:
     """Convolution, batch normalisation, leaky ReLU."""
-    layer = nn.Conv2d(inputs, outputs, kernel, stride, pad, bias=False)
+    kind = LargeConv2d if kernel >= SMALLEST_KERNEL else nn.Conv2d
+    layer = kind(inputs, outputs, kernel, stride, pad, bias=False)
     nn.init.xavier_uniform_(layer.weight, gain=nn.init.calculate_gain("relu"))
-    return nn.Sequential(layer, nn.BatchNorm2d(outputs), nn.LeakyReLU(0.01))
+    return nn.Sequential(layer, nn.BatchNorm2d(outputs), nn.LeakyReLU(0.01, inplace=True))
 
 
 class Inception(nn.Module):

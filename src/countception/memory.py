@@ -1,0 +1,53 @@
+"""Keeping freed memory for the next tensor.
+
+The C library on Linux gives blocks above 32 MB back to the system as soon as they are freed, and the system hands out
+and clears every page anew at the next tensor. With maps of a hundred megabytes that takes a fifth of the time.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+TRIM_THRESHOLD, MMAP_MAX = -1, -4  # names of malloc.h
+NEVER, KEPT, USUAL_MAPS = 2**31 - 1, 512 * 2**20, 65536
+
+_lock = threading.Lock()
+_users = 0
+
+
+@contextmanager
+def keep_memory() -> Iterator[None]:
+    """Within it, freed memory stays with the process; afterwards no more than `KEPT` bytes, for the next image.
+
+    Does nothing where the C library is not glibc.
+    """
+    _enter(1)
+    try:
+        yield
+    finally:
+        _enter(-1)
+
+
+def _enter(step: int) -> None:
+    global _users
+    with _lock:
+        before, _users = _users, _users + step
+        library = _glibc()
+        if library is None or (before > 0) == (_users > 0):
+            return
+        library.mallopt(MMAP_MAX, 0 if _users else USUAL_MAPS)
+        library.mallopt(TRIM_THRESHOLD, NEVER if _users else KEPT)
+
+
+@functools.cache
+def _glibc() -> ctypes.CDLL | None:
+    try:
+        library = ctypes.CDLL(None)
+        known: list[Callable[..., int]] = [library.gnu_get_libc_version, library.mallopt]
+    except (OSError, TypeError, AttributeError):  # Windows, macOS, musl
+        return None
+    return library if all(known) else None

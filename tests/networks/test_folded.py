@@ -1,0 +1,54 @@
+import pytest
+import torch
+from torch import nn
+
+from countception.config import NetworkConfig, recipe
+from countception.networks import build, names
+from countception.networks.base import Network
+from countception.networks.folded import Rectified, folded
+from countception.networks.fourier import LargeConv2d
+
+
+def lively(name: str, width: float = 0.5) -> Network:
+    """A network whose every layer matters, with statistics as after training."""
+    torch.manual_seed(0)
+    stride = recipe("default", network=name).network.stride
+    network = build(NetworkConfig(name=name, stride=stride, width=width, pretrained=False))
+    for layer in network.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.running_mean.normal_(0, 0.1)  # type: ignore[union-attr]
+            layer.running_var.uniform_(0.5, 1.5)  # type: ignore[union-attr]
+            nn.init.uniform_(layer.weight, 0.5, 1.5)
+            nn.init.normal_(layer.bias, 0, 0.1)
+    return network.eval()
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", names())
+def test_gives_the_same_map(name: str) -> None:
+    network = lively(name)
+    canvas = torch.randn(2, 3, *network.layout.canvas_shape((64, 80)))
+    quick = folded(network)
+    fast = quick(canvas.contiguous(memory_format=torch.channels_last))
+    for layer in network.modules():
+        if isinstance(layer, LargeConv2d):
+            layer.direct = True
+    plain = network(canvas)
+    torch.testing.assert_close(fast, plain, rtol=1e-4, atol=1e-4 * float(plain.abs().max()))
+    assert float(fast.sum()) == pytest.approx(float(plain.sum()), rel=1e-4)
+    assert not any(isinstance(layer, nn.BatchNorm2d) for layer in quick.modules())
+    assert any(isinstance(layer, nn.BatchNorm2d) for layer in network.modules())
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("slope", [0.01, 0.0, 1.0])
+def test_rectified_is_a_convolution_and_a_leaky_relu(slope: float) -> None:
+    conv, x = nn.Conv2d(3, 5, 3, stride=2, padding=1), torch.randn(2, 3, 9, 12)
+    torch.testing.assert_close(Rectified(conv, slope)(x), nn.functional.leaky_relu(conv(x), slope))
+
+
+def test_weights_may_be_loaded_from_before_there_was_a_fast_way() -> None:
+    """Names and shapes in a model file are those of plain layers."""
+    layers = build(NetworkConfig(name="count_ception", stride=1, width=0.25)).state_dict()
+    assert layers["layers.8.0.weight"].shape == (8, 32, 18, 18)
+    assert not [name for name in layers if "spectrum" in name]

@@ -1,0 +1,87 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from countception.networks.fourier import OUTPUTS, Axis, LargeConv2d
+
+
+def both_ways(conv: LargeConv2d, x: Tensor) -> list[tuple[Tensor, ...]]:
+    """Result and all gradients, the fast way and directly."""
+    found = []
+    probe = None
+    for direct in (False, True):
+        conv.direct = direct
+        x = x.detach().requires_grad_()
+        y = conv(x)
+        probe = torch.randn_like(y) if probe is None else probe
+        found.append((y.detach(), *torch.autograd.grad(y, [x, *conv.parameters()], probe)))
+    return found
+
+
+def assert_same(fast: tuple[Tensor, ...], plain: tuple[Tensor, ...]) -> None:
+    for one, other in zip(fast, plain, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=2e-5 * float(other.abs().max()))
+
+
+@settings(max_examples=12)
+@given(
+    kernel=st.tuples(st.integers(8, 18), st.integers(8, 18)),
+    entries=st.tuples(st.integers(1, 2 * OUTPUTS), st.integers(1, 4 * OUTPUTS)),
+    images=st.integers(1, 2),
+    bias=st.booleans(),
+)
+def test_equals_direct_convolution_and_its_gradients(
+    kernel: tuple[int, int], entries: tuple[int, int], images: int, bias: bool
+) -> None:
+    torch.manual_seed(0)
+    conv = LargeConv2d(8, 9, kernel, bias=bias)
+    x = torch.randn(images, 8, *(n + k - 1 for n, k in zip(entries, kernel, strict=True)))
+    assert conv._fast(x)
+    assert_same(*both_ways(conv, x))
+
+
+def test_gradient_of_the_weights_alone() -> None:
+    """The first layer's input needs none."""
+    conv = LargeConv2d(8, 8, 8, bias=False)
+    x = torch.randn(1, 8, 30, 30)
+    conv(x).sum().backward()
+    expected = x.unfold(2, 8, 1).unfold(3, 8, 1).sum((0, 2, 3))
+    torch.testing.assert_close(conv.weight.grad, expected.expand(8, -1, -1, -1), rtol=1e-4, atol=1e-4)
+
+
+def test_kept_spectrum_follows_the_weights() -> None:
+    conv = LargeConv2d(8, 8, 8, bias=False)
+    x = torch.randn(1, 8, 30, 30)
+    with torch.no_grad():
+        first = conv(x)
+        conv.weight.mul_(2)
+        torch.testing.assert_close(conv(x), 2 * first)
+
+
+@pytest.mark.parametrize("entries", [1, 23, 24, 48, 72, 100, 287, 2080])
+def test_tiles_cover_an_axis(entries: int) -> None:
+    axis = Axis(entries, kernel=18)
+    assert axis.tiles * axis.step >= entries > (axis.tiles - 1) * axis.step
+
+
+@pytest.mark.parametrize(
+    ("conv", "x"),
+    [
+        (LargeConv2d(8, 8, 7), torch.zeros(1, 8, 9, 9)),
+        (LargeConv2d(8, 4, 9), torch.zeros(1, 8, 9, 9)),
+        (LargeConv2d(8, 8, 9).double(), torch.zeros(1, 8, 9, 9, dtype=torch.float64)),
+    ],
+)
+def test_goes_directly_where_that_is_faster_or_more_exact(conv: LargeConv2d, x: Tensor) -> None:
+    assert not conv._fast(x)
+    assert conv(x).dtype == x.dtype
+
+
+def test_goes_directly_in_bfloat16_and_while_traced() -> None:
+    conv, x = LargeConv2d(8, 8, 9, bias=False), torch.randn(1, 8, 20, 20)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert not conv._fast(x)
+    traced = torch.jit.trace(conv, x)
+    assert "_convolution" in str(traced.graph)

@@ -1,0 +1,53 @@
+import gc
+import weakref
+
+import pytest
+import torch
+
+from countception.canvas import Canvas
+from countception.config import NetworkConfig
+from countception.networks import build
+from countception.networks.base import Network
+from countception.normalise import Normalisation
+from countception.predict import fast, raw_map
+from tiny import pixels
+
+
+def network() -> Network:
+    torch.manual_seed(0)
+    return build(NetworkConfig(width=0.25, pretrained=False)).eval()
+
+
+def test_fast_form_is_made_once() -> None:
+    one = network()
+    assert fast(one) is fast(one)
+
+
+def test_fast_form_follows_weights_and_statistics() -> None:
+    one = network()
+    before = fast(one)
+    with torch.no_grad():
+        next(one.parameters()).mul_(2)
+    after = fast(one)
+    assert after is not before
+    next(b for b in one.buffers() if b.is_floating_point()).add_(1)
+    assert fast(one) is not after
+
+
+def test_fast_form_goes_with_its_network() -> None:
+    one = network()
+    form = weakref.ref(fast(one))
+    del one
+    gc.collect()
+    assert form() is None
+
+
+@pytest.mark.slow
+def test_paper_network_counts_alike_tiled_and_whole() -> None:
+    """At full width, where the large kernels go through Fourier transforms."""
+    torch.manual_seed(0)
+    paper = build(NetworkConfig(name="count_ception", stride=1)).eval()
+    canvas = Canvas(pixels((40, 70)).transpose(2, 0, 1), Normalisation((128.0,) * 3, (64.0,) * 3), 1.0, paper.layout)
+    whole = raw_map(paper, canvas, tile=1000)
+    tiled = raw_map(paper, canvas, tile=50)
+    torch.testing.assert_close(tiled, whole, rtol=1e-4, atol=1e-4 * float(whole.abs().max()))
