@@ -106,6 +106,15 @@ def test_intervals_are_written_where_the_model_can_say(images: Path, tmp_path: P
         count_files(sure, images, level=1.5)
 
 
+def test_an_image_with_a_warning_has_no_interval(images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    counter = tiny.untrained()
+    known = fit_intervals([20.0 + k for k in range(12)], [21.0 + 1.1 * k for k in range(12)])
+    sure = Counter(replace(counter.model, intervals=known), device="cpu")
+    real = sure.count
+    monkeypatch.setattr(sure, "count", lambda image, **options: replace(real(image, **options), warnings=("dim",)))
+    assert [(row.warning, row.low, row.high) for row in count_files(sure, images)] == [("dim", None, None)] * 3
+
+
 def test_classes_have_columns_that_add_up(images: Path, tmp_path: Path) -> None:
     count_files(tiny.untrained(classes=2), images, out=tmp_path / "counts.csv")
     table = pd.read_csv(tmp_path / "counts.csv")

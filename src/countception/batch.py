@@ -224,7 +224,8 @@ class _Job:
             from countception.pictures import encoded, overlay
 
             picture = encoded(overlay(pixels, count, regions=regions), largest=THUMBNAIL)
-        low, high = count.interval(self.level) or (None, None)
+        # of an image unlike those of the validation, an interval would promise what nobody has measured
+        low, high = (not count.warnings and count.interval(self.level)) or (None, None)
         return Row(
             image=str(file),
             count=count.value,
