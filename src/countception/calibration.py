@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-PRIOR_DEVIATION = 0.01
-"""How far from 1 a factor is expected to lie: about a per cent, as observed with the default recipe."""
+PRIOR_DEVIATION = 0.02
+"""How far from 1 a factor is expected to lie: about two per cent, as observed with the default recipe."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Calibration:
 def fit(predicted: Sequence[float], true: Sequence[float]) -> Calibration:
     """The factor that makes predicted counts add up to the true ones, shrunk towards 1 by its standard error.
 
-    With few images the ratio is uncertain, so it is weighed against the expectation that the bias is about a per cent
+    With few images the ratio is uncertain, so it is weighed against the expectation that the bias is about two per cent
     (a normal prior around 1, `PRIOR_DEVIATION`): the posterior mean is used. One image gives no standard error, and
     images on which nothing was predicted no ratio; both leave the factor at 1.
 

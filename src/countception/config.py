@@ -84,9 +84,9 @@ class TrainingConfig(_Frozen):
     """Error of the map's entries. The paper uses `l1` (equation 2)."""
     beta: float = Field(3.0, gt=0)
     """Error, in objects per window, below which `smooth_l1` is quadratic and so learns the mean, not the median."""
-    places: float = Field(0.0, ge=0)
+    places: float = Field(2.0, ge=0)
     """Weight of a second loss, on where in its windows an object lies (`training.loop.place_loss`): for points. Counts
-    hardly need it, as an object may lie anywhere in a window to be counted."""
+    hardly need it, as an object may lie anywhere in a window to be counted, and lose nothing by it. 0 leaves it out."""
     optimiser: Literal["adam", "adamw"] = "adamw"
     learning_rate: float = Field(3e-3, gt=0)
     """Peak learning rate."""
@@ -162,6 +162,7 @@ RECIPES: dict[str, Config] = {
         scale=ScaleConfig(factor=1.0),
         training=TrainingConfig(
             loss="l1",
+            places=0.0,
             optimiser="adam",
             learning_rate=0.005,
             schedule="constant",
@@ -183,10 +184,10 @@ RECIPES: dict[str, Config] = {
 
 NETWORK_SETTINGS: dict[str, dict[str, Any]] = {
     "boxnet": {},
-    "count_ception": {"network.stride": 1},
+    "count_ception": {"network.stride": 1, "training.places": 0.0},
     "count_ception_gaussian": {"network.stride": 1},
-    "fcrn_a": {"network.stride": 1, "training.loss": "l2", "calibrate": False},
-    "fcrn_b": {"network.stride": 1, "training.loss": "l2", "calibrate": False},
+    "fcrn_a": {"network.stride": 1, "training.loss": "l2", "training.places": 0.0, "calibrate": False},
+    "fcrn_b": {"network.stride": 1, "training.loss": "l2", "training.places": 0.0, "calibrate": False},
 }
 """What a network needs beside its name where a recipe is used with it instead of the recipe's own."""
 

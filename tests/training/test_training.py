@@ -77,7 +77,7 @@ def test_the_loss_on_places_sharpens_points() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("network", "steps", "share"),
-    [("boxnet", 120, 0.35), ("count_ception", 60, 0.7), ("count_ception_gaussian", 60, 0.7), ("fcrn_a", 120, 0.7)],
+    [("boxnet", 300, 0.35), ("count_ception", 60, 0.7), ("count_ception_gaussian", 60, 0.7), ("fcrn_a", 120, 0.7)],
 )
 def test_every_network_learns_to_count(network: str, steps: int, share: float) -> None:
     """Far better than predicting the average, on images it has not seen."""
@@ -93,7 +93,7 @@ def test_every_network_learns_to_count(network: str, steps: int, share: float) -
 @pytest.mark.slow
 def test_classes_are_counted_apart() -> None:
     data = blobs(12, channels=2, classes=2)
-    changes = {**QUICK, "training.steps": 200, "network.width": 0.5}
+    changes = {**QUICK, "training.steps": 400, "network.width": 0.5}
     counter = train(data, valid=blobs(6, seed=1, channels=2, classes=2), changes=changes)
     errors, totals = [], []
     for sample in blobs(10, seed=2, channels=2, classes=2):
