@@ -185,7 +185,7 @@ RECIPES: dict[str, Config] = {
 NETWORK_SETTINGS: dict[str, dict[str, Any]] = {
     "boxnet": {},
     "count_ception": {"network.stride": 1, "training.places": 0.0},
-    "count_ception_gaussian": {"network.stride": 1},
+    "count_ception_gaussian": {"network.stride": 1, "training.places": 0.0},
     "fcrn_a": {"network.stride": 1, "training.loss": "l2", "training.places": 0.0, "calibrate": False},
     "fcrn_b": {"network.stride": 1, "training.loss": "l2", "training.places": 0.0, "calibrate": False},
 }
