@@ -1,0 +1,85 @@
+"""Test error against training time: weights are kept at every evaluation and tested when the training is over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar
+from unittest import mock
+
+from torch import Tensor
+
+import countception.training as training
+from countception import calibration
+from countception.benchmark.protocol import Cell, draw, load
+from countception.counter import Counter
+from countception.dataset import Sample
+from countception.training import Record, Trainer
+
+
+class Keeping(Trainer):
+    """A trainer that keeps what each evaluation looked at."""
+
+    kept: ClassVar[list[tuple[float, dict[str, Tensor]]]] = []
+
+    def evaluate(self) -> Record:
+        """As ever, and keep the averaged weights."""
+        record = super().evaluate()
+        weights = {name: tensor.clone() for name, tensor in self.average.state_dict().items()}
+        self.kept.append((record.seconds, weights))
+        return record
+
+
+def curve(settings: dict[str, str], root: Path | None) -> list[dict[str, Any]]:
+    """Train for some seconds and test the weights of each evaluation.
+
+    Parameters
+    ----------
+    settings
+        ``network`` (boxnet or count_ception), ``data``, ``n``, ``seconds``, ``split``.
+    root
+        Of the data sets.
+    """
+    name, seconds = settings["network"], float(settings["seconds"])
+    cell = Cell(method=name, data=settings["data"], n=int(settings["n"]), split=int(settings.get("split", 0)))
+    parts = draw(load(cell.data, root), cell)
+    changes: dict[str, Any] = {"training.seed": cell.split_seed, "training.seconds": seconds}
+    if name == "count_ception":
+        changes["training.evaluations"] = 20
+        if cell.data == "mbm":
+            changes["scale.factor"] = 0.5
+    Keeping.kept.clear()
+    with mock.patch.object(training, "Trainer", Keeping):
+        counter = training.train(
+            parts.training,
+            valid=parts.validation,
+            config="default" if name == "boxnet" else "paper",
+            changes=changes,
+        )
+    final = _error(counter, parts.test)
+    rows: list[dict[str, Any]] = []
+    true = [float(len(sample.dots)) for sample in parts.validation]
+    for at, weights in Keeping.kept:
+        counter.model.network.load_state_dict(weights)
+        counter.model = replace(counter.model, calibration=calibration.Calibration())
+        if counter.config.calibrate:
+            raw = _counts(counter, parts.validation)
+            counter.model = replace(counter.model, calibration=calibration.fit(raw, true))
+        rows.append(
+            {"what": f"{name}, {cell.data}, N = {cell.n}", "train_s": at, "test_mae": _error(counter, parts.test)}
+        )
+        print(rows[-1], flush=True)
+    trained = counter.model.trained_on
+    rows.append({"what": f"{name}: the counter", "train_s": trained["seconds"], "test_mae": final, "final": True})
+    print(rows[-1], flush=True)
+    return rows
+
+
+def _counts(counter: Counter, samples: Sequence[Sample]) -> list[float]:
+    return [counter.count(sample.image.transpose(1, 2, 0)).value for sample in samples]
+
+
+def _error(counter: Counter, samples: Sequence[Sample]) -> float:
+    errors = [abs(n - len(s.dots)) for n, s in zip(_counts(counter, samples), samples, strict=True)]
+    return sum(errors) / len(errors)

@@ -1,0 +1,48 @@
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+FOLDER = Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.fixture
+def page(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(FOLDER))
+    spec = importlib.util.spec_from_file_location("speed_page", FOLDER / "speed_page.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "speed_page", module)
+    spec.loader.exec_module(module)
+    return module
+
+
+def save(folder: Path, section: str, rows: list[dict[str, object]]) -> None:
+    machine = {"cpu": "a processor", "threads": 2, "instructions": ["avx2"], "load": 0.0}
+    document = {"section": section, "command": "c", "commit": "abc", "date": "d", "machine": machine, "rows": rows}
+    (folder / f"{section}.json").write_text(json.dumps(document))
+
+
+def test_page_says_the_ratio_and_the_floor(page: ModuleType, tmp_path: Path) -> None:
+    ratio = {"slow": "plain", "fast": "fast", "ratio": 4.0, "least": 3.5, "greatest": 4.5, "goal": 2}
+    needs = {"macs": {"plain": 8e9, "fast": 1e9}, "bytes": 1e9, "count_differs": 1e-6, "map_differs": 1e-5}
+    medians = {"medians": {"plain": 2.0, "fast": 0.5}}
+    save(tmp_path, "paper-256", [{"what": "inference", **ratio, **needs, **medians}])
+    speeds = [{"what": "single", "gmac_per_s": 10.0}, {"what": "half", "gmac_per_s": 5.0}]
+    save(tmp_path, "floor", [*speeds, {"what": "copy", "gb_per_s": 5.0}])
+    text = page.write(tmp_path, tmp_path).read_text()
+    assert "| inference | 2.00 s | 500 ms | 4.0 | 3.5 to 4.5 | 2 |" in text
+    assert "| inference, plain | 8.0 | 1.00 | 800 ms | 2.00 s | 2.5 |" in text  # bound by operations
+    assert "| inference, fast | 1.0 | 1.00 | 200 ms | 500 ms | 2.5 |" in text  # bound by bytes
+
+
+def test_page_plots_curves(page: ModuleType, tmp_path: Path) -> None:
+    points = [{"what": "boxnet, vgg, N = 32", "train_s": t, "test_mae": 100 / t} for t in (10.0, 50.0)]
+    save(tmp_path, "curve-a", [*points, {**points[1], "final": True}])
+    text = page.write(tmp_path, tmp_path).read_text()
+    assert "- boxnet, vgg, N = 32: 2.00 after 50 s" in text
+    assert (tmp_path / "benchmark" / "speed-curve-vgg-n32.png").exists()
