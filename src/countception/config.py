@@ -68,7 +68,7 @@ class AugmentConfig(_Frozen):
     """Flips and transposition (the eight symmetries of the square)."""
     zoom: float = Field(0.1, ge=0, le=1)
     """Largest absolute log of a random magnification."""
-    intensity: float = Field(0.1, ge=0, le=1)
+    intensity: float = Field(0.3, ge=0, le=1)
     """Strength of random brightness and contrast, per channel and overall, in units of the normalised image."""
     noise: float = Field(0.0, ge=0, le=1)
     """Largest standard deviation of added noise, in units of the normalised image."""

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from countception.networks.fourier import OUTPUTS, Axis, LargeConv2d
+from countception.networks.fourier import OUTPUTS, Axis, LargeConv2d, complex_basis, real_basis
 
 
 def both_ways(conv: LargeConv2d, x: Tensor) -> list[tuple[Tensor, ...]]:
@@ -85,3 +85,14 @@ def test_goes_directly_in_bfloat16_and_while_traced() -> None:
         assert not conv._fast(x)
     traced = torch.jit.trace(conv, x)
     assert "_convolution" in str(traced.graph)
+
+
+def test_trains_after_counting_went_first() -> None:
+    """What inference makes and keeps must serve training: bases once made inside `inference_mode` did not."""
+    real_basis.cache_clear()
+    complex_basis.cache_clear()
+    conv = LargeConv2d(8, 8, 8, bias=False)
+    x = torch.randn(1, 8, 30, 30)
+    with torch.inference_mode():
+        conv(x)
+    assert_same(*both_ways(conv, x))

@@ -88,6 +88,7 @@ class Plan:
 
 
 @functools.cache
+@torch.inference_mode(False)  # kept for training too, whoever asks first
 def real_basis(side: int) -> Tensor:
     """Transform of a real signal, ``(fy, part, y)``."""
     angle = _angles(side)[: side // 2 + 1]
@@ -95,6 +96,7 @@ def real_basis(side: int) -> Tensor:
 
 
 @functools.cache
+@torch.inference_mode(False)
 def complex_basis(side: int) -> Tensor:
     """Transform of a complex signal, ``(part, fx, part, x)``."""
     cos, sin = _angles(side).cos(), _angles(side).sin()
