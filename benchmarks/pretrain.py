@@ -29,8 +29,8 @@ from countception.geometry import to_working
 from countception.networks import build
 from countception.normalise import Normalisation, learn
 from countception.points import spacing
-from countception.simulate import look_named, random_look, simulate
 from countception.simulation.looks import Look
+from countception.simulation.simulate import look_named, random_look, simulate
 from countception.training.batches import Batches
 from countception.training.loop import Trainer, Validation, count_all, settle
 from countception.training.state import Record

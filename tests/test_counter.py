@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 from safetensors.torch import save_file
 
-from countception.counter import Count, Counter
+from countception.count import Count
+from countception.counter import Counter
 from countception.errors import ConfigError, CountceptionError, ImageError, ModelFileError, OutputError
 from countception.training import train
 

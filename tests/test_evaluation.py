@@ -14,8 +14,8 @@ from countception.confidence import Interval, fit_intervals
 from countception.counter import Counter
 from countception.dataset import Sample, load_dataset
 from countception.errors import ConfigError, DatasetError, ImageError, OutputError
-from countception.evaluate.evaluation import EvaluatedImage, Evaluation, evaluate
-from countception.evaluate.metrics import metrics
+from countception.evaluation.evaluation import EvaluatedImage, Evaluation, evaluate
+from countception.evaluation.metrics import metrics
 from countception.points import Dots
 from countception.report import write_json
 

@@ -13,7 +13,7 @@ from scipy import ndimage
 
 from countception.familiarity import PART, Familiarity, fit_familiarity, image_features
 from countception.normalise import Normalisation, learn
-from countception.simulate import look_named, simulate
+from countception.simulation.simulate import look_named, simulate
 
 LOOKS = ("fluorescence", "stained")
 Image = np.ndarray

@@ -16,7 +16,7 @@ from scipy import ndimage
 
 from countception.dataset import load_dataset
 from countception.errors import ConfigError
-from countception.evaluate.matching import match, pooled
+from countception.evaluation.matching import match, pooled
 from countception.geometry import Window, pixel_of
 from countception.locate import Located, density_of_counts, locate
 from countception.targets import count_map, raster

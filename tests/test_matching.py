@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 from scipy.optimize import linear_sum_assignment
 
 from countception.errors import ConfigError
-from countception.evaluate.matching import f1_curve, match, pooled
+from countception.evaluation.matching import f1_curve, match, pooled
 
 few_points = hnp.arrays(np.float64, st.tuples(st.integers(0, 5), st.just(2)), elements=st.integers(0, 12).map(float))
 

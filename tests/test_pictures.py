@@ -12,7 +12,7 @@ from PIL import Image
 
 import tiny
 from countception import plots, targets
-from countception.counter import Count
+from countception.count import Count
 from countception.errors import OutputError
 from countception.geometry import Window, to_working, working_shape
 from countception.pictures import OUTLINE, encoded, overlay, save_picture, viewable

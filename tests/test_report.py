@@ -11,8 +11,8 @@ import tiny
 from countception.confidence import fit_intervals
 from countception.counter import Counter
 from countception.errors import OutputError
-from countception.evaluate.evaluation import EvaluatedImage, Evaluation, evaluate
-from countception.evaluate.metrics import metrics
+from countception.evaluation.evaluation import EvaluatedImage, Evaluation, evaluate
+from countception.evaluation.metrics import metrics
 from countception.report import facts, write_curve, write_report
 from countception.training import train
 from helpers_page import Page

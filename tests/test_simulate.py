@@ -20,7 +20,10 @@ from countception.errors import ConfigError, OutputError
 from countception.geometry import inside
 from countception.images import read_image
 from countception.points import read_points
-from countception.simulate import (
+from countception.simulation import membranes
+from countception.simulation.fluorescence import blur_at
+from countception.simulation.optics import blurred_apart, illumination, octave_noise
+from countception.simulation.simulate import (
     LOOKS,
     Fluorescence,
     Look,
@@ -31,9 +34,6 @@ from countception.simulate import (
     simulate,
     simulate_dataset,
 )
-from countception.simulation import membranes
-from countception.simulation.fluorescence import blur_at
-from countception.simulation.optics import blurred_apart, illumination, octave_noise
 
 NAMES = sorted(LOOKS)
 GOLDEN = Path(__file__).parent / "golden"

@@ -15,7 +15,7 @@ from countception.counter import Counter
 from countception.model_file import Model
 from countception.networks import build
 from countception.normalise import Normalisation
-from countception.simulate import simulate_dataset
+from countception.simulation.simulate import simulate_dataset
 from countception.training import train
 
 CHANGES: dict[str, Any] = {

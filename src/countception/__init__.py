@@ -10,9 +10,7 @@ needs no torch.
 
 from __future__ import annotations
 
-import sys
 from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from countception._version import __version__
@@ -21,25 +19,26 @@ from countception.errors import CountceptionError
 if TYPE_CHECKING:
     from countception.batch import count_files
     from countception.config import Config, recipe
-    from countception.counter import Count, Counter
+    from countception.count import Count
+    from countception.counter import Counter
     from countception.dataset import load_dataset, read_dataset
-    from countception.evaluate.evaluation import evaluate
+    from countception.evaluation.evaluation import evaluate
     from countception.inspection import inspect
-    from countception.simulate import simulate, simulate_dataset
+    from countception.simulation.simulate import simulate, simulate_dataset
     from countception.training import train
 
 _HOMES = {
     "Config": "config",
-    "Count": "counter",
+    "Count": "count",
     "Counter": "counter",
     "count_files": "batch",
-    "evaluate": "evaluate.evaluation",
+    "evaluate": "evaluation.evaluation",
     "inspect": "inspection",
     "load_dataset": "dataset",
     "read_dataset": "dataset",
     "recipe": "config",
-    "simulate": "simulate",
-    "simulate_dataset": "simulate",
+    "simulate": "simulation.simulate",
+    "simulate_dataset": "simulation.simulate",
     "train": "training",
 }
 
@@ -71,14 +70,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
-
-
-class _Package(ModuleType):
-    """`evaluate` and `simulate` name both a function and its module: here the function wins, whichever comes first."""
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if not (name in _HOMES and isinstance(value, ModuleType)):
-            super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package

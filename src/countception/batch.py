@@ -15,7 +15,8 @@ from countception.pixel_size import read_pixel_size
 from countception.tables import WHOLE, write_counts, write_regions
 
 if TYPE_CHECKING:
-    from countception.counter import Count, Counter
+    from countception.count import Count
+    from countception.counter import Counter
     from countception.regions import Region, RegionCount, RegionFiles
 
 StrPath = str | os.PathLike[str]

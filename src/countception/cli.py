@@ -208,7 +208,7 @@ def simulate(
     \b
       countception simulate cells/ -n 20 --look stained
     """
-    from countception.simulate import simulate_dataset
+    from countception.simulation.simulate import simulate_dataset
 
     sides, objects = given.read_pair(size, "--size"), given.read_pair(counts, "--counts")
     made = simulate_dataset(out, number, seed=seed, look=look, size=sides, counts=objects)

@@ -146,7 +146,7 @@ def evaluate(
     """
     from countception import console
     from countception.counter import Counter
-    from countception.evaluate import evaluation
+    from countception.evaluation import evaluation
     from countception.files import check_writable
     from countception.progress import file_bar
     from countception.report import write_json, write_report

@@ -37,6 +37,9 @@ class NetworkConfig(_Frozen):
     """Multiplies the filters of every layer; 1 is the network as published or shipped."""
     pretrained: bool = True
     """Start from the weights that ship for this network, where there are any, instead of random ones."""
+    start_at_mean: bool = False
+    """Of `count_ception` and its Gaussian variant: untrained, they predict the mean of the training images' map, not 0 as
+    in the paper. A short training otherwise spends its steps on climbing there."""
 
     @model_validator(mode="after")
     def _stride_fits(self) -> NetworkConfig:
@@ -50,7 +53,7 @@ class ScaleConfig(_Frozen):
 
     factor: float | None = Field(None, gt=0)
     """Working pixels per image pixel; None finds it from the spacing of the dots."""
-    spacing: float = Field(17.0, gt=0)
+    spacing: float = Field(22.0, gt=0)
     """Median distance, in working pixels, from a dot to its third neighbour that `factor=None` aims at."""
     smallest: float = Field(0.125, gt=0)
     largest: float = Field(3.0, gt=0)
@@ -68,7 +71,7 @@ class AugmentConfig(_Frozen):
     """Flips and transposition (the eight symmetries of the square)."""
     zoom: float = Field(0.1, ge=0, le=1)
     """Largest absolute log of a random magnification."""
-    intensity: float = Field(0.3, ge=0, le=1)
+    intensity: float = Field(0.2, ge=0, le=1)
     """Strength of random brightness and contrast, per channel and overall, in units of the normalised image."""
     noise: float = Field(0.0, ge=0, le=1)
     """Largest standard deviation of added noise, in units of the normalised image."""
@@ -84,9 +87,10 @@ class TrainingConfig(_Frozen):
     """Error of the map's entries. The paper uses `l1` (equation 2)."""
     beta: float = Field(3.0, gt=0)
     """Error, in objects per window, below which `smooth_l1` is quadratic and so learns the mean, not the median."""
-    places: float = Field(2.0, ge=0)
+    places: float = Field(0.5, ge=0)
     """Weight of a second loss, on where in its windows an object lies (`training.loop.place_loss`): for points. Counts
-    hardly need it, as an object may lie anywhere in a window to be counted, and lose nothing by it. 0 leaves it out."""
+    hardly need it, as an object may lie anywhere in a window to be counted, and lose a little by much of it. 0 leaves it
+    out."""
     optimiser: Literal["adam", "adamw"] = "adamw"
     learning_rate: float = Field(3e-3, gt=0)
     """Peak learning rate."""

@@ -10,7 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from countception.batch import Row
-    from countception.evaluate.evaluation import Evaluation
+    from countception.evaluation.evaluation import Evaluation
     from countception.groups import GroupTotal
     from countception.inspection import Counts, Inspection
 

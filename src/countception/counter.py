@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,151 +18,21 @@ import torch
 
 from countception import model_file, targets
 from countception.canvas import Canvas, View
-from countception.confidence import Interval, IntervalModel
 from countception.config import Config, CountingConfig, updated
+from countception.count import Count
 from countception.errors import ConfigError
 from countception.familiarity import image_features
-from countception.geometry import Window, covering, to_image, working_shape
+from countception.geometry import to_image, working_shape
 from countception.images import as_channels_first, read_image
-from countception.locate import density_of_counts, locate
+from countception.locate import locate
 from countception.model_file import Model
 from countception.points import Dots
 from countception.predict import choose_device, raw_map
 
 if TYPE_CHECKING:
-    from countception.regions import Region, RegionCount
     from countception.training.state import Record
 
 FLIPS = tuple(View(bool(k & 1), bool(k & 2), bool(k & 4)) for k in range(8))
-
-
-@dataclass(frozen=True)
-class Count:
-    """What was counted in one image."""
-
-    value: float
-    """The count, all classes together; fractional."""
-    by_class: dict[str, float]
-    """The count of each class by name."""
-    map: npt.NDArray[np.float32]
-    """The calibrated redundant map, ``(classes, y, x)``; its sum over `redundancy` is `value`."""
-    redundancy: float
-    """How often each object is counted in the map."""
-    window: int
-    """Side of the counting window in working pixels."""
-    stride: int
-    """Working pixels from one map entry to the next."""
-    pad: int
-    """Working pixels from the map's first entry to the image's first pixel."""
-    scale: float
-    """Working pixels per image pixel."""
-    shape: tuple[int, int]
-    """Height and width of the image in pixels."""
-    spread: float | None = None
-    """Standard deviation of the count over flips and shifts, where these were averaged over."""
-    intervals: IntervalModel = field(default_factory=IntervalModel, repr=False)
-    """What is known about the counter's errors."""
-    warnings: tuple[str, ...] = ()
-    """In what the image is unlike those that the counter learned from, the worst first; such counts are less sure."""
-    points: Dots | None = field(default=None, repr=False)
-    """One point per counted object, in image pixels, if points were asked for."""
-    confidence: npt.NDArray[np.float64] | None = field(default=None, repr=False)
-    """``(N,)`` in 0 to 1: how much of one object's mass lies at each point."""
-
-    @property
-    def rounded(self) -> int:
-        """The count for display: the nearest whole number, halves rounded up, never negative."""
-        return max(0, int(np.floor(self.value + 0.5)))
-
-    def interval(self, level: float = 0.9) -> Interval | None:
-        """Where the true count lies with probability `level`; None where the validation images were too few to say.
-
-        Raises
-        ------
-        ConfigError
-            The level is not between 0 and 1.
-        """
-        return self.intervals.interval(self.value, self.spread, level)
-
-    def density(self) -> npt.NDArray[np.float64]:
-        """Objects per cell of `stride` working pixels, ``(classes, y, x)``: the map with its windows undone.
-
-        Cell 0 starts at the image's first pixel and the last ones reach its end, so that all objects lie on the image:
-        the sum is `value`, to rounding.
-
-        Raises
-        ------
-        ConfigError
-            The stride does not divide the window.
-        """
-        if self.window == 1:  # of a density map each entry is a cell
-            return self.map.astype(np.float64) / self.redundancy
-        return np.stack([density_of_counts(one, Window(self.window, self.stride)) for one in self.map])
-
-    def in_regions(
-        self, regions: Sequence[Region], *, pixel_size: float | None = None, level: float = 0.9
-    ) -> list[RegionCount]:
-        """Count inside regions of the image.
-
-        An object counts with the share of its density that a region covers, so that one on the border of two regions
-        is divided between them, and regions that divide the image among themselves add up to `value`.
-
-        Parameters
-        ----------
-        regions
-            From `countception.regions.read_regions`, or made as `Polygon` or `Mask`; they may overlap.
-        pixel_size
-            Side of an image pixel in micrometres, where known: gives areas in mm².
-        level
-            Of the intervals, as in `interval`.
-
-        Raises
-        ------
-        RegionsError
-            A mask was drawn on an image of another size.
-        ConfigError
-            A size or level makes no sense, or the stride does not divide the window.
-        """
-        from countception.regions import count_regions
-
-        counted = count_regions(
-            self.density(),
-            regions,
-            shape=self.shape,
-            cell=self.stride / self.scale,
-            pixel_size=pixel_size,
-            class_names=tuple(self.by_class),
-        )
-        interval = self.intervals.part
-        return [replace(one, interval=interval(one.count, self.value, self.spread, level)) for one in counted]
-
-    def per_pixel(self) -> npt.NDArray[np.float32]:
-        """Objects per image pixel, ``(y, x)`` of the image's size, all classes together.
-
-        For each pixel the mean of the windows that it lies in, over a window's area. For pictures: it is smoothed by a
-        window, so that objects at the border spread beyond the image.
-        """
-        sums = self.map.sum(0, dtype=np.float64)
-        for axis in (0, 1):
-            first, last = covering(
-                self.shape[axis],
-                sums.shape[axis],
-                scale=self.scale,
-                window=self.window,
-                stride=self.stride,
-                pad=self.pad,
-            )
-            running = np.insert(np.cumsum(sums, axis), 0, 0, axis)
-            width = (last + 1 - first).reshape((-1, 1) if axis == 0 else (1, -1))
-            sums = (running.take(last + 1, axis) - running.take(first, axis)) / width
-        per_working_pixel = sums / (self.redundancy * self.stride**2)
-        return np.asarray(per_working_pixel * self.scale**2, np.float32)
-
-    def origin(self) -> tuple[float, float]:
-        """Image position ``(y, x)`` of the centre of the map's first entry's window."""
-        centre = -self.pad + (self.window - 1) / 2
-        y, x = to_image(np.array([[centre, centre]]), self.scale)[0]
-        return float(y), float(x)
 
 
 class Counter:
@@ -269,9 +139,7 @@ class Counter:
         if counting.flips and network.window % network.layout.field.stride:
             raise ConfigError("flips need a stride that divides the window: count without them")
         views = [View(v.flip_y, v.flip_x, v.transpose, s) for v in _flips(counting) for s in _shifts(counting)]
-        raws = [self._raw(pixels, view, counting.tile) for view in views]
-        totals = [float(raw.sum(dtype=torch.float64)) for raw in raws]
-        raw = torch.stack(raws).mean(0)
+        raw, totals = self._mean_raw(pixels, views, counting.tile)
         values = network.redundant(raw[None])[0].numpy() * np.float32(factor)
         counts = [targets.count(one, network.redundancy) for one in values]
         count = Count(
@@ -301,6 +169,16 @@ class Counter:
         places = np.clip(places, 0, np.subtract(count.shape, 1))
         confidence = np.concatenate([one.confidence for one in found])
         return replace(count, points=Dots(places, labels, self.model.class_names), confidence=confidence)
+
+    def _mean_raw(self, pixels: npt.NDArray[Any], views: Sequence[View], tile: int) -> tuple[torch.Tensor, list[float]]:
+        """The mean raw map of all views, and each view's sum; never more than two maps are held."""
+        mean, totals = None, []
+        for view in views:
+            raw = self._raw(pixels, view, tile)
+            totals.append(float(raw.sum(dtype=torch.float64)))
+            mean = raw if mean is None else mean.add_(raw)
+        assert mean is not None
+        return mean.div_(len(totals)), totals
 
     def _raw(self, pixels: npt.NDArray[Any], view: View, tile: int) -> torch.Tensor:
         """The raw map of a view, brought back to the image's own orientation and place."""

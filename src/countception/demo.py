@@ -8,13 +8,13 @@ from pathlib import Path
 
 from countception.batch import count_files
 from countception.dataset import load_dataset
-from countception.evaluate.evaluation import Evaluation, evaluate
+from countception.evaluation.evaluation import Evaluation, evaluate
 from countception.files import check_writable
 from countception.pictures import overlay
 from countception.plots import overview, save_figure
 from countception.progress import Show, training_text
 from countception.report import write_curve, write_report
-from countception.simulate import simulate_dataset
+from countception.simulation.simulate import simulate_dataset
 from countception.training import Progress, train
 
 ANNOTATED, UNSEEN = 36, 12

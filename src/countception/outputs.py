@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from countception.counter import Count
+    from countception.count import Count
     from countception.regions import Region
 
 StrPath = str | os.PathLike[str]

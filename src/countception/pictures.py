@@ -19,7 +19,7 @@ from countception.geometry import to_working
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
-    from countception.counter import Count
+    from countception.count import Count
     from countception.regions import Region
 
 SMALLEST_SIDE, LARGEST_SIDE = 512, 4096

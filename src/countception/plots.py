@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from countception.batch import Row
     from countception.confidence import Interval
-    from countception.counter import Count
+    from countception.count import Count
     from countception.training.state import Record
 
 INK, ACCENT, MUTED = "#1b2733", "#b5381f", "#6b7a88"

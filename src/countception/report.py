@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from countception import plots
-from countception.evaluate.metrics import LEVELS
+from countception.evaluation.metrics import LEVELS
 from countception.files import whole_file
 
 if TYPE_CHECKING:
     from countception.counter import Counter
-    from countception.evaluate.evaluation import Evaluation
+    from countception.evaluation.evaluation import Evaluation
     from countception.model_file import Model
     from countception.training.state import Record
 

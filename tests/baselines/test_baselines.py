@@ -13,7 +13,7 @@ from helpers_cells import cells
 from countception.benchmark.methods import Fitted, Setup, make
 from countception.dataset import Sample
 from countception.errors import ConfigError, DatasetError, ImageError
-from countception.evaluate.metrics import predict_average_mae
+from countception.evaluation.metrics import predict_average_mae
 from countception.points import Dots
 
 QUICK: dict[str, dict[str, Any]] = {

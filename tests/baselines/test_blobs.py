@@ -7,7 +7,7 @@ from countception.baselines.blobs import Blobs
 from countception.baselines.peaks import Peaks, tune
 from countception.benchmark.methods import Setup
 from countception.dataset import Sample
-from countception.evaluate.matching import match, pooled
+from countception.evaluation.matching import match, pooled
 from countception.points import Dots
 
 

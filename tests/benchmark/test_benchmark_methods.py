@@ -13,7 +13,7 @@ from countception import targets
 from countception.benchmark import methods, networks
 from countception.benchmark.methods import Setup, Variants, config_hash, make
 from countception.config import recipe
-from countception.counter import Count
+from countception.count import Count
 from countception.dataset import Sample
 from countception.errors import ConfigError
 from countception.geometry import Window

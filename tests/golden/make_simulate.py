@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from countception.simulate import LOOKS, look_named, simulate
+from countception.simulation.simulate import LOOKS, look_named, simulate
 
 FILE = Path(__file__).with_name("simulate.json")
 

@@ -18,8 +18,8 @@ from countception.config import recipe
 from countception.counter import Counter
 from countception.dataset import Sample
 from countception.errors import ConfigError, CountceptionError, DatasetError, ModelFileError, OutputError
-from countception.evaluate.matching import match, pooled
-from countception.evaluate.metrics import predict_average_mae
+from countception.evaluation.matching import match, pooled
+from countception.evaluation.metrics import predict_average_mae
 from countception.points import Dots
 from countception.training import Progress, configure, train
 from countception.training.loop import place_loss

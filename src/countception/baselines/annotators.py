@@ -18,7 +18,7 @@ import numpy as np
 from countception.baselines.noisy_dots import on_image
 from countception.dataset import Sample
 from countception.errors import ConfigError
-from countception.evaluate.matching import match
+from countception.evaluation.matching import match
 from countception.geometry import Points
 from countception.points import Dots
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from countception.evaluate.matching import match, pooled
+from countception.evaluation.matching import match, pooled
 from countception.geometry import Points
 from countception.networks.proximity import peaks
 

@@ -164,7 +164,12 @@ def title(name: str) -> str:
     return METHODS[name][1] if name in METHODS else name
 
 
-ADDED: dict[str, Any] = {"counting.spread": True, "training.places": 0.0, "network.sigma": 2.0}
+ADDED: dict[str, Any] = {
+    "counting.spread": True,
+    "training.places": 0.0,
+    "network.sigma": 2.0,
+    "network.start_at_mean": False,
+}
 """Configuration keys, dotted, that are younger than the first committed rows, with the value that means what was done
 before: left out of the hash where they have it, so that older rows stay valid."""
 

@@ -17,7 +17,8 @@ from countception.networks.base import per_class
 from countception.training import Progress, configure, train
 
 if TYPE_CHECKING:
-    from countception.counter import Count, Counter
+    from countception.count import Count
+    from countception.counter import Counter
     from countception.dataset import Sample
 
 SHORT = {

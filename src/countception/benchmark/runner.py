@@ -13,7 +13,7 @@ from countception.benchmark import machine, maps
 from countception.benchmark.methods import Batched, Fitted, Method, Report, Setup, Variants, config_hash, make
 from countception.benchmark.protocol import Cell, Parts, draw
 from countception.benchmark.results import Prediction, Results, Row
-from countception.evaluate.metrics import metrics
+from countception.evaluation.metrics import metrics
 
 if TYPE_CHECKING:
     from countception.dataset import Sample

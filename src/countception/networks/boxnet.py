@@ -107,7 +107,8 @@ class BoxNet(Network):
         """
         k = self.cells
         rows = F.avg_pool2d(F.pad(raw, (0, 0, k, k - 1)), (k, 1), stride=1, divisor_override=1)
-        return F.avg_pool2d(F.pad(rows, (k, k - 1, 0, 0)), (1, k), stride=1, divisor_override=1)
+        rows = F.pad(rows, (k, k - 1, 0, 0))  # frees the unpadded ones: of a large image each is large
+        return F.avg_pool2d(rows, (1, k), stride=1, divisor_override=1)
 
     def density(self, raw: Tensor) -> npt.NDArray[np.float64]:
         """What the network predicts."""

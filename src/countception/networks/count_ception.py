@@ -77,3 +77,9 @@ class CountCeption(CountMapNetwork):
     def forward(self, canvas: Tensor) -> Tensor:
         """``(B, channels, H + 2r, W + 2r)`` → ``(B, classes, ⌈(H + r) / s⌉, ⌈(W + r) / s⌉)``."""
         return self.layers(canvas)  # type: ignore[no-any-return]
+
+    def start_from(self, objects_per_pixel: float) -> None:
+        """Where the configuration says so, the last normalisation's offset becomes the mean of the target map."""
+        if self.config.start_at_mean:
+            mean = objects_per_pixel * self.redundancy * self.config.stride**2
+            nn.init.constant_(self.layers[-1][1].bias, mean)  # type: ignore[index,union-attr,arg-type]

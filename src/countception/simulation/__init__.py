@@ -1,1 +1,1 @@
-"""Simulated microscope images, one small module per look; the public names are in `countception.simulate`."""
+"""Simulated microscope images: one small module per look, and `simulation.simulate` with the public names."""

@@ -20,7 +20,7 @@ from countception.config import Config, recipe, updated
 from countception.counter import Counter
 from countception.dataset import Sample, content_hash, load_dataset, split
 from countception.errors import ConfigError, DatasetError
-from countception.evaluate.metrics import metrics
+from countception.evaluation.metrics import metrics
 from countception.familiarity import Familiarity, fit_familiarity, image_features
 from countception.files import check_writable
 from countception.geometry import to_working

@@ -13,7 +13,7 @@ from countception.benchmark.trust import tables
 from countception.benchmark.trust.locators import Locator, locators
 from countception.benchmark.trust.tables import Counted, Flagged, Located
 from countception.benchmark.trust.unlike import corruptions
-from countception.evaluate.matching import match, pooled
+from countception.evaluation.matching import match, pooled
 from countception.familiarity import image_features
 from countception.points.spacing import find_scale
 

@@ -12,7 +12,7 @@ from countception.benchmark.trust import figures, summary
 from countception.benchmark.trust.coverage import GROUPS, WAYS, Coverage, coverage
 from countception.benchmark.trust.measure import TOLERANCE
 from countception.benchmark.trust.summary import F1, Run
-from countception.evaluate.metrics import LEVELS
+from countception.evaluation.metrics import LEVELS
 from countception.files import whole_file
 
 if TYPE_CHECKING:

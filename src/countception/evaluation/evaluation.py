@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Unpack
 from countception.batch import CountOptions
 from countception.confidence import Interval
 from countception.errors import DatasetError
-from countception.evaluate.matching import Matching, PointFigures, match, point_figures, pooled
-from countception.evaluate.metrics import (
+from countception.evaluation.matching import Matching, PointFigures, match, point_figures, pooled
+from countception.evaluation.metrics import (
     LEVELS,
     IntervalFigures,
     Metrics,
