@@ -38,8 +38,8 @@ class NetworkConfig(_Frozen):
     pretrained: bool = True
     """Start from the weights that ship for this network, where there are any, instead of random ones."""
     start_at_mean: bool = False
-    """Of `count_ception` and its Gaussian variant: untrained, they predict the mean of the training images' map, not 0 as
-    in the paper. A short training otherwise spends its steps on climbing there."""
+    """Of `count_ception` and its Gaussian variant: untrained, they predict the mean of the training images' map, not 0
+    as in the paper. A short training otherwise spends its steps on climbing there."""
 
     @model_validator(mode="after")
     def _stride_fits(self) -> NetworkConfig:
@@ -89,8 +89,8 @@ class TrainingConfig(_Frozen):
     """Error, in objects per window, below which `smooth_l1` is quadratic and so learns the mean, not the median."""
     places: float = Field(0.5, ge=0)
     """Weight of a second loss, on where in its windows an object lies (`training.loop.place_loss`): for points. Counts
-    hardly need it, as an object may lie anywhere in a window to be counted, and lose a little by much of it. 0 leaves it
-    out."""
+    hardly need it, as an object may lie anywhere in a window to be counted, and lose a little by much of it. 0 leaves
+    it out."""
     optimiser: Literal["adam", "adamw"] = "adamw"
     learning_rate: float = Field(3e-3, gt=0)
     """Peak learning rate."""
