@@ -30,6 +30,8 @@ from countception.points.spacing import find_scale
 Plane = npt.NDArray[np.float32]
 Options = TypeVar("Options")
 
+SCALE = ScaleConfig(spacing=17.0)
+"""Shows VGG at its own size, as the papers did."""
 VARIANCE = 0.99
 """Share of the variance of colour that the planes hold."""
 
@@ -85,7 +87,7 @@ class Eye:
         axes = axes.T * np.sign(axes.sum(0) + 1e-9)[:, None]  # whichever way the decomposition turned them
         deviation = float(np.sqrt(strength[0])) or 1.0
         mean = tuple(pixels.mean(0, dtype=np.float64).tolist())
-        factor = find_scale([sample.dots.points for sample in training], ScaleConfig())
+        factor = find_scale([sample.dots.points for sample in training], SCALE)
         return cls(
             Normalisation(mean, (deviation,) * len(mean)),
             axes[:number].astype(np.float32),

@@ -90,6 +90,7 @@ class ProximityMethod(Baseline[Options]):
             "network.width": options.width,
             "network.stride": 1,
             "training.loss": "l2",
+            "training.places": 0.0,
             "training.steps": options.steps,
             "training.batch": options.batch,
             "training.augment.crop": options.crop,

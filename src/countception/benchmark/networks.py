@@ -156,13 +156,13 @@ def boxnet(setup: Setup) -> NetworkMethod:
 
 
 def fcrn_a(setup: Setup) -> NetworkMethod:
-    """FCRN-A on density maps, with our default recipe."""
-    return NetworkMethod("fcrn-a", setup, changes={"network.name": "fcrn_a"})
+    """FCRN-A on density maps, with our default recipe; VGG at its own size."""
+    return NetworkMethod("fcrn-a", setup, changes={"network.name": "fcrn_a", "scale.spacing": 17.0})
 
 
 def fcrn_b(setup: Setup) -> NetworkMethod:
-    """FCRN-B on density maps, with our default recipe."""
-    return NetworkMethod("fcrn-b", setup, changes={"network.name": "fcrn_b"})
+    """FCRN-B on density maps, with our default recipe; VGG at its own size."""
+    return NetworkMethod("fcrn-b", setup, changes={"network.name": "fcrn_b", "scale.spacing": 17.0})
 
 
 def count_ception(setup: Setup) -> NetworkMethod:

@@ -82,4 +82,4 @@ class CountCeption(CountMapNetwork):
         """Where the configuration says so, the last normalisation's offset becomes the mean of the target map."""
         if self.config.start_at_mean:
             mean = objects_per_pixel * self.redundancy * self.config.stride**2
-            nn.init.constant_(self.layers[-1][1].bias, mean)  # type: ignore[index,union-attr,arg-type]
+            nn.init.constant_(self.layers[-1][1].bias, mean)  # type: ignore[index]
