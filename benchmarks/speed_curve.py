@@ -15,7 +15,8 @@ from countception import calibration
 from countception.benchmark.protocol import Cell, draw, load
 from countception.counter import Counter
 from countception.dataset import Sample
-from countception.training import Record, Trainer
+from countception.training.loop import Trainer
+from countception.training.state import Record
 
 
 class Keeping(Trainer):
@@ -37,18 +38,20 @@ def curve(settings: dict[str, str], root: Path | None) -> list[dict[str, Any]]:
     Parameters
     ----------
     settings
-        ``network`` (boxnet or count_ception), ``data``, ``n``, ``seconds``, ``split``.
+        ``network`` (boxnet or count_ception), ``data``, ``n``, ``seconds``, ``split``, ``evaluations``.
     root
         Of the data sets.
     """
     name, seconds = settings["network"], float(settings["seconds"])
     cell = Cell(method=name, data=settings["data"], n=int(settings["n"]), split=int(settings.get("split", 0)))
     parts = draw(load(cell.data, root), cell)
-    changes: dict[str, Any] = {"training.seed": cell.split_seed, "training.seconds": seconds}
-    if name == "count_ception":
-        changes["training.evaluations"] = 20
-        if cell.data == "mbm":
-            changes["scale.factor"] = 0.5
+    changes: dict[str, Any] = {
+        "training.seed": cell.split_seed,
+        "training.seconds": seconds,
+        "training.evaluations": int(settings.get("evaluations", 10)),
+    }
+    if name == "count_ception" and cell.data == "mbm":
+        changes["scale.factor"] = 0.5
     Keeping.kept.clear()
     with mock.patch.object(training, "Trainer", Keeping):
         counter = training.train(
