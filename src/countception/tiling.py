@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from countception.geometry import Field
+from countception.geometry import Field, ceil_div
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,19 @@ class Block:
     """Where the block's entries lie in the map that the region gives."""
 
 
+@dataclass(frozen=True)
+class _Span:
+    """A block along one axis: its entries, and the canvas range to compute them from."""
+
+    entries: tuple[int, int]
+    canvas: tuple[int, int]
+    inner: slice
+
+
 def blocks(map_shape: tuple[int, int], canvas_shape: tuple[int, int], field: Field, tile: int) -> Iterator[Block]:
     """Blocks of at most `tile` × `tile` entries that cover a map, row by row.
+
+    All blocks are about the same size and read regions of the same size, so that the memory of one serves the next.
 
     Parameters
     ----------
@@ -36,19 +47,21 @@ def blocks(map_shape: tuple[int, int], canvas_shape: tuple[int, int], field: Fie
     tile
         Largest side of a block in entries, at least 1.
     """
-    for rows in _parts(map_shape[0], tile):
-        for columns in _parts(map_shape[1], tile):
-            canvas_rows = field.reads(*rows, canvas_shape[0])
-            canvas_columns = field.reads(*columns, canvas_shape[1])
-            inner = (_inner(rows, canvas_rows[0], field), _inner(columns, canvas_columns[0], field))
-            yield Block(rows, columns, canvas_rows, canvas_columns, inner)
+    rows, columns = (_spans(*sides, field, tile) for sides in zip(map_shape, canvas_shape, strict=True))
+    for y in rows:
+        for x in columns:
+            yield Block(y.entries, x.entries, y.canvas, x.canvas, (y.inner, x.inner))
 
 
-def _parts(side: int, tile: int) -> Iterator[tuple[int, int]]:
-    for start in range(0, side, tile):
-        yield start, min(start + tile, side)
-
-
-def _inner(entries: tuple[int, int], canvas_start: int, field: Field) -> slice:
-    first = entries[0] - canvas_start // field.stride
-    return slice(first, first + entries[1] - entries[0])
+def _spans(side: int, canvas: int, field: Field, tile: int) -> list[_Span]:
+    number = ceil_div(side, tile)
+    edges = [side * k // number for k in range(number + 1)]
+    parts = list(zip(edges[:-1], edges[1:], strict=True))
+    needed = [field.reads(*part, canvas) for part in parts]
+    length = max(stop - start for start, stop in needed)
+    spans = []
+    for (first, last), (start, stop) in zip(parts, needed, strict=True):
+        start = max(0, min(start, canvas - length) // field.multiple * field.multiple)
+        inner = slice(first - start // field.stride, last - start // field.stride)
+        spans.append(_Span((first, last), (start, max(stop, min(canvas, start + length))), inner))
+    return spans
