@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from countception.geometry import Field, ceil_div
 
@@ -56,7 +57,7 @@ def blocks(map_shape: tuple[int, int], canvas_shape: tuple[int, int], field: Fie
 def _spans(side: int, canvas: int, field: Field, tile: int) -> list[_Span]:
     number = ceil_div(side, tile)
     edges = [side * k // number for k in range(number + 1)]
-    parts = list(zip(edges[:-1], edges[1:], strict=True))
+    parts = list(pairwise(edges))
     needed = [field.reads(*part, canvas) for part in parts]
     length = max(stop - start for start, stop in needed)
     spans = []
