@@ -12,7 +12,7 @@ from helpers_bench import fake_mbm
 from countception import targets
 from countception.benchmark import methods, networks
 from countception.benchmark.methods import Setup, Variants, config_hash, make
-from countception.config import recipe
+from countception.config import recipe, updated
 from countception.count import Count
 from countception.dataset import Sample
 from countception.errors import ConfigError
@@ -134,9 +134,9 @@ class TestNetworkMethods:
     def test_boxnet_is_what_train_does_by_itself(self) -> None:
         assert networks.boxnet(Setup("mbm")).config == recipe("default")
 
-    def test_fcrn_a_has_the_default_recipe(self) -> None:
+    def test_fcrn_a_has_the_default_recipe_at_the_size_of_vgg(self) -> None:
         config = networks.fcrn_a(Setup("vgg")).config
-        assert config == recipe("default", network="fcrn_a")
+        assert config == updated(recipe("default", network="fcrn_a"), {"scale.spacing": 17.0})
 
     def test_settings_go_before_the_methods_own(self) -> None:
         settings = {"epochs": 20, "stride": 8, "window": 64, "scale.factor": 1.0}

@@ -48,9 +48,9 @@ measured in another way (other images in the test set, another annotation) and c
 INTERVALS = """\
 ## Intervals
 
-Small trainings on many splits: what counts here is how honest the intervals are, not how small the errors. Of the
-intervals for the test images of all splits, the share that holds the true count: of all images, and of the third of
-each split's images with the lowest, middle and highest predicted count. The aim is the level ± 2 %.
+Small trainings on many splits, at half the scale: what counts here is how honest the intervals are, not how small the
+errors. Of the intervals for the test images of all splits, the share that holds the true count: of all images, and of
+the third of each split's images with the lowest, middle and highest predicted count. The aim is the level ± 2 %.
 
 | interval | calibrated on the same validation images |
 |---|---|

@@ -13,6 +13,9 @@ from countception.benchmark.results import Results, Row
 from countception.benchmark.trust import tables
 from countception.benchmark.trust.tables import Counted, Flagged, Located
 
+TOLD = ("training.places=", "scale.spacing=")
+"""Settings that the page tells apart."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -27,7 +30,7 @@ class Run:
     def system(self) -> str:
         """Method, N, length and what was learned besides, as runs are told apart on the page."""
         steps = f", {self.row.steps} steps" if self.row.steps else ""
-        changes = [text for text in self.row.settings.split() if text.startswith("training.places=")]
+        changes = [text for text in self.row.settings.split() if text.startswith(TOLD)]
         return ", ".join([f"{title(self.row.method)}, N = {self.row.n}{steps}", *changes])
 
 
