@@ -18,7 +18,7 @@ COLOURS = (ACCENT, "#1f6fb5", "#2e8b57", "#8a4fbf", "#c98a00", "#4a4a4a", "#d055
 
 def f1_curves(ways: Sequence[F1], tolerance: float, title: str) -> Figure:
     """F1 against the tolerance; the stated one is marked."""
-    figure, axes = _figure(6.8, 4.2)
+    figure, axes = _figure(6.8, 3.8 + 0.16 * len(ways))
     for i, way in enumerate(ways):
         x, y = zip(*way.curve, strict=True)
         style = "-" if i < len(COLOURS) else "--"
@@ -27,7 +27,7 @@ def f1_curves(ways: Sequence[F1], tolerance: float, title: str) -> Figure:
     axes.axvline(tolerance, color=MUTED, linewidth=1, linestyle=":")
     axes.set(xlabel="tolerance (image pixels)", ylabel="F1", ylim=(0, 1.02), xlim=(0, None))
     axes.set_title(title, fontsize=10, loc="left")
-    axes.legend(frameon=False, fontsize=6.5, loc="lower right")
+    figure.legend(frameon=False, fontsize=7, loc="outside lower left")  # more lines than fit among the curves
     return figure
 
 
