@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
@@ -15,6 +15,7 @@ from countception.pixel_size import read_pixel_size
 from countception.tables import WHOLE, write_counts, write_regions
 
 if TYPE_CHECKING:
+    from countception.confidence import Interval
     from countception.count import Count
     from countception.counter import Counter
     from countception.regions import Region, RegionCount, RegionFiles
@@ -157,31 +158,35 @@ def count_files(
     OutputError
         A result cannot be written; checked before counting starts.
     """
+    job = _job(counter, find_images(paths), regions, pixel_size, level, options)
+    rows: list[Row] = []
+    try:
+        for row in job.rows(pictures):
+            rows.append(row)
+            if report:
+                report(len(rows), len(job.files), Path(row.image).name)
+    finally:  # also after Ctrl-C or a full disk: what was counted is kept
+        job.write(rows)
+    return rows
+
+
+def _job(
+    counter: Counter,
+    files: Sequence[Path],
+    regions: StrPath | None,
+    pixel_size: float | None,
+    level: float,
+    options: BatchOptions,
+) -> _Job:
+    """What is to be done; whatever cannot be done is refused before counting starts."""
     if pixel_size is not None and not 0 < pixel_size < float("inf"):
         raise ConfigError(f"a pixel size of {pixel_size} µm makes no sense: it must be above 0")
-    files = find_images(paths)
-    out, regions_out = options.get("out"), options.get("regions_out")
     places = {key: options.get(key) for key in ("overlays", "maps", "points")}
-    job = _Job(counter, Outputs(files, **places), level, pixel_size, options)  # type: ignore[arg-type]
-    job.outputs.check(out, regions_out)
+    job = _Job(counter, files, Outputs(files, **places), level, pixel_size, options)  # type: ignore[arg-type]
+    job.outputs.check(options.get("out"), options.get("regions_out"))
     job.add_regions(regions)
-    counter.model.intervals.interval(0.0, None, level)  # an impossible level is refused before counting starts
-    sample = set(_spread(len(files), pictures))
-    rows: list[Row] = []
-    strange = 0
-    try:
-        for k, file in enumerate(files):
-            row = job.count(file, sampled=k in sample, flagged=strange < pictures)
-            rows.append(row)
-            strange += bool(row.warning)
-            if report:
-                report(len(rows), len(files), file.name)
-    finally:  # also after Ctrl-C or a full disk: what was counted is kept
-        if out is not None and rows:
-            write_counts(out, rows)
-        if regions_out is not None and rows:
-            write_regions(regions_out, rows)
-    return rows
+    counter.model.intervals.interval(0.0, None, level)  # an impossible level
+    return job
 
 
 @dataclass
@@ -189,6 +194,7 @@ class _Job:
     """How each file is counted."""
 
     counter: Counter
+    files: Sequence[Path]
     outputs: Outputs
     level: float
     pixel_size: float | None
@@ -200,6 +206,23 @@ class _Job:
             from countception.regions import RegionFiles
 
             self.regions = RegionFiles(path, self.outputs.names)
+
+    def rows(self, pictures: int) -> Iterator[Row]:
+        """The row of each file, with pictures of `pictures` of them and of the first so many with warnings."""
+        sample = set(_spread(len(self.files), pictures))
+        strange = 0
+        for k, file in enumerate(self.files):
+            row = self.count(file, sampled=k in sample, flagged=strange < pictures)
+            strange += bool(row.warning)
+            yield row
+
+    def write(self, rows: Sequence[Row]) -> None:
+        """The tables that were asked for; none where nothing was counted."""
+        out, regions_out = self.options.get("out"), self.options.get("regions_out")
+        if out is not None and rows:
+            write_counts(out, rows)
+        if regions_out is not None and rows:
+            write_regions(regions_out, rows)
 
     def count(self, file: Path, *, sampled: bool, flagged: bool) -> Row:
         """The row of a file, with a picture if it is `sampled`, or has a warning and those are `flagged`."""
@@ -225,8 +248,7 @@ class _Job:
             from countception.pictures import encoded, overlay
 
             picture = encoded(overlay(pixels, count, regions=regions), largest=THUMBNAIL)
-        # of an image unlike those of the validation, an interval would promise what nobody has measured
-        low, high = (not count.warnings and count.interval(self.level)) or (None, None)
+        low, high = self._interval(count) or (None, None)
         return Row(
             image=str(file),
             count=count.value,
@@ -254,9 +276,14 @@ class _Job:
 
         size = self.pixel_size or read_pixel_size(file)
         pixels = float(count.shape[0] * count.shape[1])
-        interval = count.interval(self.level)
+        interval = self._interval(count)
         whole = RegionCount(WHOLE, count.value, pixels, _mm2(count.shape, size), count.by_class, interval)
-        return whole, tuple(count.in_regions(regions, pixel_size=size, level=self.level))
+        inside = count.in_regions(regions, pixel_size=size, level=self.level)
+        return whole, tuple(replace(one, interval=None) if count.warnings else one for one in inside)
+
+    def _interval(self, count: Count) -> Interval | None:
+        """None for an image unlike those of the validation: it would promise what nobody has measured."""
+        return None if count.warnings else count.interval(self.level)
 
 
 def _mm2(shape: tuple[int, int], pixel_size: float | None) -> float | None:

@@ -79,7 +79,7 @@ def write_regions(path: StrPath, rows: Sequence[Row]) -> None:
             if row.whole is None:
                 continue
             for region in (row.whole, *row.regions):
-                low, high = (not row.warning and region.interval) or (None, None)
+                low, high = region.interval or (None, None)
                 numbers = [number(value) for value in (region.count, low, high)]
                 by_class = [number(region.by_class.get(name)) for name in classes]
                 areas = [f"{region.area:.1f}", _digits(region.area_mm2), _digits(region.per_mm2)]
