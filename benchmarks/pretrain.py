@@ -7,6 +7,11 @@ have them: four images of one look, most of them a shipped look with every param
 random altogether. Each set is normalised and brought to working scale as a user's would be (give or take a factor), its
 channels are mixed and its polarity is turned at random, and a batch is one set, so that batch normalisation sees
 what it will see when the network goes on to learn from real images. The run goes on where it was stopped.
+
+The weights that ship were made in two runs, the second with objects shown as large as the default recipe shows them:
+
+    python benchmarks/pretrain.py --steps 7000 --spacing 17 --out first.safetensors
+    python benchmarks/pretrain.py --sets 1000 --steps 6000 --start first.safetensors --work runs/second --out …
 """
 
 from __future__ import annotations
@@ -18,7 +23,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from countception.augment import Example
 from countception.canvas import Canvas, resample
@@ -82,6 +87,8 @@ def channel_mixer(rng: np.random.Generator) -> Mixer:
     return mix
 
 
+DRAWN = 17.0
+"""Spacing in working pixels, as of `ScaleConfig`, that the sets are drawn for; `--spacing` magnifies them."""
 SMALLEST = 128
 """Side of a working image; sets of few, large objects would be shown smaller and mostly be padding."""
 
@@ -94,7 +101,7 @@ def draw(number: int) -> tuple[list[np.ndarray], list[np.ndarray], float]:
         made = [simulate(look, seed=rng) for _ in range(SIZE)]
         apart = spacing([each.points for each in made])
         jitter = np.exp(rng.normal(0, 0.15))
-        scale = float(min(ScaleConfig().spacing * jitter / apart, 2.5)) if apart else 0.0
+        scale = float(min(DRAWN * jitter / apart, 2.5)) if apart else 0.0
         if scale * min(look.size) >= SMALLEST:
             mix = channel_mixer(rng)
             return [mix(each.image) for each in made], [each.points for each in made], scale
@@ -136,12 +143,12 @@ class OneSetABatch(Batches):
         return (sets[:, None] * SIZE + np.arange(SIZE)).ravel()
 
 
-def relative_errors(network: torch.nn.Module, config: Config, sets: int) -> float:
+def relative_errors(network: torch.nn.Module, config: Config, sets: int, magnified: float) -> float:
     """Mean error relative to the mean count, over sets never seen, each with its own settled normalisation."""
     errors = []
     for number in range(VALIDATION, VALIDATION + sets):
-        images, points, scale = draw(number)
-        seen = learn(images)
+        images, points, drawn = draw(number)
+        seen, scale = learn(images), drawn * magnified
         settle(network, OneSetABatch(examples_of(images, points, scale, seen), config.training, network), 1.0, None)
         counts = count_all(network, [Canvas(image, seen, scale, network.layout) for image in images], tile=1024)
         true = [len(each) for each in points]
@@ -154,6 +161,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sets", type=int, default=1400)
     parser.add_argument("--steps", type=int, default=9500)
+    parser.add_argument("--spacing", type=float, default=ScaleConfig().spacing, help="of objects, in working pixels")
+    parser.add_argument("--start", type=Path, help="weights of an earlier run")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--width", type=float, default=1.0)
     parser.add_argument("--simulate", nargs=2, type=int, metavar=("FROM", "TO"), help="only simulate these sets")
@@ -183,21 +192,25 @@ def main() -> None:
     )
     torch.manual_seed(0)
     network = build(config.network)
-    network.start_from(1 / ScaleConfig().spacing ** 2)
+    network.start_from(1 / options.spacing**2)
+    if options.start:
+        network.load_state_dict(load_file(options.start))
+    magnified = options.spacing / DRAWN
     network.to(memory_format=torch.channels_last)
     examples = []
     for number in range(options.sets):
         images, points, scale = draw_once(number, options.work)
-        examples += examples_of(images, points, scale, learn(images))
+        examples += examples_of(images, points, scale * magnified, learn(images))
         if number % 100 == 0:
             print(f"set {number}", flush=True)
     images, points, scale = draw(VALIDATION)
     seen = learn(images)
     validation = Validation(
-        [Canvas(image, seen, scale, network.layout) for image in images], [float(len(each)) for each in points]
+        [Canvas(image, seen, scale * magnified, network.layout) for image in images],
+        [float(len(each)) for each in points],
     )
     checkpoint = options.work / f"checkpoint-{options.width:g}"
-    fingerprint = f"{config.model_dump_json()} {options.sets}"
+    fingerprint = f"{config.model_dump_json()} {options.sets} {options.spacing} {options.start}"
     trainer = Trainer(network, examples, validation, config, checkpoint=checkpoint, fingerprint=fingerprint)
     trainer.batches = OneSetABatch(examples, config.training, network)
     if checkpoint.exists():
@@ -212,7 +225,7 @@ def main() -> None:
 
     trainer.run(report)
     network.load_state_dict(trainer.best)
-    error = relative_errors(network, config, sets=40)
+    error = relative_errors(network, config, 40, magnified)
     print(f"error on unseen simulated sets: {100 * error:.1f} % of the count")
     weights = {
         name: (tensor.half() if tensor.is_floating_point() else tensor).contiguous()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from countception.canvas import interpolate
 from countception.config import AugmentConfig
 from countception.geometry import Points, axis_weights, inside
 
@@ -64,7 +65,7 @@ def _cut(example: Example, zoom: float, starts: list[float], side: int) -> tuple
     (y, wy), (x, wx) = axes
     part = image[:, y : y + wy.shape[1], x : x + wx.shape[1]]
     points = (example.points + 0.5 - np.asarray(starts)) * zoom - 0.5
-    return np.asarray(wy @ part @ wx.T, np.float32), points
+    return interpolate(part, wy, wx), points
 
 
 def _turn(image: Pixels, points: Points, code: int) -> tuple[Pixels, Points]:

@@ -12,11 +12,13 @@ from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from countception.geometry import Layout, resampling, working_shape
 from countception.normalise import Normalisation
 
 Image = npt.NDArray[np.generic]
+Weights = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,17 @@ def resample_region(
     first_y, weights_y = resampling(image.shape[1], scale, *rows)
     first_x, weights_x = resampling(image.shape[2], scale, *columns)
     part = image[:, first_y : first_y + weights_y.shape[1], first_x : first_x + weights_x.shape[1]].astype(np.float32)
-    return np.asarray(weights_y @ part @ weights_x.T, np.float32)
+    return interpolate(part, weights_y, weights_x)
+
+
+def interpolate(image: npt.NDArray[np.float32], weights_y: Weights, weights_x: Weights) -> npt.NDArray[np.float32]:
+    """An image ``(channel, y, x)`` with the weights ``(new y, y)`` and ``(new x, x)`` of `geometry.axis_weights`.
+
+    The products are left to torch: numpy's have threads of their own, which go on spinning for a while, and the
+    network that comes next would wait for them.
+    """
+    y, x, pixels = (torch.from_numpy(np.ascontiguousarray(each)) for each in (weights_y, weights_x, image))
+    return np.asarray((y @ pixels @ x.T).numpy())
 
 
 @dataclass(frozen=True)
