@@ -68,7 +68,9 @@ def curve(settings: dict[str, str], root: Path | None) -> list[dict[str, Any]]:
         counter.model = replace(counter.model, calibration=calibration.Calibration())
         if counter.config.calibrate:
             raw = _counts(counter, parts.validation)
-            counter.model = replace(counter.model, calibration=calibration.fit(raw, true))
+            counter.model = replace(
+                counter.model, calibration=calibration.fit(raw, true, counter.config.calibration_prior)
+            )
         rows.append(
             {"what": f"{name}, {cell.data}, N = {cell.n}", "train_s": at, "test_mae": _error(counter, parts.test)}
         )

@@ -176,7 +176,7 @@ def test_totals_of_calibrated_counts_hold_as_often_as_they_say() -> None:
         rng = np.random.default_rng(seed)
         true, counts, spreads = simulated(rng, 32)
         new_true, new, uncertain = simulated(rng, 80)
-        factor = calibration.fit(0.97 * counts, true).factor * 0.97
+        factor = calibration.fit(0.97 * counts, true, 0.02).factor * 0.97
         model = fit_intervals(true, factor * counts, spreads, calibrated=True)
         for m, level in hits:
             low, high = model.total(factor * new[:m], uncertain[:m], level) or (math.nan, math.nan)

@@ -11,9 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-PRIOR_DEVIATION = 0.02
-"""How far from 1 a factor is expected to lie: about two per cent, as observed with the default recipe."""
-
 
 @dataclass(frozen=True)
 class Calibration:
@@ -28,17 +25,19 @@ class Calibration:
     """Of that ratio."""
 
 
-def fit(predicted: Sequence[float], true: Sequence[float]) -> Calibration:
+def fit(predicted: Sequence[float], true: Sequence[float], prior: float) -> Calibration:
     """The factor that makes predicted counts add up to the true ones, shrunk towards 1 by its standard error.
 
-    With few images the ratio is uncertain, so it is weighed against the expectation that the bias is about two per cent
-    (a normal prior around 1, `PRIOR_DEVIATION`): the posterior mean is used. One image gives no standard error, and
-    images on which nothing was predicted no ratio; both leave the factor at 1.
+    With few images the ratio is uncertain, so it is weighed against the expectation that the bias is small (a normal
+    prior around 1): the posterior mean is used. One image gives no standard error, and images on which nothing was
+    predicted no ratio; both leave the factor at 1.
 
     Parameters
     ----------
     predicted, true
         Counts of the validation images.
+    prior
+        Standard deviation of the prior: how far from 1 the factor is expected to lie.
     """
     p, t = np.asarray(predicted, np.float64), np.asarray(true, np.float64)
     n = len(p)
@@ -46,5 +45,5 @@ def fit(predicted: Sequence[float], true: Sequence[float]) -> Calibration:
         return Calibration(images=n)
     ratio = float(t.sum() / p.sum())
     error = float(np.sqrt(n / (n - 1) * np.square(t - ratio * p).sum()) / p.sum())
-    weight = PRIOR_DEVIATION**2 / (PRIOR_DEVIATION**2 + error**2)
+    weight = prior**2 / (prior**2 + error**2)
     return Calibration(1 + (ratio - 1) * weight, n, ratio, error)

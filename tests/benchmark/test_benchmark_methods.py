@@ -124,6 +124,13 @@ class TestConfigHash:
         assert config_hash(method(kernel="square")) == old
         assert config_hash(method(kernel="gaussian")) != old
 
+    def test_the_prior_of_no_calibration_is_left_out(self) -> None:
+        def hashed(prior: float, **more: Any) -> str:
+            return config_hash(make("boxnet", Setup("vgg", {"calibration_prior": prior, **more})))
+
+        assert hashed(0.1) != hashed(0.3)
+        assert hashed(0.1, calibrate=False) == hashed(0.3, calibrate=False)
+
 
 class TestNetworkMethods:
     def test_count_ception_is_the_papers(self) -> None:

@@ -169,6 +169,7 @@ ADDED: dict[str, Any] = {
     "training.places": 0.0,
     "network.sigma": 2.0,
     "network.start_at_mean": False,
+    "calibration_prior": 0.02,
 }
 """Configuration keys, dotted, that are younger than the first committed rows, with the value that means what was done
 before: left out of the hash where they have it, so that older rows stay valid."""
@@ -177,6 +178,8 @@ before: left out of the hash where they have it, so that older rows stay valid."
 def config_hash(method: Method) -> str:
     """Twelve hexadecimal digits that change with anything but data and seed that decides the result."""
     configuration = json.loads(json.dumps(method.configuration))
+    if not configuration.get("calibrate"):  # it decides nothing
+        configuration.pop("calibration_prior", None)
     for key, value in ADDED.items():
         *path, last = key.split(".")
         place = configuration

@@ -228,7 +228,9 @@ def _finish(
     config = trainer.config
     trainer.network.load_state_dict(trainer.best)
     true = list(trainer.validation.true)
-    fitted = calibration.fit(trainer.best_counts, true) if config.calibrate else calibration.Calibration()
+    fitted = calibration.Calibration()
+    if config.calibrate:
+        fitted = calibration.fit(trainer.best_counts, true, config.calibration_prior)
     counts = [fitted.factor * count for count in trainer.best_counts]
     model = Model(
         network=trainer.network.eval(),

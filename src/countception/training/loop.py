@@ -222,7 +222,9 @@ class Trainer:
             settle(self.average, self.batches, self.progress, self.dtype)
         counts = count_all(self.average, self.validation.canvases, tile=self.config.counting.tile)
         errors = np.subtract(counts, self.validation.true)
-        factor = calibration.fit(counts, self.validation.true).factor if self.config.calibrate else 1.0
+        factor = 1.0
+        if self.config.calibrate:
+            factor = calibration.fit(counts, self.validation.true, self.config.calibration_prior).factor
         record = Record(
             step=self.state.step,
             epoch=self.state.step / self.batches.per_epoch,
