@@ -76,7 +76,7 @@ class IntervalModel(BaseModel):
 
     def supports(self, level: float) -> bool:
         """Whether there are enough images for intervals of `level`: 4 for 80 %, 9 for 90 %, 19 for 95 %."""
-        return self.images >= FEWEST and rank(level, self.images) <= self.images
+        return supported(level, self.images)
 
     def note(self, level: float) -> str:
         """What to say beside intervals of `level`, in one sentence; empty if there is nothing to warn of."""
@@ -200,6 +200,19 @@ class IntervalModel(BaseModel):
         return np.exp(quantile(logs, level))
 
 
+def supported(level: float, images: int) -> bool:
+    """Whether so many validation images are enough for intervals of `level`."""
+    return images >= FEWEST and rank(level, images) <= images
+
+
+def left_out_errors(true: Array, counts: Array) -> Array:
+    """Errors of counts that were multiplied by a factor fitted on these very images, had each been left out of it.
+
+    They are ``e_i / (1 - c_i / Σc)``, and so larger.
+    """
+    return np.asarray((true - counts) / np.maximum(1 - counts / max(counts.sum(), SMALLEST_ERROR), 1 / len(counts)))
+
+
 def fit_intervals(
     true: Sequence[float], counts: Sequence[float], spreads: Sequence[float] | None = None, *, calibrated: bool = False
 ) -> IntervalModel:
@@ -212,8 +225,7 @@ def fit_intervals(
     spreads
         Standard deviation of each predicted count under test-time flips and shifts, where known.
     calibrated
-        Whether the counts were multiplied by a factor fitted on these very images. Their errors are then those of the
-        factor fitted without the image in question, ``e_i / (1 - c_i / Σc)``, which are larger.
+        Whether the counts were multiplied by a factor fitted on these very images; errors are then `left_out_errors`.
 
     Returns
     -------
@@ -232,9 +244,7 @@ def fit_intervals(
     n, sum_ = len(values), float(values.sum())
     if n < FEWEST:
         return IntervalModel()
-    errors = truth - values
-    if calibrated and sum_ > SMALLEST_ERROR:
-        errors = errors / np.maximum(1 - values / sum_, 1 / n)
+    errors = left_out_errors(truth, values) if calibrated else truth - values
     shared = math.hypot(errors.sum(), math.sqrt(n / (n - 1) * np.square(errors).sum()))
     bias = shared / sum_ if sum_ > SMALLEST_ERROR else 0.0
     if widths is not None:  # spreads have no meaning if all are 0

@@ -160,10 +160,7 @@ def _run(cells: list[Cell], data: dict[str, Data], results: Results, device: str
     from countception.progress import progress_bar
 
     tally = run(cells, data, results, device=device, show=progress_bar, finished=_show)
-    typer.echo(
-        f"{tally.finished} runs finished now, {tally.done_before} were done before, "
-        f"{tally.elsewhere} are being run by another process: {results.folder}"
-    )
+    typer.echo(f"{tally}: {results.folder}")
 
 
 def _show(rows: list[Row]) -> None:

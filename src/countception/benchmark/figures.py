@@ -28,7 +28,7 @@ COLOURS = (
 
 def mae_against_n(cells: Sequence[Measured], figures: Sequence[Published]) -> Figure:
     """Test MAE, mean and standard deviation, against N: measured filled, published hollow."""
-    figure, axes = _figure(7.4, 4.6)
+    figure, axes = single_panel(7.4, 4.6)
     systems = list(dict.fromkeys([*(cell.system for cell in cells), *(each.system for each in figures)]))
     for i, system in enumerate(systems):
         colour = COLOURS[i % len(COLOURS)]
@@ -60,7 +60,7 @@ def mae_against_n(cells: Sequence[Measured], figures: Sequence[Published]) -> Fi
 
 def mae_by_place(experiment: Experiment) -> Figure:
     """Test MAE, mean and standard deviation, of an experiment's lines at its places."""
-    figure, axes = _figure(7.4, 4.0)
+    figure, axes = single_panel(7.4, 4.0)
     places = experiment.places
     for i, line in enumerate(experiment.lines):
         found = [(x, cell) for x, at in enumerate(places) if (cell := experiment.at(line, at)) is not None]
@@ -135,7 +135,8 @@ def training_curves(cells: Sequence[Measured], results: Results) -> Figure:
     return figure
 
 
-def _figure(width: float, height: float) -> tuple[Figure, Any]:
+def single_panel(width: float, height: float) -> tuple[Figure, Any]:
+    """A figure of so many inches, and its one plot."""
     from matplotlib.figure import Figure
 
     figure = Figure((width, height), dpi=110, layout="constrained")

@@ -41,6 +41,12 @@ class Tally:
     elsewhere: int = 0
     """Claimed by another process."""
 
+    def __str__(self) -> str:
+        return (
+            f"{self.finished} runs finished now, {self.done_before} were done before, "
+            f"{self.elsewhere} are being run by another process"
+        )
+
 
 @dataclass(frozen=True)
 class Outcome:

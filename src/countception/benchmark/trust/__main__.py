@@ -66,10 +66,7 @@ def run_protocols(
         finished=lambda rows: typer.echo(f"{rows[0].key}: MAE {rows[0].mae:.2f}, {rows[0].seconds:.0f} s of learning"),
         examine=Examiner(data, results),
     )
-    typer.echo(
-        f"{tally.finished} runs finished now, {tally.done_before} were done before, "
-        f"{tally.elsewhere} are being run by another process: {results.folder}"
-    )
+    typer.echo(f"{tally}: {results.folder}")
 
 
 if __name__ == "__main__":

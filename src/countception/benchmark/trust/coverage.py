@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from countception.benchmark.trust.tables import Counted
-from countception.confidence import IntervalModel, fit_intervals
+from countception.confidence import IntervalModel, fit_intervals, left_out_errors, supported
 from countception.conformal import quantile
 
 Array = npt.NDArray[np.float64]
@@ -45,16 +45,11 @@ class Intervals:
 
 
 def constant(validation: Sequence[Counted], test: Sequence[Counted], level: float) -> Intervals | None:
-    """The same width for every image; errors are those of the calibration factor fitted without the image."""
-    if not IntervalModel(log_scores=(0.0,) * len(validation), exponents=((0.0, 0.0),) * len(validation)).supports(
-        level
-    ):
+    """The same width for every image."""
+    if not supported(level, len(validation)):
         return None
-    counts = np.array([row.count for row in validation])
-    errors = np.abs([row.true - row.count for row in validation]) / np.maximum(
-        1 - counts / max(counts.sum(), 1e-3), 1 / len(validation)
-    )
-    half = float(quantile(errors[:, None], level)[0])
+    true, counts = np.array([(row.true, row.count) for row in validation], np.float64).T
+    half = float(quantile(np.abs(left_out_errors(true, counts))[:, None], level)[0])
     return _around(test, [row.count for row in test], np.full(len(test), half))
 
 

@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from countception.benchmark.figures import COLOURS, single_panel
 from countception.benchmark.trust.coverage import GROUPS, Coverage
 from countception.benchmark.trust.summary import F1
-from countception.plots import ACCENT, INK, MUTED
+from countception.plots import INK, MUTED
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-COLOURS = (ACCENT, "#1f6fb5", "#2e8b57", "#8a4fbf", "#c98a00", "#4a4a4a", "#d0559b", "#008b94")
 
 
 def f1_curves(ways: Sequence[F1], tolerance: float, title: str) -> Figure:
     """F1 against the tolerance; the stated one is marked."""
-    figure, axes = _figure(6.8, 3.8 + 0.16 * len(ways))
+    figure, axes = single_panel(6.8, 3.8 + 0.16 * len(ways))
     for i, way in enumerate(ways):
         x, y = zip(*way.curve, strict=True)
         style = "-" if i < len(COLOURS) else "--"
@@ -33,7 +31,7 @@ def f1_curves(ways: Sequence[F1], tolerance: float, title: str) -> Figure:
 
 def coverages(found: Mapping[tuple[str, float], Coverage], title: str) -> Figure:
     """Share of intervals that hold the true count, against the level, for all images and thirds of them."""
-    figure, axes = _figure(6.8, 3.4)
+    figure, axes = single_panel(6.8, 3.4)
     ways = list(dict.fromkeys(way for way, _ in found))
     levels = sorted({level for _, level in found})
     for i, level in enumerate(levels):
@@ -55,14 +53,3 @@ def coverages(found: Mapping[tuple[str, float], Coverage], title: str) -> Figure
     axes.set_title(f"{title}: all images (ringed), and thirds from fewest to most", fontsize=9, loc="left")
     axes.legend(frameon=False, fontsize=8, loc="lower right")
     return figure
-
-
-def _figure(width: float, height: float) -> tuple[Figure, Axes]:
-    from matplotlib.figure import Figure
-
-    figure = Figure((width, height), dpi=110, layout="constrained")
-    axes = figure.subplots()
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(color="#e3e8ec", linewidth=0.8)
-    axes.set_axisbelow(True)
-    return figure, axes
