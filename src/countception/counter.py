@@ -135,12 +135,13 @@ class Counter:
         return self._count(pixels, counting, points=points)
 
     def _count(self, pixels: npt.NDArray[Any], counting: CountingConfig, *, points: bool) -> Count:
-        network, factor = self.model.network, self.model.calibration.factor
+        network = self.model.network
         if counting.flips and network.window % network.layout.field.stride:
             raise ConfigError("flips need a stride that divides the window: count without them")
         views = [View(v.flip_y, v.flip_x, v.transpose, s) for v in _flips(counting) for s in _shifts(counting)]
         raw, totals = self._mean_raw(pixels, views, counting.tile)
-        values = network.redundant(raw[None])[0].numpy() * np.float32(factor)
+        raw.mul_(self.model.calibration.factor)
+        values = network.redundant(raw[None])[0].numpy()
         counts = [targets.count(one, network.redundancy) for one in values]
         count = Count(
             value=float(sum(counts)),
@@ -160,8 +161,8 @@ class Counter:
         return self._with_points(count, raw) if points else count
 
     def _with_points(self, count: Count, raw: torch.Tensor) -> Count:
-        """One point per counted object of each class, as many as its count rounded."""
-        density = self.model.network.density(raw) * self.model.calibration.factor
+        """One point per counted object of each class, as many as its count rounded; `raw` is calibrated."""
+        density = self.model.network.density(raw)
         working = working_shape(count.shape, count.scale)
         found = [locate(one, stride=count.stride, shape=working) for one in density]
         labels = np.repeat(np.arange(len(found)), [len(one.points) for one in found])
