@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -21,6 +22,7 @@ from countception import __version__
 from countception.cli import app
 from countception.counter import Counter
 from countception.model_file import load
+from countception.networks import names
 
 COMMANDS = ["train", "count", "evaluate", "inspect", "simulate", "settings", "demo", "info", "benchmark"]
 HEAVY = ["torch", "numpy", "scipy", "matplotlib", "pydantic", "PIL", "jinja2", "tifffile"]
@@ -81,6 +83,11 @@ def test_help_of_a_command_explains_every_option(name: str) -> None:
         if line.startswith("  -"):  # the explanation is beside the option or, where there is no room, below it
             explained = len(line.split("  ")) > 2 or after.startswith("      ")
             assert explained, line
+
+
+def test_the_help_of_train_names_every_network() -> None:
+    told = run("train", "--help").stdout.split("--network NAME")[1].split("--window")[0]
+    assert set(re.findall(r"\w+", told)) >= set(names())
 
 
 def test_without_a_command_the_help_is_shown() -> None:

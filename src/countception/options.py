@@ -46,7 +46,11 @@ Valid = Annotated[
 ]
 Recipe = Annotated[str, Option(metavar="NAME", help="default, or paper: as published in 2017.")]
 Network = Annotated[
-    str | None, Option(metavar="NAME", help="boxnet, count_ception or fcrn_a, instead of the recipe's own.")
+    str | None,
+    Option(
+        metavar="NAME",
+        help="boxnet, count_ception, count_ception_gaussian, fcrn_a or fcrn_b, instead of the recipe's own.",
+    ),
 ]
 Window = Annotated[int | None, Option(metavar="R", help="Side of the counting window in working pixels.")]
 Scale = Annotated[
