@@ -34,17 +34,19 @@ def start(repeats: int) -> list[Row]:
 
 
 def memory(repeats: int) -> list[Row]:
-    """Peak memory of counting, against the side of the image."""
+    """Peak memory of counting a TIFF file of compressed tiles, against the side of the image."""
+    import numpy as np
+    import tifffile
+
     del repeats
-    script = (
-        "import sys, numpy as np; from countception import Counter; n = int(sys.argv[2]);"
-        "Counter.load(sys.argv[1]).count(np.zeros((n, n, 3), np.uint8) + np.arange(n, dtype=np.uint8)[:, None, None])"
-    )
+    script = "import sys; from countception import Counter; Counter.load(sys.argv[1]).count(sys.argv[2])"
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as folder:
         _save_model(Path(folder) / "model.count")
-        for side in (256, 512, 1024, 2048, 4096, 8192):
-            seconds, peak = _child(script, ["model.count", str(side)], folder)
+        for side in (256, 512, 1024, 2048, 4096, 8192, 16384):
+            pixels = np.zeros((side, side, 3), np.uint8) + np.arange(side, dtype=np.uint8)[:, None, None]
+            tifffile.imwrite(Path(folder) / "image.tif", pixels, tile=(256, 256), compression="deflate")
+            seconds, peak = _child(script, ["model.count", "image.tif"], folder)
             held = 3 * side**2 / 1e6
             rows.append({"what": f"{side} × {side}", "peak_mb": peak, "image_mb": held, "seconds": seconds})
     return rows

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from countception.errors import ConfigError, ImageError, RegionsError
-from countception.images import find_images, read_image
+from countception.images import Image, find_images
 from countception.outputs import Outputs
+from countception.pieces import Pieces, opened
 from countception.pixel_size import read_pixel_size
 from countception.tables import WHOLE, write_counts, write_regions
 
@@ -227,21 +228,24 @@ class _Job:
     def count(self, file: Path, *, sampled: bool, flagged: bool) -> Row:
         """The row of a file, with a picture if it is `sampled`, or has a warning and those are `flagged`."""
         try:
-            pixels = read_image(file, page=self.options.get("page"), axis=self.options.get("axis"))
-            self.counter.model.normalisation.check(pixels, str(file))
-            count = self.counter.count(
-                pixels.transpose(1, 2, 0),
-                tile=self.options.get("tile"),
-                flips=self.options.get("flips"),
-                shifts=self.options.get("shifts"),
-                points=self.outputs.points is not None,
-            )
-            regions = [] if self.regions is None else self.regions.of(file)
-            whole, inside = self._regions(file, count, regions)
+            with opened(file, page=self.options.get("page"), axis=self.options.get("axis")) as pixels:
+                return self._counted(file, pixels, sampled=sampled, flagged=flagged)
         except ImageError as error:
             return Row(str(file), error=str(error))
         except RegionsError as error:
             return Row(str(file), error=f"{file}: {error}")
+
+    def _counted(self, file: Path, pixels: Image | Pieces, *, sampled: bool, flagged: bool) -> Row:
+        self.counter.model.normalisation.check(pixels, str(file))
+        count = self.counter.count(
+            pixels if isinstance(pixels, Pieces) else pixels.transpose(1, 2, 0),
+            tile=self.options.get("tile"),
+            flips=self.options.get("flips"),
+            shifts=self.options.get("shifts"),
+            points=self.outputs.points is not None,
+        )
+        regions = [] if self.regions is None else self.regions.of(file)
+        whole, inside = self._regions(file, count, regions)
         written = self.outputs.write(file, pixels, count, regions)
         picture = None
         if sampled or (flagged and count.warnings):

@@ -16,8 +16,8 @@ import torch
 
 from countception.geometry import Layout, resampling, working_shape
 from countception.normalise import Normalisation
+from countception.pieces import Pixels
 
-Image = npt.NDArray[np.generic]
 Weights = npt.NDArray[np.float32]
 
 
@@ -32,14 +32,14 @@ class View:
     """Zeros put before the image, in map entries."""
 
 
-def resample(image: Image, scale: float) -> npt.NDArray[np.float32]:
+def resample(image: Pixels, scale: float) -> npt.NDArray[np.float32]:
     """The whole of an image, ``(channel, y, x)``, at `scale` working pixels per image pixel."""
     height, width = working_shape((image.shape[1], image.shape[2]), scale)
     return resample_region(image, scale, (0, height), (0, width))
 
 
 def resample_region(
-    image: Image, scale: float, rows: tuple[int, int], columns: tuple[int, int]
+    image: Pixels, scale: float, rows: tuple[int, int], columns: tuple[int, int]
 ) -> npt.NDArray[np.float32]:
     """Working pixels ``[rows) × [columns)`` of `image`; linear interpolation, low-passed when shrinking."""
     if scale == 1:
@@ -67,7 +67,7 @@ class Canvas:
     Parameters
     ----------
     image
-        ``(channel, y, x)`` of any number type.
+        ``(channel, y, x)`` of any number type; only regions of it are read.
     normalisation
         Learned in training.
     scale
@@ -78,7 +78,7 @@ class Canvas:
         Symmetry and shift, the identity by default.
     """
 
-    image: Image
+    image: Pixels
     normalisation: Normalisation
     scale: float
     layout: Layout

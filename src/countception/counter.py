@@ -9,8 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -23,9 +22,10 @@ from countception.count import Count
 from countception.errors import ConfigError
 from countception.familiarity import image_features
 from countception.geometry import to_image, working_shape
-from countception.images import as_channels_first, read_image
+from countception.images import as_channels_first
 from countception.locate import locate
 from countception.model_file import Model
+from countception.pieces import Pieces, Pixels, opened
 from countception.points import Dots
 from countception.predict import choose_device, raw_map
 
@@ -91,7 +91,7 @@ class Counter:
 
     def count(
         self,
-        image: npt.ArrayLike | str | os.PathLike[str],
+        image: npt.ArrayLike | Pieces | str | os.PathLike[str],
         *,
         tile: int | None = None,
         flips: bool | None = None,
@@ -106,6 +106,7 @@ class Counter:
         ----------
         image
             ``(y, x)`` or ``(y, x, channel)`` array of any number type in the units of the training images, or a file.
+            Large TIFF files are read tile by tile (`countception.pieces`).
         tile
             Largest side, in map entries, computed in one piece; the count does not depend on it.
         flips
@@ -122,19 +123,18 @@ class Counter:
         ImageError
             The image cannot be read, has NaN pixels, or other channels than the model was trained on.
         """
-        name = "the image"
-        if isinstance(image, (str, os.PathLike)):
-            name = str(Path(image))
-            pixels = read_image(Path(image), page=page, axis=axis)
-        else:
-            pixels = as_channels_first(image)
-        self.model.normalisation.check(pixels, name)
         given = {"tile": tile, "flips": flips, "shifts": shifts}
         chosen = {key: value for key, value in given.items() if value is not None}
         counting = updated(self.config, {f"counting.{key}": value for key, value in chosen.items()}).counting
-        return self._count(pixels, counting, points=points)
+        if isinstance(image, (str, os.PathLike)):
+            with opened(image, page=page, axis=axis) as pixels:
+                return self._count(pixels, counting, points=points, name=os.fspath(image))
+        if isinstance(image, Pieces):
+            return self._count(image, counting, points=points, name=str(image.path))
+        return self._count(as_channels_first(image), counting, points=points, name="the image")
 
-    def _count(self, pixels: npt.NDArray[Any], counting: CountingConfig, *, points: bool) -> Count:
+    def _count(self, pixels: Pixels, counting: CountingConfig, *, points: bool, name: str) -> Count:
+        self.model.normalisation.check(pixels, name)
         network = self.model.network
         if counting.flips and network.window % network.layout.field.stride:
             raise ConfigError("flips need a stride that divides the window: count without them")
@@ -171,7 +171,7 @@ class Counter:
         confidence = np.concatenate([one.confidence for one in found])
         return replace(count, points=Dots(places, labels, self.model.class_names), confidence=confidence)
 
-    def _mean_raw(self, pixels: npt.NDArray[Any], views: Sequence[View], tile: int) -> tuple[torch.Tensor, list[float]]:
+    def _mean_raw(self, pixels: Pixels, views: Sequence[View], tile: int) -> tuple[torch.Tensor, list[float]]:
         """The mean raw map of all views, and each view's sum; never more than two maps are held."""
         mean, totals = None, []
         for view in views:
@@ -181,7 +181,7 @@ class Counter:
         assert mean is not None
         return mean.div_(len(totals)), totals
 
-    def _raw(self, pixels: npt.NDArray[Any], view: View, tile: int) -> torch.Tensor:
+    def _raw(self, pixels: Pixels, view: View, tile: int) -> torch.Tensor:
         """The raw map of a view, brought back to the image's own orientation and place."""
         model = self.model
         canvas = Canvas(pixels, model.normalisation, model.scale, model.network.layout, view)

@@ -6,6 +6,7 @@ may raise whatever its library does on damaged files.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,9 +33,14 @@ _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 _EXIF_ORIENTATION = 0x0112
 
 
+def is_tiff(head: bytes) -> bool:
+    """Whether a file that begins with `head` is a TIFF."""
+    return head.startswith(_TIFF_MAGIC)
+
+
 def decode(path: Path, head: bytes, *, page: int | None, axis: int | str | None) -> Pixels:
     """Unpack the image at `path` with the library that its first bytes, `head`, call for."""
-    if head.startswith(_TIFF_MAGIC):
+    if is_tiff(head):
         return read_tiff(path, page, axis)
     if page not in (None, 0) or axis is not None:
         raise ImageError(f"{path}: only a TIFF has pages and axes to choose from; leave out the page and the axis")
@@ -84,20 +90,27 @@ def read_tiff(path: Path, page: int | None, axis: int | str | None) -> Pixels:
     import tifffile
 
     with tifffile.TiffFile(path) as tiff:
-        series: Any = tiff.series[0]
-        if len(tiff.series) > 1:  # such as an overview beside the image
-            if page is None:
-                raise ImageError(f"{path}: holds {len(tiff.series)} images of different shapes; name the page to read")
-            series, page, axis = tiff.pages[_in_range(path, page, len(tiff.pages))], None, None
-        _check_size(path, series.shape, series.dtype.itemsize)
-        axes = _name_axes(path, series.axes, series.shape, axis)
+        series, page, axis = series_of(path, tiff, page, axis)
+        axes = name_axes(path, series.axes, series.shape, axis)
+        _check_fits(path, _bytes(series.shape, series.dtype.itemsize))
         pixels = _plane(path, series.asarray(), axes, page)
         if tiff.is_imagej:  # its palettes and inversions are for display only
             return pixels
         return _photometric(path, pixels, series.keyframe, as_array=bool(tiff.is_shaped))
 
 
-def _name_axes(path: Path, axes: str, shape: tuple[int, ...], axis: int | str | None) -> str:
+def series_of(path: Path, tiff: Any, page: int | None, axis: int | str | None) -> tuple[Any, int | None, Any]:
+    """The pages that belong together and hold the image, and what is still to be chosen among them."""
+    series = tiff.series[0]
+    if len(tiff.series) > 1:  # such as an overview beside the image
+        if page is None:
+            raise ImageError(f"{path}: holds {len(tiff.series)} images of different shapes; name the page to read")
+        series, page, axis = tiff.pages[in_range(path, page, len(tiff.pages))], None, None
+    _check_honest(path, _bytes(series.shape, series.dtype.itemsize))
+    return series, page, axis
+
+
+def name_axes(path: Path, axes: str, shape: tuple[int, ...], axis: int | str | None) -> str:
     """Name the file's axes with ``C`` on the one that is said to hold channels."""
     names = list(axes)
     if axis is not None:
@@ -117,8 +130,7 @@ def _name_axes(path: Path, axes: str, shape: tuple[int, ...], axis: int | str | 
 
 def _plane(path: Path, data: Pixels, axes: str, page: int | None) -> Pixels:
     """Take one plane ``(channel, y, x)`` out of a stack."""
-    last = [axes.index(name) for name in "CSYX" if name in axes]
-    frames = [i for i in range(len(axes)) if i not in last]
+    frames, last = frames_and_plane(axes)
     data = data.transpose(frames + last)
     count = int(np.prod(data.shape[: len(frames)], dtype=np.int64))
     data = data.reshape(count, -1, *data.shape[-2:])
@@ -127,11 +139,18 @@ def _plane(path: Path, data: Pixels, axes: str, page: int | None) -> Pixels:
             f"{path}: is a stack of {count} planes (axes {axes}); name the page to read, "
             "or the axis that holds the channels, or save a projection"
         )
-    plane: Pixels = data[_in_range(path, page or 0, count)]
+    plane: Pixels = data[in_range(path, page or 0, count)]
     return plane
 
 
-def _in_range(path: Path, page: int, count: int) -> int:
+def frames_and_plane(axes: str) -> tuple[list[int], list[int]]:
+    """Numbers of the axes that a stack is made along, and of those of a plane: channels first, then y and x."""
+    plane = [axes.index(name) for name in "CSYX" if name in axes]
+    return [i for i in range(len(axes)) if i not in plane], plane
+
+
+def in_range(path: Path, page: int, count: int) -> int:
+    """The page, if there is one of that number."""
     if not 0 <= page < count:
         raise ImageError(f"{path}: has no page {page}; its pages are 0 to {count - 1}")
     return page
@@ -150,8 +169,17 @@ def _photometric(path: Path, pixels: Pixels, page: Any, *, as_array: bool) -> Pi
         pixels = (page.colormap[:, pixels[0]] >> 8).astype(np.uint8)
     elif meaning not in ("MINISWHITE", "MINISBLACK", "RGB", "YCBCR"):  # YCbCr has been made RGB by tifffile
         raise ImageError(f"{path}: its colours are stored as {meaning}; save it as grey or RGB")
-    has_alpha = int(page.planarconfig) == 1 and any(int(extra) in (1, 2) for extra in page.extrasamples[-1:])
-    return _drop_alpha(pixels) if has_alpha else pixels
+    return _drop_alpha(pixels) if _has_alpha(page) else pixels
+
+
+def _has_alpha(page: Any) -> bool:
+    return int(page.planarconfig) == 1 and any(int(extra) in (1, 2) for extra in page.extrasamples[-1:])
+
+
+def plain_colours(tiff: Any, page: Any) -> bool:
+    """Whether `_photometric` would leave every pixel as it is stored."""
+    meaning = getattr(page.photometric, "name", str(page.photometric))
+    return bool(tiff.is_imagej) or (meaning in ("MINISBLACK", "RGB", "YCBCR") and not _has_alpha(page))
 
 
 @contextmanager
@@ -170,18 +198,27 @@ def _pillow(path: Path) -> Iterator[PillowImage]:
 
 
 def _check_size(path: Path, shape: tuple[int, ...], itemsize: int) -> None:
-    size = itemsize
-    for side in shape:
-        size *= int(side)  # Python's integers: numpy's would overflow
+    _check_honest(path, _bytes(shape, itemsize))
+    _check_fits(path, _bytes(shape, itemsize))
+
+
+def _bytes(shape: tuple[int, ...], itemsize: int) -> int:
+    return math.prod(map(int, shape)) * int(itemsize)  # Python's integers: numpy's would overflow
+
+
+def _check_honest(path: Path, size: int) -> None:
     if size > BOMB_BYTES and size > BOMB_RATIO * path.stat().st_size:
         raise ImageError(
             f"{path}: the file says it unpacks to {size / 2**30:.1f} GiB of pixels, more than {BOMB_RATIO} times its "
             "own size; it is damaged or a trap: export the image again"
         )
+
+
+def _check_fits(path: Path, size: int) -> None:
     if size > _memory():
         raise ImageError(
             f"{path}: the image has {size / 2**30:.1f} GiB of pixels, more than this computer's memory; "
-            "cut it into smaller images"
+            "cut it into smaller images, or save it as an uncompressed or, with countception[large], a tiled TIFF"
         )
 
 

@@ -20,6 +20,7 @@ from countception.canvas import resample_region
 from countception.conformal import quantile, rank
 from countception.geometry import working_shape
 from countception.normalise import Normalisation
+from countception.pieces import Pixels
 
 Array = npt.NDArray[np.float64]
 
@@ -118,7 +119,7 @@ def fit_familiarity(images: Sequence[Mapping[str, float]]) -> Familiarity:
 
 
 def image_features(
-    image: npt.NDArray[np.generic], normalisation: Normalisation, scale: float, *, count: float | None = None
+    image: Pixels, normalisation: Normalisation, scale: float, *, count: float | None = None
 ) -> dict[str, float]:
     """Numbers that describe an image.
 

@@ -23,7 +23,8 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -65,11 +66,23 @@ def read_image(path: StrPath, *, page: int | None = None, axis: int | str | None
         `page` nor `axis` says what to read.
     """
     path = Path(path)
-    head = _head(path)
-    if not head:
-        raise ImageError(f"{path}: the file is empty; export the image again")
-    try:
+    head = first_bytes(path)
+    with decoding(path):
         pixels = decoders.decode(path, head, page=page, axis=axis)
+    return standard(pixels, str(path))
+
+
+@contextmanager
+def decoding(path: Path) -> Iterator[None]:
+    """Whatever a library says of a damaged file, in one sentence.
+
+    Raises
+    ------
+    ImageError
+        Instead of any other error.
+    """
+    try:
+        yield
     except ImageError:
         raise
     except MemoryError:
@@ -83,7 +96,6 @@ def read_image(path: StrPath, *, page: int | None = None, axis: int | str | None
         raise ImageError(
             f"{path}: the image cannot be read, it may be damaged or cut off ({reason}); export or copy it again"
         ) from error
-    return _standard(pixels, str(path))
 
 
 def as_channels_first(image: npt.ArrayLike, *, name: str = "the image") -> Image:
@@ -111,7 +123,7 @@ def as_channels_first(image: npt.ArrayLike, *, name: str = "the image") -> Image
             f"{name} has shape {array.shape}, whose channels seem to come first: "
             "move them last with numpy.moveaxis(image, 0, -1)"
         )
-    return _standard(np.moveaxis(array, 2, 0), name)
+    return standard(np.moveaxis(array, 2, 0), name)
 
 
 def check_finite(image: npt.NDArray[Any], name: str) -> None:
@@ -185,17 +197,27 @@ def _matches(name: str) -> list[Path]:
     raise ImageError(f"{name}: there is no such file or folder")
 
 
-def _head(path: Path) -> bytes:
+def first_bytes(path: Path) -> bytes:
+    """Enough of a file to tell what it is.
+
+    Raises
+    ------
+    ImageError
+        There is no such file, it cannot be read, or it is empty.
+    """
     try:
         with path.open("rb") as stream:
-            return stream.read(32)
+            head = stream.read(32)
     except FileNotFoundError:
         raise ImageError(f"{path}: there is no such file") from None
     except OSError as error:
         raise ImageError(f"{path}: cannot be read: {error.strerror or error}") from error
+    if not head:
+        raise ImageError(f"{path}: the file is empty; export the image again")
+    return head
 
 
-def _standard(pixels: npt.NDArray[Any], name: str) -> Image:
+def standard(pixels: npt.NDArray[Any], name: str) -> Image:
     """Give pixels a dtype that the rest of the package knows, contiguous and checked."""
     if pixels.size == 0:
         raise ImageError(f"{name} has no pixels (shape {pixels.shape}); export the image again")

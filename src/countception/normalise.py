@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from countception.errors import ImageError
+from countception.pieces import Pixels
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Normalisation:
         """Channels of the images it was learned from."""
         return len(self.mean)
 
-    def check(self, image: npt.NDArray[np.generic], name: str = "the image") -> None:
+    def check(self, image: Pixels, name: str = "the image") -> None:
         """Refuse an image of other channels.
 
         Raises

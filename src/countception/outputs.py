@@ -16,7 +16,6 @@ from countception.points import write_points
 from countception.tables import DECIMALS
 
 if TYPE_CHECKING:
-    import numpy as np
     import numpy.typing as npt
 
     from countception.count import Count
@@ -82,9 +81,7 @@ class Outputs:
         """Of the points."""
         return self.points and self.points / f"{self.names[file]}.csv"
 
-    def write(
-        self, file: Path, pixels: npt.NDArray[np.generic], count: Count, regions: Sequence[Region] = ()
-    ) -> dict[str, str]:
+    def write(self, file: Path, pixels: npt.ArrayLike, count: Count, regions: Sequence[Region] = ()) -> dict[str, str]:
         """Write what was asked for; the names of the files by kind, empty where there is none.
 
         Raises

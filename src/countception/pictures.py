@@ -54,7 +54,7 @@ def viewable(image: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
 
 
 def overlay(
-    image: npt.NDArray[np.generic],
+    image: npt.ArrayLike,
     count: Count,
     *,
     dots: npt.NDArray[np.float64] | None = None,
@@ -77,7 +77,7 @@ def overlay(
     from PIL import Image
 
     density = count.per_pixel()
-    grey = viewable(image.mean(0, keepdims=True, dtype=np.float32))[..., 0].astype(np.float32)
+    grey = viewable(np.asarray(image).mean(0, keepdims=True, dtype=np.float32))[..., 0].astype(np.float32)
     strength = density / max(float(density.max()), 1e-12)
     colours, alpha = heat(strength)
     blended = grey[..., None] * (1 - alpha[..., None]) + colours * alpha[..., None]

@@ -1,0 +1,140 @@
+"""Large TIFF files read region by region: what is counted tile by tile need never be in memory as a whole."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from countception import decoders
+from countception.images import Image, StrPath, decoding, first_bytes, read_image, standard
+
+LARGE = 2**26
+"""Bytes of pixels from which an image is read in pieces; smaller ones are faster read at once."""
+
+Region = tuple[slice, slice, slice]
+
+
+class Pixels(Protocol):
+    """Pixels ``(channel, y, x)``: an array, or `Pieces`."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Channels, height and width."""
+
+    def __getitem__(self, region: Region, /) -> npt.NDArray[Any]:
+        """The pixels of a region."""
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """A plane of a TIFF file, ``(channel, y, x)``, that reads what is asked for."""
+
+    path: Path
+    shape: tuple[int, int, int]
+    read: Callable[[slice, slice], npt.NDArray[Any]]
+    """All channels of some rows and columns."""
+
+    def __getitem__(self, region: Region) -> Image:
+        """The pixels of a region, as `countception.images.read_image` would have given them.
+
+        Raises
+        ------
+        ImageError
+            That part of the file is damaged, or has NaN or infinite pixels.
+        """
+        channels, rows, columns = region
+        with decoding(self.path):
+            pixels = self.read(rows, columns)
+        return standard(pixels[channels], str(self.path))
+
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:  # noqa: FBT001 - numpy's signature
+        """The whole plane, for what cannot be done piece by piece."""
+        whole = self[:, :, :]
+        return whole if dtype is None else whole.astype(dtype, copy=bool(copy))
+
+
+@contextmanager
+def opened(path: StrPath, *, page: int | None = None, axis: int | str | None = None) -> Iterator[Image | Pieces]:
+    """An image file: its pixels, or `Pieces` where it is a large TIFF, for as long as it is open.
+
+    Uncompressed files are read in pieces always, compressed and tiled ones where the package zarr is installed, and
+    not those whose colours need all pixels to make sense of them (palettes, transparency).
+
+    Parameters
+    ----------
+    path, page, axis
+        As for `countception.images.read_image`.
+
+    Raises
+    ------
+    ImageError
+        As there.
+    """
+    path = Path(path)
+    if not decoders.is_tiff(first_bytes(path)):
+        yield read_image(path, page=page, axis=axis)
+        return
+    import tifffile
+
+    with decoding(path):
+        tiff = tifffile.TiffFile(path)
+    with tiff:
+        with decoding(path):
+            pieces = _pieces(path, tiff, page, axis)
+        yield read_image(path, page=page, axis=axis) if pieces is None else pieces
+
+
+def _pieces(path: Path, tiff: Any, page: int | None, axis: int | str | None) -> Pieces | None:
+    """None for a file that is to be read whole."""
+    series, page, axis = decoders.series_of(path, tiff, page, axis)
+    axes = decoders.name_axes(path, series.axes, series.shape, axis)
+    frames, plane = decoders.frames_and_plane(axes)
+    number = math.prod(series.shape[i] for i in frames)
+    bytes_ = math.prod(series.shape[i] for i in plane) * series.dtype.itemsize
+    if bytes_ < LARGE or (number > 1 and page is None) or not decoders.plain_colours(tiff, series.keyframe):
+        return None
+    array = _regions_of(path, tiff, series)
+    if array is None:
+        return None
+    place = np.unravel_index(decoders.in_range(path, page or 0, number), [series.shape[i] for i in frames] or [1])
+    fixed = dict(zip(frames, map(int, place), strict=False))  # without frames there is nothing to fix
+    named = dict(zip(axes, range(len(axes)), strict=True))
+
+    def read(rows: slice, columns: slice) -> npt.NDArray[Any]:
+        wanted = {**fixed, named["Y"]: rows, named["X"]: columns}
+        part = np.asarray(array()[tuple(wanted.get(i, slice(None)) for i in range(len(axes)))])
+        part = part.transpose([sorted(plane).index(i) for i in plane])
+        return part.reshape(-1, *part.shape[-2:])
+
+    height, width = (series.shape[named[name]] for name in "YX")
+    return Pieces(path, (bytes_ // (series.dtype.itemsize * height * width), height, width), read)
+
+
+def _regions_of(path: Path, tiff: Any, series: Any) -> Callable[[], Any] | None:
+    """What gives an array that reads only what it is asked for."""
+    offset = _offset(series)
+    if offset is not None:
+        dtype = np.dtype(series.dtype).newbyteorder(tiff.byteorder)
+        # mapped anew for each region: pages that have been read would otherwise stay in memory
+        return lambda: np.memmap(path, dtype, "r", offset, tuple(series.shape))
+    if find_spec("zarr") is None:
+        return None
+    import zarr
+
+    array = zarr.open_array(series.aszarr(), mode="r")
+    return lambda: array
+
+
+def _offset(series: Any) -> int | None:
+    """Where in the file the pixels lie as they are, in one run; None if they do not."""
+    if hasattr(series, "dataoffset"):  # of several pages
+        return cast("int | None", series.dataoffset)
+    return int(series.dataoffsets[0]) if series.is_memmappable else None
