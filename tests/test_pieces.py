@@ -185,3 +185,29 @@ def test_more_than_the_memory_is_counted_all_the_same(tmp_path: Path, monkeypatc
     with pytest.raises(ImageError, match="more than this computer's memory"):
         read_image(path)
     assert tiny.untrained().count(path).value == expected
+
+
+@pytest.mark.parametrize("options", [{}, {"tile": (32, 32), "compression": "deflate"}])
+def test_the_image_of_a_slide_beside_its_overview(tmp_path: Path, options: dict[str, Any]) -> None:
+    path = tmp_path / "slide.svs"
+    with tifffile.TiffWriter(path) as tiff:
+        tiff.write(noise(300, 260, 3), photometric="rgb", **options)
+        tiff.write(noise(60, 52, 3), photometric="rgb")
+    with pytest.raises(ImageError, match="name the page"), opened(path):
+        pass
+    whole = read_image(path, page=0)
+    with opened(path, page=0) as image:
+        assert isinstance(image, Pieces)
+        assert image.shape == (3, 300, 260)
+        np.testing.assert_array_equal(image[:, 100:250, 40:200], whole[:, 100:250, 40:200])
+
+
+def test_the_finest_of_a_pyramid_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "pyramid.tif"
+    tile: dict[str, Any] = {"photometric": "rgb", "tile": (32, 32), "compression": "deflate"}
+    with tifffile.TiffWriter(path) as tiff:
+        tiff.write(noise(256, 320, 3), subifds=1, **tile)
+        tiff.write(noise(128, 160, 3), subfiletype=1, **tile)
+    with opened(path) as image:
+        assert isinstance(image, Pieces)
+        np.testing.assert_array_equal(image[:, 60:200, 10:300], read_image(path)[:, 60:200, 10:300])

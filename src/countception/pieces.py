@@ -129,7 +129,7 @@ def _regions_of(path: Path, tiff: Any, series: Any) -> Callable[[], Any] | None:
         return None
     import zarr
 
-    array = zarr.open_array(series.aszarr(), mode="r")
+    array = zarr.open_array(series.aszarr(level=0), mode="r")
     return lambda: array
 
 
