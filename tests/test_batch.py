@@ -338,3 +338,22 @@ def test_pictures_are_made_of_a_sample_and_of_what_is_strange(images: Path, monk
     monkeypatch.setattr(counter, "count", lambda image, **options: replace(real(image, **options), warnings=("dim",)))
     strange = count_files(counter, images, pictures=2)
     assert [k for k, row in enumerate(strange) if row.picture] == [0, 1, 2, 6]
+
+
+def test_large_images_are_reported_tile_by_tile(images: Path) -> None:
+    seen: list[tuple[float, int, str]] = []
+    paths = [images / "0.png", images / "1.png"]
+    count_files(tiny.untrained(), paths, tile=16, report=lambda done, all_, name: seen.append((done, all_, name)))
+    shares = [done for done, _, _ in seen]
+    assert shares == sorted(set(shares))
+    assert shares[-1] == 2
+    assert {1.0, 2.0} < set(shares)
+    assert {name for done, _, name in seen if done <= 1} == {"0.png"}
+    assert {name for done, _, name in seen if done > 1} == {"1.png"}
+    assert {all_ for _, all_, _ in seen} == {2}
+
+
+def test_flips_share_the_report_of_an_image() -> None:
+    shares: list[float] = []
+    tiny.untrained().count(tiny.pixels(), flips=True, report=shares.append)
+    assert shares == pytest.approx([k / 8 for k in range(1, 9)])

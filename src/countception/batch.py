@@ -29,6 +29,10 @@ THUMBNAIL = 320
 """Largest side, in pixels, of the pictures in a report."""
 
 
+Report = Callable[[float, int, str], None]
+"""Called with how many images are done (with fractions), how many there are, and the name of the current one."""
+
+
 class CountOptions(TypedDict, total=False):
     """Options of counting one image, as in `Counter.count`."""
 
@@ -110,7 +114,7 @@ def count_files(
     pixel_size: float | None = None,
     level: float = 0.9,
     pictures: int = 0,
-    report: Callable[[int, int, str], None] | None = None,
+    report: Report | None = None,
     **options: Unpack[BatchOptions],
 ) -> list[Row]:
     """Count the objects in image files.
@@ -132,7 +136,8 @@ def count_files(
         Make small overlays for a report: of this many images, spread evenly over all of them, and of as many again
         that are unlike the training images.
     report
-        Called after each image with how many are done, how many there are, and the name of the file.
+        Called after each image, and after each tile of a large one, with how many images are done, how many there are,
+        and the name of the file.
     **options
         What to write, and how to count:
 
@@ -162,7 +167,7 @@ def count_files(
     job = _job(counter, find_images(paths), regions, pixel_size, level, options)
     rows: list[Row] = []
     try:
-        for row in job.rows(pictures):
+        for row in job.rows(pictures, report):
             rows.append(row)
             if report:
                 report(len(rows), len(job.files), Path(row.image).name)
@@ -208,14 +213,19 @@ class _Job:
 
             self.regions = RegionFiles(path, self.outputs.names)
 
-    def rows(self, pictures: int) -> Iterator[Row]:
+    def rows(self, pictures: int, report: Report | None) -> Iterator[Row]:
         """The row of each file, with pictures of `pictures` of them and of the first so many with warnings."""
         sample = set(_spread(len(self.files), pictures))
         strange = 0
         for k, file in enumerate(self.files):
-            row = self.count(file, sampled=k in sample, flagged=strange < pictures)
+            within = report and self._within(report, k)
+            row = self.count(file, within, sampled=k in sample, flagged=strange < pictures)
             strange += bool(row.warning)
             yield row
+
+    def _within(self, report: Report, done: int) -> Callable[[float], None]:
+        """Reports the share of the image that is being counted; the end of an image is reported with its row."""
+        return lambda share: report(done + share, len(self.files), self.files[done].name) if share < 1 else None
 
     def write(self, rows: Sequence[Row]) -> None:
         """The tables that were asked for; none where nothing was counted."""
@@ -225,17 +235,25 @@ class _Job:
         if regions_out is not None and rows:
             write_regions(regions_out, rows)
 
-    def count(self, file: Path, *, sampled: bool, flagged: bool) -> Row:
+    def count(self, file: Path, report: Callable[[float], None] | None, *, sampled: bool, flagged: bool) -> Row:
         """The row of a file, with a picture if it is `sampled`, or has a warning and those are `flagged`."""
         try:
             with opened(file, page=self.options.get("page"), axis=self.options.get("axis")) as pixels:
-                return self._counted(file, pixels, sampled=sampled, flagged=flagged)
+                return self._counted(file, pixels, report, sampled=sampled, flagged=flagged)
         except ImageError as error:
             return Row(str(file), error=str(error))
         except RegionsError as error:
             return Row(str(file), error=f"{file}: {error}")
 
-    def _counted(self, file: Path, pixels: Image | Pieces, *, sampled: bool, flagged: bool) -> Row:
+    def _counted(
+        self,
+        file: Path,
+        pixels: Image | Pieces,
+        report: Callable[[float], None] | None,
+        *,
+        sampled: bool,
+        flagged: bool,
+    ) -> Row:
         self.counter.model.normalisation.check(pixels, str(file))
         count = self.counter.count(
             pixels if isinstance(pixels, Pieces) else pixels.transpose(1, 2, 0),
@@ -243,6 +261,7 @@ class _Job:
             flips=self.options.get("flips"),
             shifts=self.options.get("shifts"),
             points=self.outputs.points is not None,
+            report=report,
         )
         regions = [] if self.regions is None else self.regions.of(file)
         whole, inside = self._regions(file, count, regions)

@@ -27,7 +27,7 @@ from countception.locate import locate
 from countception.model_file import Model
 from countception.pieces import Pieces, Pixels, opened
 from countception.points import Dots
-from countception.predict import choose_device, raw_map
+from countception.predict import Report, choose_device, raw_map
 
 if TYPE_CHECKING:
     from countception.training.state import Record
@@ -99,6 +99,7 @@ class Counter:
         points: bool = False,
         page: int | None = None,
         axis: int | str | None = None,
+        report: Report | None = None,
     ) -> Count:
         """Count the objects of one image.
 
@@ -117,6 +118,8 @@ class Counter:
             Also find one point per counted object.
         page, axis
             For a file of several pages or of unclear axes, as in `countception.images.read_image`.
+        report
+            Called after each tile with the share that is done, 0 to 1.
 
         Raises
         ------
@@ -128,18 +131,18 @@ class Counter:
         counting = updated(self.config, {f"counting.{key}": value for key, value in chosen.items()}).counting
         if isinstance(image, (str, os.PathLike)):
             with opened(image, page=page, axis=axis) as pixels:
-                return self._count(pixels, counting, points=points, name=os.fspath(image))
-        if isinstance(image, Pieces):
-            return self._count(image, counting, points=points, name=str(image.path))
-        return self._count(as_channels_first(image), counting, points=points, name="the image")
+                self.model.normalisation.check(pixels, os.fspath(image))
+                return self._count(pixels, counting, points=points, report=report)
+        pixels = image if isinstance(image, Pieces) else as_channels_first(image)
+        self.model.normalisation.check(pixels)
+        return self._count(pixels, counting, points=points, report=report)
 
-    def _count(self, pixels: Pixels, counting: CountingConfig, *, points: bool, name: str) -> Count:
-        self.model.normalisation.check(pixels, name)
+    def _count(self, pixels: Pixels, counting: CountingConfig, *, points: bool, report: Report | None) -> Count:
         network = self.model.network
         if counting.flips and network.window % network.layout.field.stride:
             raise ConfigError("flips need a stride that divides the window: count without them")
         views = [View(v.flip_y, v.flip_x, v.transpose, s) for v in _flips(counting) for s in _shifts(counting)]
-        raw, totals = self._mean_raw(pixels, views, counting.tile)
+        raw, totals = self._mean_raw(pixels, views, counting.tile, report)
         raw.mul_(self.model.calibration.factor)
         values = network.redundant(raw[None])[0].numpy()
         counts = [targets.count(one, network.redundancy) for one in values]
@@ -171,21 +174,23 @@ class Counter:
         confidence = np.concatenate([one.confidence for one in found])
         return replace(count, points=Dots(places, labels, self.model.class_names), confidence=confidence)
 
-    def _mean_raw(self, pixels: Pixels, views: Sequence[View], tile: int) -> tuple[torch.Tensor, list[float]]:
+    def _mean_raw(
+        self, pixels: Pixels, views: Sequence[View], tile: int, report: Report | None
+    ) -> tuple[torch.Tensor, list[float]]:
         """The mean raw map of all views, and each view's sum; never more than two maps are held."""
         mean, totals = None, []
-        for view in views:
-            raw = self._raw(pixels, view, tile)
+        for done, view in enumerate(views):
+            raw = self._raw(pixels, view, tile, report and _part(report, done, len(views)))
             totals.append(float(raw.sum(dtype=torch.float64)))
             mean = raw if mean is None else mean.add_(raw)
         assert mean is not None
         return mean.div_(len(totals)), totals
 
-    def _raw(self, pixels: Pixels, view: View, tile: int) -> torch.Tensor:
+    def _raw(self, pixels: Pixels, view: View, tile: int, report: Report | None) -> torch.Tensor:
         """The raw map of a view, brought back to the image's own orientation and place."""
         model = self.model
         canvas = Canvas(pixels, model.normalisation, model.scale, model.network.layout, view)
-        raw = raw_map(model.network, canvas, tile=tile)
+        raw = raw_map(model.network, canvas, tile=tile, report=report)
         raw = raw[:, view.shift[0] :, view.shift[1] :]
         if view.transpose:
             raw = raw.transpose(1, 2)
@@ -193,6 +198,11 @@ class Counter:
             if flipped:
                 raw = model.network.unflip(raw, axis)
         return raw
+
+
+def _part(report: Report, done: int, parts: int) -> Report:
+    """Reports the share of the next of `parts` equal parts as a share of the whole."""
+    return lambda share: report((done + share) / parts)
 
 
 def _relative_spread(totals: list[float]) -> float:

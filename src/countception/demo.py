@@ -101,6 +101,6 @@ class _Phases:
         seconds = self.ends[self.name] - (1 - done) * self.planned[self.name]
         self.show(seconds / max(self.ends.values()), f"{self.name}, {text}".rstrip(", "))
 
-    def files(self, done: int, total: int, name: str) -> None:
+    def files(self, done: float, total: int, name: str) -> None:
         """Show which file was finished."""
         self.within(done / total, name)

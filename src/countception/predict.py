@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -14,6 +15,9 @@ from countception.memory import keep_memory
 from countception.networks.base import Network
 from countception.networks.folded import folded
 from countception.tiling import blocks
+
+Report = Callable[[float], None]
+"""Called with the share of an image that is counted, 0 to 1."""
 
 
 def choose_device(name: str | None) -> torch.device:
@@ -78,7 +82,14 @@ def run(network: nn.Module, canvas: Tensor, dtype: torch.dtype | None) -> Tensor
     return raw.float()
 
 
-def raw_map(network: Network, canvas: Canvas, *, tile: int, dtype: torch.dtype | None = None) -> Tensor:
+def raw_map(
+    network: Network,
+    canvas: Canvas,
+    *,
+    tile: int,
+    dtype: torch.dtype | None = None,
+    report: Report | None = None,
+) -> Tensor:
     """The network's raw map over a canvas, ``(classes, y, x)`` float32 on the CPU.
 
     Parameters
@@ -91,13 +102,18 @@ def raw_map(network: Network, canvas: Canvas, *, tile: int, dtype: torch.dtype |
         Largest side, in map entries, computed in one piece. The result does not depend on it but for rounding.
     dtype
         As for `run`.
+    report
+        Called after each tile with the share that is done.
     """
     device = next(network.parameters()).device
     result = torch.empty((network.config.classes, *canvas.map_shape))
     quick = fast(network)
     with torch.inference_mode(), keep_memory():
-        for block in blocks(canvas.map_shape, canvas.shape, canvas.layout.field, tile):
+        tiles = list(blocks(canvas.map_shape, canvas.shape, canvas.layout.field, tile))
+        for done, block in enumerate(tiles, 1):
             region = torch.from_numpy(canvas.read(block.canvas_rows, block.canvas_columns))[None].to(device)
             part = run(quick, region, dtype)[0]
             result[:, slice(*block.rows), slice(*block.columns)] = part[(slice(None), *block.inner)].cpu()
+            if report:
+                report(done / len(tiles))
     return result

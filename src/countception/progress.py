@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -186,12 +187,12 @@ def _escape(text: str) -> str:
     return escape(text)
 
 
-Each = Callable[[int, int, str], None]
-"""Called after each of many files with how many are done, how many there are, and the name of the latest."""
+Each = Callable[[float, int, str], None]
+"""Called with how many of many files are done, with fractions, how many there are, and the name of the current one."""
 
 
 @contextmanager
 def file_bar(title: str) -> Iterator[Each]:
     """A progress bar over files."""
     with progress_bar(title) as show:
-        yield lambda done, total, name: show(done / total, f"{done} of {total}: {name}")
+        yield lambda done, total, name: show(done / total, f"{math.ceil(done)} of {total}: {name}")
