@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers_bench import make_row
 
 import tiny
 from countception.benchmark.protocol import Cell
@@ -14,6 +15,7 @@ from countception.benchmark.trust.coverage import by_spread, constant, coverage
 from countception.benchmark.trust.locators import CountMaps, Densities
 from countception.benchmark.trust.measure import SHARES, Examiner
 from countception.benchmark.trust.page import write_page
+from countception.benchmark.trust.summary import runs
 from countception.benchmark.trust.tables import Counted, Flagged, Located
 from countception.benchmark.trust.unlike import corruptions
 from countception.dataset import Sample, load_dataset
@@ -174,6 +176,18 @@ class TestRun:
             assert (tmp_path / "docs" / "points-and-intervals" / name).stat().st_size > 1000
 
         assert run(cells, data, results, examine=_never).done_before == 3
+
+
+def test_runs_of_older_defaults_are_left_out(tmp_path: Path) -> None:
+    results = Results(tmp_path)
+    for split in (0, 1):
+        results.append([make_row(split=split, config_hash="old", started="2026-01-01T00:00:00Z")])
+    results.append([make_row(config_hash="new", started="2026-01-02T00:00:00Z")])
+    results.append([make_row(method="log", config_hash="old", started="2026-01-01T00:00:00Z")])
+    for row in results.rows():
+        tables.save(results, row.key, counts(0))
+    kept = [(run.row.method, run.row.config_hash) for run in runs([results])["vgg"]]
+    assert sorted(kept) == [("boxnet", "new"), ("log", "old")]
 
 
 def _never(*_: object) -> None:

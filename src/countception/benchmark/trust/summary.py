@@ -10,6 +10,7 @@ import numpy as np
 from countception.benchmark.methods import title
 from countception.benchmark.protocol import DATASETS
 from countception.benchmark.results import Results, Row
+from countception.benchmark.tables import measured
 from countception.benchmark.trust import tables
 from countception.benchmark.trust.tables import Counted, Flagged, Located
 
@@ -55,7 +56,7 @@ class F1:
 
 
 def runs(folders: Sequence[Results]) -> dict[str, list[Run]]:
-    """The examined runs of each data set."""
+    """The examined runs of each data set; where a method's defaults have changed, those of its newest configuration."""
     found: dict[str, list[Run]] = {name: [] for name in DATASETS}
     for results in folders:
         known = set()
@@ -67,7 +68,12 @@ def runs(folders: Sequence[Results]) -> dict[str, list[Run]]:
             run = Run(row, *(tables.load(results, row.key, kind) for kind in kinds))  # type: ignore[arg-type, type-var]
             if run.located or run.counted or run.flagged:
                 found[row.data].append(run)
-    return found
+    return {name: _newest(some) for name, some in found.items()}
+
+
+def _newest(some: Sequence[Run]) -> list[Run]:
+    kept = {row.key for cell in measured([run.row for run in some]) for row in cell.rows}
+    return [run for run in some if run.row.key in kept]
 
 
 def points(some: Sequence[Run], tolerance: float) -> list[F1]:
