@@ -23,7 +23,7 @@ from countception.errors import ConfigError
 from countception.familiarity import image_features
 from countception.geometry import to_image, working_shape
 from countception.images import as_channels_first
-from countception.locate import locate
+from countception.locate import REACH, locate
 from countception.model_file import Model
 from countception.pieces import Pieces, Pixels, opened
 from countception.points import Dots
@@ -167,7 +167,9 @@ class Counter:
         """One point per counted object of each class, as many as its count rounded; `raw` is calibrated."""
         density = self.model.network.density(raw)
         working = working_shape(count.shape, count.scale)
-        found = [locate(one, stride=count.stride, shape=working) for one in density]
+        scale = self.config.scale
+        reach = scale.spacing / 2 if scale.factor is None else REACH  # objects lie `spacing` apart
+        found = [locate(one, stride=count.stride, shape=working, reach=reach) for one in density]
         labels = np.repeat(np.arange(len(found)), [len(one.points) for one in found])
         places = to_image(np.concatenate([one.points for one in found]), count.scale)
         places = np.clip(places, 0, np.subtract(count.shape, 1))

@@ -5,6 +5,6 @@ count map itself. Both work on the whole assembled map, which does not depend on
 """
 
 from countception.locate.inverse import density_of_counts
-from countception.locate.peaks import Located, locate
+from countception.locate.peaks import REACH, Located, locate
 
-__all__ = ["Located", "density_of_counts", "locate"]
+__all__ = ["REACH", "Located", "density_of_counts", "locate"]

@@ -24,7 +24,7 @@ from countception.geometry import Points, pixel_of, to_image
 Array = npt.NDArray[np.float64]
 
 REACH = 8.0
-"""Default reach in working pixels: about half the spacing that `config.ScaleConfig` brings objects to."""
+"""Default reach in working pixels, for objects some 16 apart; a counter takes half the spacing it brings objects to."""
 SHARPNESS = 0.25
 """τ of the smoothing kernel, in reaches."""
 HOLD_BACK, HOLD_WIDTH = 0.8, 0.5
