@@ -1,6 +1,6 @@
 """Train the weights that the default network starts from, on images of our own simulator alone.
 
-    python benchmarks/pretrain.py --sets 1400 --steps 9500 --out src/countception/weights/boxnet.safetensors
+    python benchmarks/pretrain.py --sets 1400 --steps 9500 --out boxnet.safetensors
 
 No real image is used, so the weights carry nothing of any data set. What is simulated are small data sets, as users
 have them: four images of one look, most of them a shipped look with every parameter changed at random, the others
@@ -8,10 +8,9 @@ random altogether. Each set is normalised and brought to working scale as a user
 channels are mixed and its polarity is turned at random, and a batch is one set, so that batch normalisation sees
 what it will see when the network goes on to learn from real images. The run goes on where it was stopped.
 
-The weights that ship were made in two runs, the second with objects shown as large as the default recipe shows them:
+The weights that ship:
 
-    python benchmarks/pretrain.py --steps 7000 --spacing 17 --out first.safetensors
-    python benchmarks/pretrain.py --sets 1000 --steps 6000 --start first.safetensors --work runs/second --out …
+    python benchmarks/pretrain.py --steps 7000 --spacing 17 --out src/countception/weights/boxnet.safetensors
 """
 
 from __future__ import annotations

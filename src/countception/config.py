@@ -113,7 +113,7 @@ class TrainingConfig(_Frozen):
     settle_norm: bool = True
     """Before each evaluation, estimate the statistics of batch normalisation anew: those gathered while the weights
     changed drift from what the averaged weights need, and the counts with them."""
-    evaluations: int = Field(12, ge=1)
+    evaluations: int = Field(20, ge=1)
     """How often, in all, the validation images are counted; each is also a point to resume from."""
     keep_from: float = Field(0.7, ge=0, le=1)
     """Share of the training from which on the weights with the least validation error are kept. Earlier ones win only
@@ -156,7 +156,7 @@ class Config(_Frozen):
     counting: CountingConfig = CountingConfig()
     calibrate: bool = True
     """Fit one factor on the validation images that removes the low bias a robust map loss leaves."""
-    calibration_prior: float = Field(0.04, gt=0)
+    calibration_prior: float = Field(0.02, gt=0)
     """How far from 1 that factor is expected to lie: few validation images are believed only so far."""
 
 
