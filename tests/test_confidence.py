@@ -169,6 +169,36 @@ def test_the_total_lies_between_quadrature_and_the_sum_of_intervals() -> None:
     assert (total.high - total.low) / 2 / (150 * 4000) == pytest.approx(1.70 * model.bias, rel=0.05), "t(29) at 90 %"
 
 
+def fitted(power: float, n: int = 60) -> tuple[IntervalModel, float]:
+    """A model, and the largest count that it knows."""
+    true, counts, spreads = simulated(np.random.default_rng(3), n, power)
+    return fit_intervals(true, counts, spreads, calibrated=True), float(counts.max())
+
+
+@given(st.sampled_from([0.0, 0.5, 1.2]), st.integers(2, 5000), st.sampled_from(LEVELS))
+def test_a_huge_image_is_no_surer_than_the_images_it_could_be_cut_into(power: float, pieces: int, level: float) -> None:
+    model, most = fitted(power)
+    whole = half_width(model, pieces * most, None, level)
+    cut = model.total([most] * pieces, None, level)
+    assert cut is not None
+    assert whole >= (cut.high - cut.low) / 2 * (1 - 1e-9)
+    assert whole >= 0.99 * model.bias * pieces * most  # what the calibration is off by does not average out
+
+
+def test_counts_that_are_known_have_the_intervals_of_the_power_law() -> None:
+    model, most = fitted(0.5)
+    free = model.model_copy(update={"most": None})
+    for count in np.linspace(0, most, 7):
+        assert model.interval(count, 3.0, 0.9) == free.interval(count, 3.0, 0.9)
+    assert half_width(model, 500 * most, None, 0.9) > half_width(free, 500 * most, None, 0.9)
+
+
+def test_a_region_of_a_huge_image_that_is_all_of_it_has_its_interval() -> None:
+    model, most = fitted(0.5)
+    count = 300.5 * most
+    assert model.part(count, count, 90.0, 0.9) == pytest.approx(model.interval(count, 90.0, 0.9))
+
+
 def test_totals_of_calibrated_counts_hold_as_often_as_they_say() -> None:
     sizes = (1, 8, 80)
     hits = {(m, level): [] for m in sizes for level in LEVELS}
@@ -204,12 +234,12 @@ def test_a_region_has_a_narrower_interval_the_smaller_it_is(
 def test_the_errors_of_regions_add_up_in_quadrature_and_what_is_shared_adds_up() -> None:
     true, counts, _ = simulated(np.random.default_rng(4), 20)
     model = fit_intervals(true, counts)
-    half = half_width(model, 399, None, 0.9)
+    half = half_width(model, 199, None, 0.9)
     for bias, quarters in ((0.0, half / 2), (100.0, half / 4)):  # independent errors, errors shared by all
         shared = model.model_copy(update={"bias": bias})
-        quarter = shared.part(99, 399, None, 0.9)
+        quarter = shared.part(49, 199, None, 0.9)
         assert quarter is not None
-        assert quarter.high - 99 == pytest.approx(quarters)
+        assert quarter.high - 49 == pytest.approx(quarters)
     assert fit_intervals(true[:5], counts[:5]).part(9, 99, None, 0.9) is None
 
 

@@ -13,6 +13,9 @@ A sum of images
     the total; see `IntervalModel.total`.
 A region of an image
     The same, backwards; see `IntervalModel.part`.
+An image with more objects than any validation image
+    Such as a whole slide. It is taken for a sum of images of the largest size that is known, unless the power law that
+    was fitted to smaller ones makes its interval wider than that.
 
 All this assumes that new images are like the validation images; `countception.familiarity` looks whether they are.
 """
@@ -62,6 +65,8 @@ class IntervalModel(BaseModel):
     """Smallest centred feature of the spread that was seen; less does not make an interval narrower."""
     bias: float = Field(0.0, ge=0)
     """Standard error of what the counts have in common, relative to the count."""
+    most: float | None = Field(None, gt=0)
+    """Largest count of the validation images; None in models made before it was kept."""
 
     @model_validator(mode="after")
     def _lengths(self) -> IntervalModel:
@@ -143,11 +148,10 @@ class IntervalModel(BaseModel):
             As for `interval`; or not one spread per count.
         """
         values, widths = _checked(counts, spreads)
-        half = self._half_widths(values, widths, level)
-        if half is None:
+        parts = self._own_and_shared(values, widths, level)
+        if parts is None:
             return None
-        shared = self._shared(values, half, level)
-        own = np.square(half) - np.square(shared)
+        own, shared = parts
         count, width = float(values.sum()), math.sqrt(own.sum() + shared.sum() ** 2)
         return Interval(max(0.0, count - width), count + width)
 
@@ -172,14 +176,31 @@ class IntervalModel(BaseModel):
             As for `interval`.
         """
         values, widths = _checked([count], None if spread is None else [spread])
-        half = self._half_widths(values, widths, level)
-        if half is None:
+        parts = self._own_and_shared(values, widths, level)
+        if parts is None:
             return None
         inside = max(0.0, part)
         share = min(1.0, (1 + inside) / (1 + float(values[0])))
-        shared = float(self._shared(values, half, level)[0])
-        width = math.sqrt((float(half[0]) ** 2 - shared**2) * share + (shared * share) ** 2)
+        own, shared = (float(each[0]) for each in parts)
+        width = math.sqrt(own * share + (shared * share) ** 2)
         return Interval(max(0.0, inside - width), inside + width)
+
+    def _own_and_shared(self, counts: Array, spreads: Array | None, level: float) -> tuple[Array, Array] | None:
+        """Of each half width the square of the image's own part, and the part that all counts share."""
+        half = self._half_widths(counts, spreads, level)
+        if half is None:
+            return None
+        shared = self._shared(counts, half, level)
+        own = np.square(half) - np.square(shared)
+        if self.most is None or (counts <= self.most).all():
+            return own, shared
+        k = np.maximum(1.0, np.ceil(counts / self.most - 1e-9))
+        small = self._half_widths(counts / k, None if spreads is None else spreads / np.sqrt(k), level)
+        assert small is not None
+        each = self._shared(counts / k, small, level)
+        sums = k * (np.square(small) - np.square(each)), k * each
+        wider = sums[0] + np.square(sums[1]) > np.square(half)
+        return np.where(wider, sums[0], own), np.where(wider, sums[1], shared)
 
     def _shared(self, counts: Array, half: Array, level: float) -> Array:
         """The part of the half widths that the calibration's error makes, which all counts share."""
@@ -262,6 +283,7 @@ def fit_intervals(
         centre=(float(centre[0]), float(centre[1])),
         lowest_spread=float(features[:, 1].min()),
         bias=bias,
+        most=float(values.max()) or None,
     )
 
 
