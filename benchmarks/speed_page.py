@@ -30,7 +30,7 @@ range is that of single turns. "Plain" is the paper's network straight from its 
 bfloat16 is left to processors with AMX, in training steps: on one that has AVX512-bf16 alone its matrix products are
 slower than float32 (see the floor below). Counting is always in float32.
 
-On 23 November 2026 floor, paper-256, paper-training, default, start and memory ran at real-time priority, the curves,
+On 23 November 2026 floor, paper-256, paper-training, default and start ran at real-time priority, the curves,
 peers and paper-2048 at the usual one: where numpy's and torch's threads take turns, as in the curves, real-time
 priority makes them wait for each other. A first curve of VGG, of the recipe before this one, was drawn that way, ended
 at 3.7 and was thrown away.
