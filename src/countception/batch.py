@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from countception.confidence import Interval
     from countception.count import Count
     from countception.counter import Counter
+    from countception.predict import Report
+    from countception.progress import Each
     from countception.regions import Region, RegionCount, RegionFiles
 
 StrPath = str | os.PathLike[str]
@@ -27,10 +29,6 @@ PICTURES = 24
 """In a report, of ordinary images and of those with warnings."""
 THUMBNAIL = 320
 """Largest side, in pixels, of the pictures in a report."""
-
-
-Report = Callable[[float, int, str], None]
-"""Called with how many images are done (with fractions), how many there are, and the name of the current one."""
 
 
 class CountOptions(TypedDict, total=False):
@@ -114,7 +112,7 @@ def count_files(
     pixel_size: float | None = None,
     level: float = 0.9,
     pictures: int = 0,
-    report: Report | None = None,
+    report: Each | None = None,
     **options: Unpack[BatchOptions],
 ) -> list[Row]:
     """Count the objects in image files.
@@ -213,7 +211,7 @@ class _Job:
 
             self.regions = RegionFiles(path, self.outputs.names)
 
-    def rows(self, pictures: int, report: Report | None) -> Iterator[Row]:
+    def rows(self, pictures: int, report: Each | None) -> Iterator[Row]:
         """The row of each file, with pictures of `pictures` of them and of the first so many with warnings."""
         sample = set(_spread(len(self.files), pictures))
         strange = 0
@@ -223,7 +221,7 @@ class _Job:
             strange += bool(row.warning)
             yield row
 
-    def _within(self, report: Report, done: int) -> Callable[[float], None]:
+    def _within(self, report: Each, done: int) -> Report:
         """Reports the share of the image that is being counted; the end of an image is reported with its row."""
         return lambda share: report(done + share, len(self.files), self.files[done].name) if share < 1 else None
 
@@ -235,7 +233,7 @@ class _Job:
         if regions_out is not None and rows:
             write_regions(regions_out, rows)
 
-    def count(self, file: Path, report: Callable[[float], None] | None, *, sampled: bool, flagged: bool) -> Row:
+    def count(self, file: Path, report: Report | None, *, sampled: bool, flagged: bool) -> Row:
         """The row of a file, with a picture if it is `sampled`, or has a warning and those are `flagged`."""
         try:
             with opened(file, page=self.options.get("page"), axis=self.options.get("axis")) as pixels:
@@ -249,7 +247,7 @@ class _Job:
         self,
         file: Path,
         pixels: Image | Pieces,
-        report: Callable[[float], None] | None,
+        report: Report | None,
         *,
         sampled: bool,
         flagged: bool,

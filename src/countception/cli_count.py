@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from countception import options as given
 from countception.errors import ConfigError
+
+if TYPE_CHECKING:
+    from countception.batch import Row
+    from countception.confidence import IntervalModel
+    from countception.groups import GroupTotal
 
 
 def count(
@@ -50,15 +57,16 @@ def count(
       countception count cells.count new/ -o counts.csv --regions rois/ --pixel-size 0.65
       countception count cells.count plates/*/*.tif -o counts.csv --group-by folder --totals totals.csv
     """
-    from countception import batch, console, tables
+    from countception import batch
     from countception.count_report import write_count_report
     from countception.counter import Counter
-    from countception.groups import ALL, find_groups, group_totals
+    from countception.groups import find_groups, group_totals
     from countception.images import find_images
     from countception.outputs import check_places
     from countception.progress import file_bar
+    from countception.tables import write_totals
 
-    shown = out is None and sys.stdout.isatty()
+    shown = out is None and sys.stdout.isatty()  # otherwise the table goes to standard output
     regions_csv = _regions_file(out, regions, regions_csv, shown=shown)
     counter = Counter.load(model, device=device)
     files = find_images(images)
@@ -85,22 +93,36 @@ def count(
             page=page,
             axis=given.read_axis(axis),
         )
-    intervals = counter.model.intervals
-    sums = group_totals(rows, names, intervals, level)
-    if shown:
-        console.show_rows(rows)
-    elif out is None:
-        tables.write_rows(sys.stdout, rows)
-    if asked:
-        console.show_totals(sums, err=out is None and not shown)
+    sums = group_totals(rows, names, counter.model.intervals, level)
+    _show(rows, sums if asked else (), shown=shown, piped=out is None and not shown)
     if totals is not None:
-        tables.write_totals(totals, sums)
+        write_totals(totals, sums)
     if report is not None:
         write_count_report(report, rows, counter, level=level, totals=sums if asked else ())
-    written = [str(place) for place in (out, regions_csv, totals, report) if place is not None]
-    all_ = group_totals(rows, [ALL] * len(rows), intervals, level)[0]
-    console.show_summary(rows, all_, intervals.note(level), level=level, written=written)
-    if all_.failed:
+    _sum_up(rows, counter.model.intervals, level, written=(out, regions_csv, totals, report))
+
+
+def _show(rows: Sequence[Row], sums: Sequence[GroupTotal], *, shown: bool, piped: bool) -> None:
+    """The counts on the screen, or as a table for the next program, and the sums of groups if there are any."""
+    from countception import console, tables
+
+    if shown:
+        console.show_rows(rows)
+    elif piped:
+        tables.write_rows(sys.stdout, rows)
+    if sums:
+        console.show_totals(sums, err=piped)
+
+
+def _sum_up(rows: Sequence[Row], intervals: IntervalModel, level: float, *, written: Sequence[Path | None]) -> None:
+    """Say what was counted in all and where it was written; exit status 1 where an image could not be counted."""
+    from countception import console
+    from countception.groups import ALL, group_totals
+
+    total = group_totals(rows, [ALL] * len(rows), intervals, level)[0]
+    places = [str(place) for place in written if place is not None]
+    console.show_summary(rows, total, intervals.note(level), level=level, written=places)
+    if total.failed:
         raise typer.Exit(1)
 
 

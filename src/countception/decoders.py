@@ -90,13 +90,18 @@ def read_tiff(path: Path, page: int | None, axis: int | str | None) -> Pixels:
     import tifffile
 
     with tifffile.TiffFile(path) as tiff:
-        series, page, axis = series_of(path, tiff, page, axis)
-        axes = name_axes(path, series.axes, series.shape, axis)
-        _check_fits(path, _bytes(series.shape, series.dtype.itemsize))
-        pixels = _plane(path, series.asarray(), axes, page)
-        if tiff.is_imagej:  # its palettes and inversions are for display only
-            return pixels
-        return _photometric(path, pixels, series.keyframe, as_array=bool(tiff.is_shaped))
+        return plane_of(path, tiff, page, axis)
+
+
+def plane_of(path: Path, tiff: Any, page: int | None, axis: int | str | None) -> Pixels:
+    """One plane of an open TIFF file."""
+    series, page, axis = series_of(path, tiff, page, axis)
+    axes = name_axes(path, series.axes, series.shape, axis)
+    _check_fits(path, _bytes(series.shape, series.dtype.itemsize))
+    pixels = _plane(path, series.asarray(), axes, page)
+    if tiff.is_imagej:  # its palettes and inversions are for display only
+        return pixels
+    return _photometric(path, pixels, series.keyframe, as_array=bool(tiff.is_shaped))
 
 
 def series_of(path: Path, tiff: Any, page: int | None, axis: int | str | None) -> tuple[Any, int | None, Any]:

@@ -89,7 +89,8 @@ def opened(path: StrPath, *, page: int | None = None, axis: int | str | None = N
     with tiff:
         with decoding(path):
             pieces = _pieces(path, tiff, page, axis)
-        yield read_image(path, page=page, axis=axis) if pieces is None else pieces
+            image = pieces or standard(decoders.plane_of(path, tiff, page, axis), str(path))
+        yield image
 
 
 def _pieces(path: Path, tiff: Any, page: int | None, axis: int | str | None) -> Pieces | None:
