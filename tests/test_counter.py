@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import struct
 import sys
 from pathlib import Path
@@ -57,6 +58,18 @@ def test_the_count_is_the_maps_sum_over_the_redundancy(counter: Counter, picture
     assert count.by_class == {"object": pytest.approx(count.value)}
     assert count.value > 1
     assert count.rounded == int(count.value + 0.5)
+
+
+def test_the_map_is_the_box_filter_of_the_density_and_survives_pickling(counter: Counter, picture: np.ndarray) -> None:
+    count = pickle.loads(pickle.dumps(counter.count(picture)))  # noqa: S301 - our own
+    assert "map" not in vars(count)  # only made where it is asked for
+    cells = count.window // count.stride
+    sums = np.pad(count.density()[0], cells).cumsum(0).cumsum(1)
+    boxes = sums[cells:, cells:] - sums[:-cells, cells:] - sums[cells:, :-cells] + sums[:-cells, :-cells]
+    np.testing.assert_allclose(
+        count.map[0, 1:, 1:], boxes[: count.map.shape[1] - 1, : count.map.shape[2] - 1], atol=1e-4
+    )
+    assert count.density().sum() == pytest.approx(count.value)
 
 
 def test_shapes_and_files_of_the_same_image_count_the_same(

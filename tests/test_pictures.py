@@ -28,7 +28,7 @@ def counted(
     return Count(
         value=float(len(points)),
         by_class={},
-        map=np.stack([values / classes] * classes).astype(np.float32),
+        predicted=np.stack([values / classes] * classes).astype(np.float32),
         redundancy=window.redundancy,
         window=window.size,
         stride=window.stride,

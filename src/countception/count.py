@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from countception.confidence import Interval, IntervalModel
 from countception.geometry import Window, covering, to_image
 from countception.locate import density_of_counts
 from countception.points import Dots
+from countception.targets import box_filter
 
 if TYPE_CHECKING:
     from countception.regions import Region, RegionCount
@@ -26,8 +29,8 @@ class Count:
     """The count, all classes together; fractional."""
     by_class: dict[str, float]
     """The count of each class by name."""
-    map: npt.NDArray[np.float32]
-    """The calibrated redundant map, ``(classes, y, x)``; its sum over `redundancy` is `value`."""
+    predicted: npt.NDArray[np.float32] = field(repr=False)
+    """What the network says, calibrated, ``(classes, y, x)``: `map` itself or, if `boxed`, the density under it."""
     redundancy: float
     """How often each object is counted in the map."""
     window: int
@@ -40,6 +43,8 @@ class Count:
     """Working pixels per image pixel."""
     shape: tuple[int, int]
     """Height and width of the image in pixels."""
+    boxed: bool = False
+    """Whether `predicted` holds objects per cell of `stride` working pixels, and `map` is their box filter."""
     spread: float | None = None
     """Standard deviation of the count over flips and shifts, where these were averaged over."""
     intervals: IntervalModel = field(default_factory=IntervalModel, repr=False)
@@ -50,6 +55,16 @@ class Count:
     """One point per counted object, in image pixels, if points were asked for."""
     confidence: npt.NDArray[np.float64] | None = field(default=None, repr=False)
     """``(N,)`` in 0 to 1: how much of one object's mass lies at each point."""
+
+    @cached_property
+    def map(self) -> npt.NDArray[np.float32]:
+        """The calibrated redundant map, ``(classes, y, x)``; its sum over `redundancy` is `value`.
+
+        Made where it is asked for: of a huge image it takes several times the memory of what was counted.
+        """
+        if not self.boxed:
+            return self.predicted
+        return np.asarray(box_filter(torch.from_numpy(self.predicted)[None], self.window // self.stride)[0].numpy())
 
     @property
     def rounded(self) -> int:
@@ -77,6 +92,8 @@ class Count:
         ConfigError
             The stride does not divide the window.
         """
+        if self.boxed:
+            return self.predicted.astype(np.float64)
         if self.window == 1:  # of a density map each entry is a cell
             return self.map.astype(np.float64) / self.redundancy
         return np.stack([density_of_counts(one, Window(self.window, self.stride)) for one in self.map])

@@ -144,12 +144,13 @@ class Counter:
         views = [View(v.flip_y, v.flip_x, v.transpose, s) for v in _flips(counting) for s in _shifts(counting)]
         raw, totals = self._mean_raw(pixels, views, counting.tile, report)
         raw.mul_(self.model.calibration.factor)
-        values = network.redundant(raw[None])[0].numpy()
-        counts = [targets.count(one, network.redundancy) for one in values]
+        predicted = (raw if network.boxed else network.redundant(raw[None])[0]).numpy()
+        counts = [targets.count(one, 1 if network.boxed else network.redundancy) for one in predicted]
         count = Count(
             value=float(sum(counts)),
             by_class=dict(zip(self.model.class_names, counts, strict=True)),
-            map=values,
+            predicted=predicted,
+            boxed=network.boxed,
             redundancy=network.redundancy,
             window=network.window,
             stride=network.layout.field.stride,

@@ -10,6 +10,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
+from torch import Tensor
+from torch.nn import functional as F
 
 from countception.errors import PointsError
 from countception.geometry import Points, Window, inside, pixel_of
@@ -79,6 +81,26 @@ def count_map(points: Points, shape: tuple[int, int], window: Window) -> Map:
     left, right = (np.clip(columns - side, 0, shape[1]) for side in (window.size, 0))
     strips = sums[bottom] - sums[top]
     return np.asarray(strips[:, right] - strips[:, left], np.float32)
+
+
+def box_filter(density: Tensor, cells: int) -> Tensor:
+    """The redundant count map of a density (equation 1).
+
+    Parameters
+    ----------
+    density
+        ``(B, classes, h, w)`` objects per cell.
+    cells
+        Cells per side of a window.
+
+    Returns
+    -------
+    ``(B, classes, h + cells, w + cells)``: entry j is the sum of the cells ``j - cells`` to ``j - 1``.
+    """
+    k = cells
+    rows = F.avg_pool2d(F.pad(density, (0, 0, k, k - 1)), (k, 1), stride=1, divisor_override=1)
+    rows = F.pad(rows, (k, k - 1, 0, 0))  # frees the unpadded ones: of a large image each is large
+    return F.avg_pool2d(rows, (1, k), stride=1, divisor_override=1)
 
 
 def density_map(points: Points, shape: tuple[int, int], sigma: float, *, times: float = 1.0) -> Map:

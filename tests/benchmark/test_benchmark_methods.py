@@ -184,7 +184,7 @@ class TestNetworkMethods:
         counted = Count(
             value=4.0,
             by_class={},
-            map=values,
+            predicted=values,
             redundancy=1024,
             window=32,
             stride=1,

@@ -32,6 +32,9 @@ class Network(nn.Module, ABC):
     """The sum of the redundant map over this is the count."""
     window: int
     """Side of the window, in working pixels, that an entry of the redundant map counts in; 1 for a density map."""
+    boxed: bool = False
+    """Whether the raw map is a density, objects per cell, and the redundant map its box filter (`targets.box_filter`).
+    """
     map_pad: int
     """Working pixels from the start of the redundant map's first window to the image's first pixel."""
 

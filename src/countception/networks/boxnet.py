@@ -57,6 +57,8 @@ class Residual(nn.Module):
 class BoxNet(Network):
     """Box-filtered non-negative density."""
 
+    boxed = True
+
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__(config)
         window = Window(config.window, config.stride)
@@ -101,14 +103,8 @@ class BoxNet(Network):
         return F.softplus(F.pixel_shuffle(self.head(four).float(), self.fine))
 
     def redundant(self, raw: Tensor) -> Tensor:
-        """Density ``(B, classes, h, w)`` → count map ``(B, classes, h + r/s, w + r/s)``.
-
-        Entry j is the sum of the r/s cells before cell j, as in equation 1.
-        """
-        k = self.cells
-        rows = F.avg_pool2d(F.pad(raw, (0, 0, k, k - 1)), (k, 1), stride=1, divisor_override=1)
-        rows = F.pad(rows, (k, k - 1, 0, 0))  # frees the unpadded ones: of a large image each is large
-        return F.avg_pool2d(rows, (1, k), stride=1, divisor_override=1)
+        """Density ``(B, classes, h, w)`` → count map ``(B, classes, h + r/s, w + r/s)``."""
+        return targets.box_filter(raw, self.cells)
 
     def density(self, raw: Tensor) -> npt.NDArray[np.float64]:
         """What the network predicts."""
