@@ -184,7 +184,7 @@ class Counter:
         mean, totals = None, []
         for done, view in enumerate(views):
             raw = self._raw(pixels, view, tile, report and _part(report, done, len(views)))
-            totals.append(float(raw.sum(dtype=torch.float64)))
+            totals.append(targets.count(raw.numpy(), 1))
             mean = raw if mean is None else mean.add_(raw)
         assert mean is not None
         return mean.div_(len(totals)), totals

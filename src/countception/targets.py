@@ -133,5 +133,5 @@ def density_map(points: Points, shape: tuple[int, int], sigma: float, *, times: 
 
 
 def count(values: Map, redundancy: float) -> float:
-    """Count that a map stands for: its sum, in float64, over the redundancy."""
+    """Count that a map stands for: its sum, in float64, over the redundancy; numpy needs no float64 copy for it."""
     return float(np.sum(values, dtype=np.float64) / redundancy)
