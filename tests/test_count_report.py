@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 import tiny
-from countception.batch import Row
 from countception.confidence import fit_intervals
 from countception.count_report import write_count_report
 from countception.counter import Counter
 from countception.errors import OutputError
 from countception.groups import group_totals
 from countception.regions import RegionCount
+from countception.row import Row
 from helpers_page import Page
 
 KNOWN = fit_intervals([20.0 + k for k in range(12)], [21.0 + 1.1 * k for k in range(12)])

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from countception.batch import Row
 from countception.confidence import IntervalModel, fit_intervals
 from countception.errors import ConfigError, DatasetError
 from countception.groups import ALL, find_groups, group_totals
+from countception.row import Row
 from countception.tables import write_totals
 
 MODEL = fit_intervals([20.0 + k for k in range(12)], [21.0 + 1.1 * k for k in range(12)], [1.0] * 12)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
@@ -13,6 +13,7 @@ from countception.images import Image, find_images
 from countception.outputs import Outputs
 from countception.pieces import Pieces, opened
 from countception.pixel_size import read_pixel_size
+from countception.row import Row
 from countception.tables import WHOLE, write_counts, write_regions
 
 if TYPE_CHECKING:
@@ -54,54 +55,6 @@ class BatchOptions(FileOptions, total=False):
     maps: StrPath | None
     points: StrPath | None
     regions_out: StrPath | None
-
-
-@dataclass(frozen=True)
-class Row:
-    """What became of one image."""
-
-    image: str
-    """The file, as it was named."""
-    count: float | None = None
-    """Fractional; None where it could not be counted."""
-    low: float | None = None
-    high: float | None = None
-    """Interval that holds the true count with the level asked for; None where the model cannot say."""
-    spread: float | None = None
-    """Standard deviation of the count over flips and shifts, where these were averaged over."""
-    by_class: dict[str, float] = field(default_factory=dict)
-    """The count of each class, where there are several."""
-    width: int | None = None
-    """In pixels."""
-    height: int | None = None
-    area_mm2: float | None = None
-    """Of the image, if a pixel size was given."""
-    overlay: str = ""
-    """The picture written for it, if any."""
-    map: str = ""
-    """The count map written for it, if any."""
-    points: str = ""
-    """The table of points written for it, if any."""
-    warning: str = ""
-    """In what the image is unlike the training images, worst first; empty if it is like them."""
-    error: str = ""
-    """Why it was not counted; empty if it was."""
-    whole: RegionCount | None = None
-    """The whole image as a region, if regions were asked for."""
-    regions: tuple[RegionCount, ...] = ()
-    """What was counted in its regions."""
-    picture: bytes | None = field(default=None, repr=False)
-    """JPEG of the overlay, where one was made for a report."""
-
-    @property
-    def rounded(self) -> int | None:
-        """The count for display, as `Count.rounded`."""
-        return None if self.count is None else max(0, int(self.count + 0.5))
-
-    @property
-    def per_mm2(self) -> float | None:
-        """Objects per mm² of the image, if a pixel size was given."""
-        return None if self.count is None or not self.area_mm2 else self.count / self.area_mm2
 
 
 def count_files(

@@ -13,9 +13,9 @@ from countception import options as given
 from countception.errors import ConfigError
 
 if TYPE_CHECKING:
-    from countception.batch import Row
     from countception.confidence import IntervalModel
     from countception.groups import GroupTotal
+    from countception.row import Row
 
 
 def count(

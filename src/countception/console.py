@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from countception.batch import Row
     from countception.evaluation.evaluation import Evaluation
     from countception.groups import GroupTotal
     from countception.inspection import Counts, Inspection
+    from countception.row import Row
 
 BAR = 40
 """Longest bar of a histogram in characters."""

@@ -16,8 +16,8 @@ from countception.groups import ALL, GroupTotal, group_totals
 from countception.report import data_url, facts, render, sentence
 
 if TYPE_CHECKING:
-    from countception.batch import Row
     from countception.counter import Counter
+    from countception.row import Row
 
 MOST_ROWS = 250
 """Rows of a table before it is folded into parts."""

@@ -14,7 +14,7 @@ from countception.errors import ConfigError, DatasetError, PointsError
 from countception.points.table import read_table
 
 if TYPE_CHECKING:
-    from countception.batch import Row
+    from countception.row import Row
 
 ALL = "all images"
 """The group of all images together."""

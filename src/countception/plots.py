@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from PIL.Image import Image as Picture
 
-    from countception.batch import Row
     from countception.confidence import Interval
     from countception.count import Count
+    from countception.row import Row
     from countception.training.state import Record
 
 INK, ACCENT, MUTED = "#1b2733", "#b5381f", "#6b7a88"

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 from countception.files import whole_file
 
 if TYPE_CHECKING:
-    from countception.batch import Row
     from countception.groups import GroupTotal
+    from countception.row import Row
 
 StrPath = str | os.PathLike[str]
 

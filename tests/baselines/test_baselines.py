@@ -10,7 +10,8 @@ import pytest
 import torch
 from helpers_cells import cells
 
-from countception.benchmark.methods import Fitted, Setup, make
+from countception.benchmark.method import Fitted, Setup
+from countception.benchmark.methods import make
 from countception.dataset import Sample
 from countception.errors import ConfigError, DatasetError, ImageError
 from countception.evaluation.metrics import predict_average_mae

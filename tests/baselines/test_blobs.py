@@ -5,7 +5,7 @@ import pytest
 
 from countception.baselines.blobs import Blobs
 from countception.baselines.peaks import Peaks, tune
-from countception.benchmark.methods import Setup
+from countception.benchmark.method import Setup
 from countception.dataset import Sample
 from countception.evaluation.matching import match, pooled
 from countception.points import Dots

@@ -15,7 +15,8 @@ from helpers_cells import cells
 
 from countception.baselines import cellprofiler
 from countception.baselines.cellprofiler import FOLDER, VARIABLE, VERSION, Fitted, colour
-from countception.benchmark.methods import Batched, Setup, config_hash, make
+from countception.benchmark.method import Batched, Setup
+from countception.benchmark.methods import config_hash, make
 from countception.benchmark.protocol import Parts
 from countception.benchmark.runner import _count
 from countception.dataset import Sample

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from countception.baselines import arteta, fiaschi, lempitsky, words
 from countception.baselines.base import Eye
-from countception.benchmark.methods import Setup
+from countception.benchmark.method import Setup
 from countception.dataset import Sample
 from countception.networks.proximity import Proximity, peaks, proximity_map
 from countception.points import Dots

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from countception.benchmark import methods
-from countception.benchmark.methods import Facts, Report, Setup
+from countception.benchmark.method import Facts, Report, Setup
 from countception.benchmark.protocol import Protocol
 from countception.benchmark.results import COLUMNS, Results, Row
 from countception.benchmark.runner import Data, run

@@ -11,7 +11,8 @@ from helpers_bench import fake_mbm
 
 from countception import targets
 from countception.benchmark import methods, networks
-from countception.benchmark.methods import Setup, Variants, config_hash, make
+from countception.benchmark.method import Setup, Variants
+from countception.benchmark.methods import config_hash, make
 from countception.config import recipe, updated
 from countception.count import Count
 from countception.dataset import Sample

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from helpers_bench import fake_mbm, fake_vgg
 
-from countception.benchmark.methods import Setup, config_hash, make
+from countception.benchmark.method import Setup
+from countception.benchmark.methods import config_hash, make
 from countception.benchmark.protocol import (
     Cell,
     Parts,

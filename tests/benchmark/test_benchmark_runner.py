@@ -14,7 +14,7 @@ from helpers_bench import Slow, fake_mbm, slow_protocol
 
 from countception.benchmark import maps, methods
 from countception.benchmark.maps import MapPair
-from countception.benchmark.methods import Report, Setup
+from countception.benchmark.method import Facts, Report, Setup
 from countception.benchmark.protocol import Cell, draw
 from countception.benchmark.results import Results
 from countception.benchmark.runner import Data, run, run_cell
@@ -37,7 +37,7 @@ class Mapped:
     """A method that counts by a map of one entry."""
 
     def __init__(self, setup: Setup) -> None:
-        self.name, self.configuration, self.facts = "mapped", dict(setup.settings), methods.Facts()
+        self.name, self.configuration, self.facts = "mapped", dict(setup.settings), Facts()
 
     def fit(self, *_: object, **__: object) -> Mapped:
         return self

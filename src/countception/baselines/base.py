@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from countception import targets
-from countception.benchmark.methods import Setup
+from countception.benchmark.method import Setup
 from countception.canvas import resample
 from countception.config import ScaleConfig
 from countception.dataset import Sample

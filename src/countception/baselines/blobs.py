@@ -18,7 +18,7 @@ from scipy import ndimage
 
 from countception.baselines.base import Baseline, Eye
 from countception.baselines.peaks import Peaks, tune
-from countception.benchmark.methods import Facts, Report
+from countception.benchmark.method import Facts, Report
 from countception.dataset import Sample
 from countception.geometry import Points, to_image
 

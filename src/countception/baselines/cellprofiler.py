@@ -24,7 +24,7 @@ import numpy as np
 from PIL import Image
 
 from countception.baselines.base import Baseline
-from countception.benchmark.methods import Facts, Report, Setup
+from countception.benchmark.method import Facts, Report, Setup
 from countception.dataset import Sample
 from countception.errors import ConfigError, ImageError
 

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from countception.baselines.base import Baseline, Eye, Plane
-from countception.benchmark.methods import Facts, Report
+from countception.benchmark.method import Facts, Report
 from countception.dataset import Sample
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ import numpy as np
 from countception.baselines import mesa
 from countception.baselines.base import Baseline, Eye, mean_absolute_error
 from countception.baselines.words import Codebook, Descriptors, dense_sift
-from countception.benchmark.methods import Facts, Report
+from countception.benchmark.method import Facts, Report
 from countception.dataset import Sample
 
 

@@ -17,7 +17,7 @@ import torch
 from countception import targets
 from countception.augment import Example
 from countception.baselines.base import Baseline, mean_absolute_error, require_dots
-from countception.benchmark.methods import Facts, Report
+from countception.benchmark.method import Facts, Report
 from countception.benchmark.networks import device_name
 from countception.canvas import Canvas, resample
 from countception.config import Config

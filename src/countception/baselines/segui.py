@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from countception.baselines.base import Baseline, mean_absolute_error, require_dots
-from countception.benchmark.methods import Facts, Report
+from countception.benchmark.method import Facts, Report
 from countception.benchmark.networks import device_name
 from countception.dataset import Sample
 from countception.normalise import Normalisation, learn

@@ -170,7 +170,7 @@ def _show(rows: list[Row]) -> None:
 
 def _check(cells: list[Cell], data: dict[str, Data], results: Results, device: str | None) -> None:
     """Print each run's MAE as it is now beside that of its row."""
-    from countception.benchmark.methods import Setup
+    from countception.benchmark.method import Setup
     from countception.benchmark.runner import run_cell
     from countception.progress import progress_bar
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from countception.baselines.annotators import Annotator, annotate_all, combine_all
 from countception.baselines.noisy_dots import noisy
-from countception.benchmark.methods import Fitted, Method, Report, Setup
+from countception.benchmark.method import Fitted, Method, Report, Setup
 from countception.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from countception.benchmark.maps import MapPair
-from countception.benchmark.methods import Facts, Report, Setup
+from countception.benchmark.method import Facts, Report, Setup
 from countception.config import Config
 from countception.errors import ConfigError
 from countception.geometry import to_working, working_shape

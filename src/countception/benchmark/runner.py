@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from countception.benchmark import machine, maps
-from countception.benchmark.methods import Batched, Fitted, Method, Report, Setup, Variants, config_hash, make
+from countception.benchmark.method import Batched, Fitted, Method, Report, Setup, Variants
+from countception.benchmark.methods import config_hash, make
 from countception.benchmark.protocol import Cell, Parts, draw
 from countception.benchmark.results import Prediction, Results, Row
 from countception.evaluation.metrics import metrics

@@ -14,7 +14,7 @@ from countception.geometry import Points, to_image, to_working
 from countception.predict import raw_map
 
 if TYPE_CHECKING:
-    from countception.benchmark.methods import Fitted
+    from countception.benchmark.method import Fitted
     from countception.counter import Counter
     from countception.dataset import Sample
 

@@ -18,7 +18,7 @@ from countception.familiarity import image_features
 from countception.points.spacing import find_scale
 
 if TYPE_CHECKING:
-    from countception.benchmark.methods import Fitted
+    from countception.benchmark.method import Fitted
     from countception.benchmark.results import Results
     from countception.benchmark.runner import Data
     from countception.counter import Counter
