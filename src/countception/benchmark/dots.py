@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from countception.baselines.annotators import Annotator, annotate_all, combine_all
-from countception.baselines.noisy_dots import noisy
+from countception.benchmark.annotators import Annotator, annotate_all, combine_all
 from countception.benchmark.method import Fitted, Method, Report, Setup
+from countception.benchmark.noisy_dots import noisy
 from countception.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class BadDots:
         noisy([], distance=self.jitter, missing=self.missing)
 
     def spoil(self, samples: Sequence[Sample], seed: int) -> list[Sample]:
-        """As `countception.baselines.noisy_dots.noisy`."""
+        """As `countception.benchmark.noisy_dots.noisy`."""
         return noisy(samples, distance=self.jitter, missing=self.missing, seed=seed)
 
 
@@ -63,7 +63,7 @@ class Crowd:
 
     number: int = 1
     jitter: float = 3.0
-    """As in `countception.baselines.annotators.Annotator`, like the next two; in image pixels."""
+    """As in `countception.benchmark.annotators.Annotator`, like the next two; in image pixels."""
     misses: float = 0.15
     doubles: float = 0.05
     reach: float = 9.0

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
-from helpers_cells import cells
 from hypothesis import given
 from hypothesis import strategies as st
 
-from countception.baselines.annotators import Annotator, annotate_all, combine, combine_all
-from countception.baselines.noisy_dots import displaced, noisy
+from countception.benchmark.annotators import Annotator, annotate_all, combine, combine_all
+from countception.benchmark.noisy_dots import displaced, noisy
 from countception.errors import ConfigError
 from countception.geometry import inside
 from countception.points import Dots
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "baselines"))
+from helpers_cells import cells
 
 
 class TestNoisyDots:
