@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from helpers_bench import make_row
 
-from countception.benchmark import tables
+from countception.benchmark import experiments, figures, tables
 from countception.benchmark.page import explanations, page, pages, write_page
 from countception.benchmark.results import Prediction, Results, Row
 from countception.errors import ConfigError
@@ -205,6 +205,21 @@ class TestExperiments:
         text = write_page(results, tmp_path / "docs").read_text()
         assert "\nIt does.\n" in text
         assert (tmp_path / "docs/benchmark/experiment-rain.png").read_bytes().startswith(b"\x89PNG")
+
+    @pytest.mark.parametrize("rest", ["", " pixels along both axes of the image, and some more words"])
+    def test_names_in_the_plot_do_not_overlap(self, results: Results, rest: str) -> None:
+        file = results.folder.parent / "protocols" / "rain.toml"
+        file.write_text(file.read_text().replace('at = "1"', f'at = "1{rest}"').replace('at = "8"', f'at = "8{rest}"'))
+        (experiment,) = experiments.read(file.parent, tables.measured(results.rows()))
+        figure = figures.mae_by_place(experiment)
+        figure.draw_without_rendering()
+        (axes,) = figure.axes
+        (axis,) = (each for each in (axes.xaxis, axes.yaxis) if each.get_label_text() == "stride")
+        labels = axis.get_ticklabels()
+        assert [each.get_text() for each in labels] == ["1" + rest, "8" + rest]
+        boxes = [each.get_window_extent() for each in labels]
+        assert not boxes[0].overlaps(boxes[1])
+        assert all(figure.bbox.containsx(x) for box in boxes for x in (box.x0, box.x1))
 
     @pytest.mark.usefixtures("results")
     def test_without_rows_no_section(self, tmp_path: Path) -> None:

@@ -25,6 +25,9 @@ COLOURS = (
     *("#008b94", "#7a5c3e", "#9aa500", "#5470ff", "#e07b54", "#b79ad6"),
 )
 
+LETTERS = 50
+"""Of the names of an experiment's places: so many fit below a plot, side by side."""
+
 
 def mae_against_n(cells: Sequence[Measured], figures: Sequence[Published]) -> Figure:
     """Test MAE, mean and standard deviation, against N: measured filled, published hollow."""
@@ -59,20 +62,33 @@ def mae_against_n(cells: Sequence[Measured], figures: Sequence[Published]) -> Fi
 
 
 def mae_by_place(experiment: Experiment) -> Figure:
-    """Test MAE, mean and standard deviation, of an experiment's lines at its places."""
-    figure, axes = single_panel(7.4, 4.0)
+    """Test MAE, mean and standard deviation, of an experiment's lines at its places.
+
+    Places with long names lie below each other, and no line joins them.
+    """
     places = experiment.places
+    long = sum(map(len, places)) > LETTERS
+    figure, axes = single_panel(7.4, 1.4 + 0.27 * len(places) if long else 4.0)
     for i, line in enumerate(experiment.lines):
         found = [(x, cell) for x, at in enumerate(places) if (cell := experiment.at(line, at)) is not None]
+        at, maes, errors = [x for x, _ in found], [cell.mae for _, cell in found], [cell.sd or 0.0 for _, cell in found]
         style: dict[str, Any] = {"color": COLOURS[i % len(COLOURS)], "marker": "o", "markersize": 5, "capsize": 2}
-        errors = [cell.sd or 0.0 for _, cell in found]
-        axes.errorbar([x for x, _ in found], [cell.mae for _, cell in found], errors, label=line, **style)
-    axes.set(xlabel=experiment.protocol.axis, ylabel="test MAE (objects per image)", yscale="log")
-    axes.set_xticks(range(len(places)), places)
-    axes.yaxis.set_major_formatter("{x:g}")
-    axes.yaxis.set_minor_formatter("{x:g}")
+        if long:
+            axes.errorbar(maes, at, xerr=errors, label=line, linestyle="none", **style)
+        else:
+            axes.errorbar(at, maes, errors, label=line, **style)
+    across, along = (axes.xaxis, axes.yaxis) if long else (axes.yaxis, axes.xaxis)
+    across.set_label_text("test MAE (objects per image)")
+    along.set_label_text(experiment.protocol.axis)
+    along.set_ticks(range(len(places)), places)
+    (axes.set_xscale if long else axes.set_yscale)("log")
+    for formatted in (across.set_major_formatter, across.set_minor_formatter):
+        formatted("{x:g}")
     axes.tick_params(which="minor", labelsize=7)
-    figure.legend(frameon=False, fontsize=8, loc="outside right upper")
+    if long:
+        axes.set_ylim(len(places) - 0.5, -0.5)  # the first on top
+    if len(experiment.lines) > 1:
+        figure.legend(frameon=False, fontsize=8, loc="outside upper right" if long else "outside right upper")
     return figure
 
 
