@@ -77,19 +77,25 @@ def mae_by_place(experiment: Experiment) -> Figure:
             axes.errorbar(maes, at, xerr=errors, label=line, linestyle="none", **style)
         else:
             axes.errorbar(at, maes, errors, label=line, **style)
-    across, along = (axes.xaxis, axes.yaxis) if long else (axes.yaxis, axes.xaxis)
-    across.set_label_text("test MAE (objects per image)")
-    along.set_label_text(experiment.protocol.axis)
-    along.set_ticks(range(len(places)), places)
-    (axes.set_xscale if long else axes.set_yscale)("log")
-    for formatted in (across.set_major_formatter, across.set_minor_formatter):
-        formatted("{x:g}")
-    axes.tick_params(which="minor", labelsize=7)
     if long:
-        axes.set_ylim(len(places) - 0.5, -0.5)  # the first on top
+        axes.set(xscale="log", ylim=(len(places) - 0.5, -0.5))  # the first on top
+        _label_places(axes.xaxis, axes.yaxis, experiment)
+    else:
+        axes.set(yscale="log")
+        _label_places(axes.yaxis, axes.xaxis, experiment)
+    axes.tick_params(which="minor", labelsize=7)
     if len(experiment.lines) > 1:
         figure.legend(frameon=False, fontsize=8, loc="outside upper right" if long else "outside right upper")
     return figure
+
+
+def _label_places(errors: Any, places: Any, experiment: Experiment) -> None:
+    """Words at the axis of the errors and at that of the places."""
+    errors.set_label_text("test MAE (objects per image)")
+    errors.set_major_formatter("{x:g}")
+    errors.set_minor_formatter("{x:g}")
+    places.set_label_text(experiment.protocol.axis)
+    places.set_ticks(range(len(experiment.places)), experiment.places)
 
 
 def predicted_against_true(cells: Sequence[Measured], results: Results) -> Figure:
