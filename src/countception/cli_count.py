@@ -13,7 +13,9 @@ from countception import options as given
 from countception.errors import ConfigError
 
 if TYPE_CHECKING:
+    from countception.batch import BatchOptions
     from countception.confidence import IntervalModel
+    from countception.counter import Counter
     from countception.groups import GroupTotal
     from countception.row import Row
 
@@ -57,49 +59,60 @@ def count(
       countception count cells.count new/ -o counts.csv --regions rois/ --pixel-size 0.65
       countception count cells.count plates/*/*.tif -o counts.csv --group-by folder --totals totals.csv
     """
-    from countception import batch
+    from countception.batch import BatchOptions, FileOptions
     from countception.count_report import write_count_report
     from countception.counter import Counter
     from countception.groups import find_groups, group_totals
     from countception.images import find_images
     from countception.outputs import check_places
-    from countception.progress import file_bar
     from countception.tables import write_totals
 
     shown = out is None and sys.stdout.isatty()  # otherwise the table goes to standard output
     regions_csv = _regions_file(out, regions, regions_csv, shown=shown)
     counter = Counter.load(model, device=device)
     files = find_images(images)
-    asked = group_by is not None or groups is not None
     names = find_groups(files, by=group_by, table=groups)
     check_places(files, report, totals)
-    with file_bar("counting") as progress:
-        rows = batch.count_files(
-            counter,
-            files,
-            out=out,
-            overlays=overlays,
-            maps=maps,
-            points=points,
-            regions=regions,
-            regions_out=regions_csv,
-            pixel_size=pixel_size,
-            level=level,
-            pictures=batch.PICTURES if report else 0,
-            report=progress,
-            flips=flips or None,
-            shifts=shifts,
-            tile=tile,
-            page=page,
-            axis=given.read_axis(axis),
-        )
+    places = BatchOptions(out=out, overlays=overlays, maps=maps, points=points, regions_out=regions_csv)
+    reading = FileOptions(flips=flips or None, shifts=shifts, tile=tile, page=page, axis=given.read_axis(axis))
+    options: BatchOptions = {**places, **reading}
+    rows = _count_all(counter, files, regions, pixel_size, level, options, pictures=report is not None)
     sums = group_totals(rows, names, counter.model.intervals, level)
-    _show(rows, sums if asked else (), shown=shown, piped=out is None and not shown)
+    asked = sums if group_by is not None or groups is not None else ()
+    _show(rows, asked, shown=shown, piped=out is None and not shown)
     if totals is not None:
         write_totals(totals, sums)
     if report is not None:
-        write_count_report(report, rows, counter, level=level, totals=sums if asked else ())
+        write_count_report(report, rows, counter, level=level, totals=asked)
     _sum_up(rows, counter.model.intervals, level, written=(out, regions_csv, totals, report))
+
+
+def _count_all(
+    counter: Counter,
+    files: Sequence[Path],
+    regions: Path | None,
+    pixel_size: float | None,
+    level: float,
+    options: BatchOptions,
+    *,
+    pictures: bool,
+) -> list[Row]:
+    """The rows of all files, with a bar that shows how far it has come; with `pictures` for a report."""
+    from countception import batch
+    from countception.progress import file_bar
+
+    number = batch.PICTURES if pictures else 0
+    with file_bar("counting") as progress:
+        return batch.count_files(
+            counter,
+            files,
+            regions=regions,
+            pixel_size=pixel_size,
+            level=level,
+            pictures=number,
+            report=progress,
+            **options,
+        )
 
 
 def _show(rows: Sequence[Row], sums: Sequence[GroupTotal], *, shown: bool, piped: bool) -> None:

@@ -52,8 +52,8 @@ class BadDots:
 
 
 @dataclass(frozen=True)
-class Crowd:
-    """Several annotators whose dots are combined (Arteta et al. 2016); of one, the dots are taken as they are.
+class Crowd(Annotator):
+    """Several annotators alike whose dots are combined (Arteta et al. 2016); of one, the dots are taken as they are.
 
     Raises
     ------
@@ -62,22 +62,17 @@ class Crowd:
     """
 
     number: int = 1
-    jitter: float = 3.0
-    """As in `countception.benchmark.annotators.Annotator`, like the next two; in image pixels."""
-    misses: float = 0.15
-    doubles: float = 0.05
     reach: float = 9.0
     """Farthest that a dot lies from the mean of the others of its object, in image pixels."""
 
     def __post_init__(self) -> None:
         if self.number < 1:
             raise ConfigError(f"{self.number} annotators place no dots: there must be at least 1")
-        Annotator(self.jitter, self.misses, self.doubles)
+        super().__post_init__()
 
     def spoil(self, samples: Sequence[Sample], seed: int) -> list[Sample]:
         """The dots that half of the annotators or more agree on."""
-        annotators = [Annotator(self.jitter, self.misses, self.doubles)] * self.number
-        annotated = annotate_all(samples, annotators, seed=seed)
+        annotated = annotate_all(samples, [self] * self.number, seed=seed)
         return annotated[0] if self.number == 1 else combine_all(annotated, reach=self.reach)
 
 
