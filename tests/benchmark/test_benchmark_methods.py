@@ -142,9 +142,9 @@ class TestNetworkMethods:
     def test_boxnet_is_what_train_does_by_itself(self) -> None:
         assert networks.boxnet(Setup("mbm")).config == recipe("default")
 
-    def test_fcrn_a_has_the_default_recipe_at_the_size_of_vgg(self) -> None:
+    def test_fcrn_a_has_the_default_recipe_but_for_what_it_says(self) -> None:
         config = networks.fcrn_a(Setup("vgg")).config
-        assert config == updated(recipe("default", network="fcrn_a"), {"scale.spacing": 17.0})
+        assert config == updated(recipe("default", network="fcrn_a"), networks.FCRN)
 
     def test_settings_go_before_the_methods_own(self) -> None:
         settings = {"epochs": 20, "stride": 8, "window": 64, "scale.factor": 1.0}
