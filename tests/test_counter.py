@@ -242,8 +242,22 @@ def test_intervals_come_from_the_validation_images(picture: np.ndarray) -> None:
     wider = count.interval(0.92)
     assert wider is not None
     assert wider.high >= interval.high
-    assert many.count(picture, flips=True).spread is not None
     assert count.spread is None
+    flipped = many.count(picture, flips=True)
+    assert flipped.spread is not None
+    assert count.intervals == many.errors() == many.model.intervals
+    assert flipped.intervals == many.errors(flips=True) == many.model.flipped_intervals
+    assert flipped.intervals.log_scores != count.intervals.log_scores
+    assert all(gamma == 0 for _, gamma in count.intervals.exponents)
+
+
+def test_counts_with_flips_have_the_intervals_of_those_without_where_no_others_are_known(tmp_path: Path) -> None:
+    changes = {**QUICK, "training.steps": 4, "counting.spread": False}
+    few = train(blobs(4), valid=blobs(4, seed=4), changes=changes, out=tmp_path / "few.count")
+    assert few.errors(flips=True) == few.errors(flips=False)
+    assert few.errors().images == 4
+    again = Counter.load(tmp_path / "few.count")
+    assert (again.model.intervals, again.model.flipped_intervals) == (few.model.intervals, few.model.flipped_intervals)
 
 
 def test_an_image_unlike_the_training_images_is_flagged() -> None:

@@ -77,14 +77,15 @@ def count(
     reading = FileOptions(flips=flips or None, shifts=shifts, tile=tile, page=page, axis=given.read_axis(axis))
     options: BatchOptions = {**places, **reading}
     rows = _count_all(counter, files, regions, pixel_size, level, options, pictures=report is not None)
-    sums = group_totals(rows, names, counter.model.intervals, level)
+    errors = counter.errors(flips=flips or None)
+    sums = group_totals(rows, names, errors, level)
     asked = sums if group_by is not None or groups is not None else ()
     _show(rows, asked, shown=shown, piped=out is None and not shown)
     if totals is not None:
         write_totals(totals, sums)
     if report is not None:
-        write_count_report(report, rows, counter, level=level, totals=asked)
-    _sum_up(rows, counter.model.intervals, level, written=(out, regions_csv, totals, report))
+        write_count_report(report, rows, counter, level=level, totals=asked, flips=flips or None)
+    _sum_up(rows, errors, level, written=(out, regions_csv, totals, report))
 
 
 def _count_all(

@@ -141,7 +141,8 @@ class CountingConfig(_Frozen):
     flips: bool = False
     """Average the maps of the eight flips and transpositions."""
     spread: bool = True
-    """After training, count the validation images in all flips, so that intervals can be scaled by the spread."""
+    """After training, count the validation images in all flips, too, so that counts with flips have intervals of their
+    own, scaled by the spread."""
     shifts: int = Field(0, ge=0)
     """Average over this many further whole-pixel shifts of the image."""
 

@@ -47,6 +47,7 @@ def write_count_report(
     *,
     level: float = 0.9,
     totals: Sequence[GroupTotal] = (),
+    flips: bool | None = None,
     title: str = "Counts",
 ) -> None:
     """Write a self-contained HTML report of counts, images with warnings first.
@@ -63,6 +64,8 @@ def write_count_report(
         That the intervals of the rows and totals have.
     totals
         Of groups of the images, from `countception.groups.group_totals`.
+    flips
+        As the images were counted with; None for the counter's own setting.
     title
         Of the page.
 
@@ -76,7 +79,7 @@ def write_count_report(
     flagged = [replace(row, low=None, high=None) for row in counted if row.warning]  # intervals that do not hold
     plain = [row for row in counted if not row.warning]
     ordered = flagged + plain
-    intervals = counter.model.intervals
+    intervals = counter.errors(flips=flips)
     groups = [_group(total) for total in totals]
     highest = max((row.high or row.count or 0.0 for row in counted), default=0.0)
     render(

@@ -17,6 +17,7 @@ import torch
 
 from countception import model_file, targets
 from countception.canvas import Canvas, View
+from countception.confidence import IntervalModel
 from countception.config import Config, CountingConfig, updated
 from countception.count import Count
 from countception.errors import ConfigError
@@ -89,6 +90,10 @@ class Counter:
         """The configuration that the model was trained with."""
         return self.model.config
 
+    def errors(self, *, flips: bool | None = None) -> IntervalModel:
+        """What is known about the errors of its counts; `flips` as for `count`, as they make errors smaller."""
+        return self.model.errors(flips=self.config.counting.flips if flips is None else flips)
+
     def count(
         self,
         image: npt.ArrayLike | Pieces | str | os.PathLike[str],
@@ -158,7 +163,7 @@ class Counter:
             scale=self.model.scale,
             shape=(pixels.shape[1], pixels.shape[2]),
             spread=_relative_spread(totals) * float(sum(counts)) if len(totals) > 1 else None,
-            intervals=self.model.intervals,
+            intervals=self.errors(flips=counting.flips),
         )
         features = image_features(pixels, self.model.normalisation, count.scale, count=count.value)
         count = replace(count, warnings=tuple(self.model.familiarity.unfamiliar(features)))

@@ -49,7 +49,7 @@ def group_totals(
     groups
         Name of the group of each row.
     intervals
-        Of the counter: ``counter.model.intervals``. The interval of a total is not the sum of the images' intervals,
+        Of the counter: `Counter.errors`. The interval of a total is not the sum of the images' intervals,
         see `IntervalModel.total`.
     level
         Of the intervals.

@@ -44,6 +44,8 @@ class Model:
     calibration: Calibration = field(default_factory=Calibration)
     intervals: IntervalModel = field(default_factory=IntervalModel)
     """How large errors were on the validation images."""
+    flipped_intervals: IntervalModel = field(default_factory=IntervalModel)
+    """The same of counts averaged over flips; without images where the model knows only `intervals`."""
     familiarity: Familiarity = field(default_factory=Familiarity)
     """What the training and validation images look like."""
     class_names: tuple[str, ...] = ("object",)
@@ -52,6 +54,10 @@ class Model:
     validation: dict[str, Any] = field(default_factory=dict)
     """Error figures and counts of the validation images."""
     versions: dict[str, str] = field(default_factory=lambda: versions())
+
+    def errors(self, *, flips: bool) -> IntervalModel:
+        """What is known about the errors of counts that were averaged over flips, or not."""
+        return self.flipped_intervals if flips and self.flipped_intervals.images else self.intervals
 
 
 def versions() -> dict[str, str]:
@@ -74,6 +80,7 @@ def save(model: Model, path: str | os.PathLike[str]) -> None:
             "normalisation": asdict(model.normalisation),
             "calibration": asdict(model.calibration),
             "intervals": model.intervals.model_dump(),
+            "flipped_intervals": model.flipped_intervals.model_dump(),
             "familiarity": model.familiarity.model_dump(),
             "class_names": model.class_names,
             "trained_on": model.trained_on,
@@ -138,6 +145,7 @@ def _rebuild(values: dict[str, Any], weights: dict[str, Tensor]) -> Model:
         normalisation=Normalisation(**{key: tuple(value) for key, value in values["normalisation"].items()}),
         calibration=Calibration(**values["calibration"]),
         intervals=IntervalModel(**values["intervals"]),
+        flipped_intervals=IntervalModel(**values.get("flipped_intervals", {})),  # not in models of older versions
         familiarity=Familiarity(**values["familiarity"]),
         class_names=tuple(values["class_names"]),
         trained_on=values["trained_on"],

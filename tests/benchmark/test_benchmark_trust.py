@@ -15,7 +15,7 @@ from countception.benchmark.trust.coverage import by_spread, constant, coverage
 from countception.benchmark.trust.locators import CountMaps, Densities
 from countception.benchmark.trust.measure import SHARES, Examiner
 from countception.benchmark.trust.page import write_page
-from countception.benchmark.trust.summary import runs
+from countception.benchmark.trust.summary import flagging, flags, points, runs
 from countception.benchmark.trust.tables import Counted, Flagged, Located
 from countception.benchmark.trust.unlike import corruptions
 from countception.dataset import Sample, load_dataset
@@ -188,6 +188,30 @@ def test_runs_of_older_defaults_are_left_out(tmp_path: Path) -> None:
         tables.save(results, row.key, counts(0))
     kept = [(run.row.method, run.row.config_hash) for run in runs([results])["vgg"]]
     assert sorted(kept) == [("boxnet", "new"), ("log", "old")]
+
+
+def test_a_run_that_is_in_two_folders_counts_once(tmp_path: Path) -> None:
+    folders = [Results(tmp_path / name) for name in ("new", "old")]
+    row = make_row(n=50, config_hash="abcdef012345")
+    for results, found in zip(folders, (9, 5), strict=True):
+        results.append([row])
+        tables.save(results, row.key, [Located("points", 8.0, 10, found, found, 1.0)])
+    (once,) = points(runs(folders)["vgg"], 8.0)
+    assert (once.splits, once.recall) == (1, 0.9)
+
+
+def test_flags_are_told_apart_by_what_was_learned(tmp_path: Path) -> None:
+    results = Results(tmp_path)
+    for steps, score in ((200, 0.5), (1000, 2.0)):
+        row = make_row(n=50, steps=steps, settings=f"training.steps={steps}", config_hash=f"{steps:012d}")
+        results.append([row])
+        tables.save(results, row.key, [Flagged("noisy", "a", score, ""), Flagged("clean", "a", 0.1, "")])
+    found = {learned: flags(some) for learned, some in flagging(runs([results])["vgg"]).items()}
+    assert found == {
+        "N = 50, 1000 steps": {"noisy": (1, 1), "clean": (0, 1)},
+        "N = 50, 200 steps": {"noisy": (0, 1), "clean": (0, 1)},
+    }
+    assert next(iter(found)) == "N = 50, 1000 steps"
 
 
 def _never(*_: object) -> None:

@@ -40,8 +40,9 @@ FCRN: dict[str, Any] = {
     "training.augment.crop": 96,
     "counting.spread": False,
 }
-"""How FCRN-A and FCRN-B differ from our default recipe: crops of the published size, VGG at its own size, and half as
-many filters, so that a training takes minutes on a CPU, as that of the proximity map does."""
+"""What FCRN-A and FCRN-B change in our default recipe, beside what `countception.config.NETWORK_SETTINGS` does for any
+use of them (squared error, no calibration, no loss on places; no weights ship for them): crops of the published size,
+VGG at its own size, and half as many filters, so that a training takes minutes on a CPU, as for the proximity map."""
 
 
 class NetworkMethod:

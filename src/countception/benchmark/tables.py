@@ -74,6 +74,11 @@ class Published:
         """Whether it was measured by the paper's protocol."""
         return self.note != "other protocol"
 
+    @property
+    def same_n(self) -> bool:
+        """Whether it was measured with the N that it stands under; the note says so where it was not."""
+        return not self.note.startswith("N = ")
+
 
 @cache
 def published() -> tuple[Published, ...]:
@@ -121,7 +126,7 @@ def published_for(cell: Measured) -> Published | None:
         return None
     for figure in published():
         if (figure.data, *figure.system) == (cell.data, *cell.system) and figure.n in (None, cell.n):
-            return figure if figure.comparable else None
+            return figure if figure.comparable and figure.same_n else None
     return None
 
 
@@ -157,6 +162,26 @@ def markdown(cells: Sequence[Measured], figures: Sequence[Published], usual: Seq
                 lines.append(f"| {name} | {kind} | " + " | ".join(texts.get(n, "") for n in sizes) + " |")
                 name = ""
     return "\n".join(lines)
+
+
+def paired(cells: Sequence[Measured], reference: System) -> str:
+    """A Markdown table of how much larger each system's error is than the reference's, on the splits that both have.
+
+    Test sets differ in difficulty from split to split, so means over different splits do not compare. Each figure is
+    the mean difference of the MAE ± its standard deviation, with the number of common splits. Empty without any.
+    """
+    ours = {cell.n: {(row.seed, row.split): row.mae for row in cell.rows} for cell in cells if cell.system == reference}
+    lines: dict[System, dict[int, str]] = {}
+    for cell in cells:
+        known = ours.get(cell.n, {})
+        both = [row.mae - known[row.seed, row.split] for row in cell.rows if (row.seed, row.split) in known]
+        if cell.system != reference and both:
+            spread = f" ± {statistics.stdev(both):.2f}" if len(both) > 1 else ""
+            lines.setdefault(cell.system, {})[cell.n] = f"{statistics.fmean(both):+.2f}{spread} ({len(both)})"
+    sizes = sorted({n for texts in lines.values() for n in texts})
+    head = ["| system | " + " | ".join(f"N = {n}" for n in sizes) + " |", "|---|" + "---:|" * len(sizes)]
+    body = [f"| {label(s)} | " + " | ".join(texts.get(n, "") for n in sizes) + " |" for s, texts in lines.items()]
+    return "\n".join([*head, *body]) if lines else ""
 
 
 def label(system: System) -> str:

@@ -258,10 +258,12 @@ def _finish(
             **asdict(metrics(true, counts)),
         },
     )
+    calibrated = model.config.calibrate and model.calibration.images > 1
     return Counter(
         replace(
             model,
-            intervals=_intervals(model, validation, device),
+            intervals=fit_intervals(true, counts, calibrated=calibrated),
+            flipped_intervals=_flipped_intervals(model, validation, device, calibrated=calibrated),
             familiarity=_familiarity(model, [*training, *validation]),
         ),
         device=device,
@@ -276,15 +278,20 @@ def _familiarity(model: Model, samples: Sequence[Sample]) -> Familiarity:
     )
 
 
-def _intervals(model: Model, validation: Sequence[Sample], device: str | None) -> IntervalModel:
-    """The errors on the validation images, and how much their counts change under flips."""
-    spreads = None
-    if model.config.counting.spread and model.config.network.window % model.config.network.stride == 0:
-        counter = Counter(model, device=device)
-        counts = [counter.count(sample.image.transpose(1, 2, 0), flips=True) for sample in validation]
-        spreads = [count.spread or 0.0 for count in counts]
-    calibrated = model.config.calibrate and model.calibration.images > 1
-    return fit_intervals(model.validation["true"], model.validation["counts"], spreads, calibrated=calibrated)
+def _flipped_intervals(
+    model: Model, validation: Sequence[Sample], device: str | None, *, calibrated: bool
+) -> IntervalModel:
+    """The errors of counts averaged over flips, with how much those change; none where they were not asked for."""
+    if not model.config.counting.spread or model.config.network.window % model.config.network.stride:
+        return IntervalModel()
+    counter = Counter(model, device=device)
+    counts = [counter.count(sample.image.transpose(1, 2, 0), flips=True) for sample in validation]
+    return fit_intervals(
+        model.validation["true"],
+        [count.value for count in counts],
+        [count.spread or 0.0 for count in counts],
+        calibrated=calibrated,
+    )
 
 
 __all__ = ["Progress", "Record", "Report", "configure", "train"]

@@ -61,7 +61,7 @@ def by_count(validation: Sequence[Counted], test: Sequence[Counted], level: floa
 
 def by_spread(validation: Sequence[Counted], test: Sequence[Counted], level: float) -> Intervals | None:
     """As a counter gives them with flips."""
-    true, counts = [row.true for row in validation], [row.count for row in validation]
+    true, counts = [row.true for row in validation], [row.flipped for row in validation]
     model = fit_intervals(true, counts, [row.spread for row in validation], calibrated=True)
     return _model(model, test, [row.flipped for row in test], [row.spread for row in test], level)
 

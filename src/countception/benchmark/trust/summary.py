@@ -30,9 +30,14 @@ class Run:
     @property
     def system(self) -> str:
         """Method, N, length and what was learned besides, as runs are told apart on the page."""
+        return f"{title(self.row.method)}, {self.learned}"
+
+    @property
+    def learned(self) -> str:
+        """The same without the method."""
         steps = f", {self.row.steps} steps" if self.row.steps else ""
         changes = [text for text in self.row.settings.split() if text.startswith(TOLD)]
-        return ", ".join([f"{title(self.row.method)}, N = {self.row.n}{steps}", *changes])
+        return ", ".join([f"N = {self.row.n}{steps}", *changes])
 
 
 @dataclass(frozen=True)
@@ -58,8 +63,8 @@ class F1:
 def runs(folders: Sequence[Results]) -> dict[str, list[Run]]:
     """The examined runs of each data set; where a method's defaults have changed, those of its newest configuration."""
     found: dict[str, list[Run]] = {name: [] for name in DATASETS}
-    for results in folders:
-        known = set()
+    known = set()
+    for results in folders:  # what was run in both is taken from the first
         for row in results.rows():
             if row.key in known:  # of a variant: the tables are the run's
                 continue
@@ -115,6 +120,15 @@ def systems(some: Sequence[Run]) -> dict[str, list[Run]]:
         if run.counted:
             grouped.setdefault(run.system, []).append(run)
     return dict(sorted(grouped.items(), key=lambda item: -len(item[1])))
+
+
+def flagging(some: Sequence[Run]) -> dict[str, list[Run]]:
+    """Runs that were shown unlike images, by N, length and what was learned besides."""
+    grouped: dict[str, list[Run]] = {}
+    for run in some:
+        if run.flagged:
+            grouped.setdefault(run.learned, []).append(run)
+    return dict(sorted(grouped.items(), key=lambda item: -(item[1][0].row.steps or 0)))
 
 
 def flags(some: Sequence[Run]) -> dict[str, tuple[int, int]]:
