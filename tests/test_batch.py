@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from tifffile import TiffFile
+from tifffile import TiffFile, imwrite
 
 import tiny
 from countception.batch import count_files
@@ -151,9 +151,32 @@ def test_an_image_is_never_overwritten(images: Path) -> None:
     before = (images / "0.png").read_bytes()
     with pytest.raises(OutputError, match="one of the images"):
         count_files(tiny.untrained(), images, overlays=images)
-    with pytest.raises(OutputError, match="one of the images"):
+    with pytest.raises(OutputError, match="one of the files to read"):
         count_files(tiny.untrained(), images, out=images / "0.png")
     assert (images / "0.png").read_bytes() == before
+
+
+def test_points_that_may_have_been_corrected_are_replaced_only_when_asked(images: Path, tmp_path: Path) -> None:
+    counter = tiny.untrained()
+    count_files(counter, images, points=tmp_path)
+    table = tmp_path / "0.csv"
+    table.write_text("x,y\n1,2\n")
+    with pytest.raises(OutputError, match=r"0\.csv is there already.*--overwrite"):
+        count_files(counter, images, points=tmp_path)
+    assert table.read_text() == "x,y\n1,2\n"
+    count_files(counter, images, points=tmp_path, overwrite=True)
+    assert "confidence" in table.read_text()
+
+
+def test_an_image_with_pixels_out_of_all_range_is_an_error_and_the_others_are_counted(images: Path) -> None:
+    pixels = np.full((24, 24, 3), 100, np.float32)
+    for name, value in (("missing", -3.4e38), ("huge", 1e30)):
+        pixels[3, 4] = value
+        imwrite(images / f"{name}.tif", pixels, photometric="rgb")
+    rows = {Path(row.image).name: row for row in count_files(tiny.untrained(), images, points=images / "points")}
+    assert "impossible" in rows["missing.tif"].error
+    assert "impossible" in rows["huge.tif"].error
+    assert rows["0.png"].error == ""
 
 
 @pytest.mark.parametrize("what", ["out", "overlays", "maps"])

@@ -311,7 +311,24 @@ def test_options_of_count_that_make_no_sense_are_one_sentence(images: Path, opti
 
 def test_an_image_is_not_overwritten_by_a_report(images: Path) -> None:
     result = run("count", tiny.model_file(), images, "--report", images / "good0.png")
-    refused(result, "one of the images")
+    refused(result, "one of the files to read")
+
+
+def test_results_overwrite_neither_what_is_read_nor_each_other(images: Path, tmp_path: Path) -> None:
+    model, groups = tmp_path / "m.count", tmp_path / "groups.csv"
+    model.write_bytes(tiny.model_file().read_bytes())
+    groups.write_text("image,group\n" + "".join(f"{path},a\n" for path in sorted(images.iterdir())))
+    refused(run("count", model, images, "-o", model), "m.count would be overwritten")
+    assert model.read_bytes() == tiny.model_file().read_bytes()
+    refused(run("count", model, images, "--groups", groups, "--totals", groups), "groups.csv would be overwritten")
+    same = tmp_path / "same.csv"
+    refused(run("count", model, images, "-o", same, "--totals", same), "same.csv would be written twice")
+    assert not same.exists()
+
+
+def test_simulated_images_replace_nothing(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    refused(run("simulate", tmp_path, "-n", "1"), "is not empty")
 
 
 def test_patterns_and_options_work_from_the_shell(images: Path) -> None:

@@ -61,6 +61,8 @@ def run_console(text: str, place: Path) -> None:
         assert line.startswith("$ "), f"not a command: {line}"
         words = shlex.split(line[2:], comments=True)
         if words[0] == "countception":
+            if words[1] == "simulate":  # a reader has no such folder yet
+                shutil.rmtree(place / words[2])
             paths = [str(path) for word in words[1:] for path in (sorted(place.glob(word)) if "*" in word else [word])]
             result = CliRunner().invoke(app, paths, prog_name="countception", catch_exceptions=False)
             assert result.exit_code == 0, f"{line}\n{result.output}"

@@ -108,6 +108,20 @@ def test_an_overlay_is_warm_where_the_objects_are_and_grey_elsewhere() -> None:
     assert pixels[500, 100].tolist() == [pixels[500, 100, 0]] * 3
 
 
+def test_an_overlay_of_next_to_nothing_is_grey() -> None:
+    """However little there is, its maximum must not look like an object."""
+    one = counted(np.array([[32.0, 32.0]]), (64, 64), Window(16, 1))
+    faint = replace(one, value=0.05, predicted=one.predicted * 0.05)
+    image = np.full((1, 64, 64), 80, np.uint8)
+
+    def colourful(count: Count) -> float:
+        pixels = np.asarray(overlay(image, count))[100:, 100:].astype(float)  # away from the label
+        return float(np.ptp(pixels, axis=2).max())
+
+    assert colourful(one) > 50
+    assert colourful(faint) < 0.1 * colourful(one)
+
+
 def test_true_dots_are_drawn_where_they_are() -> None:
     count = counted(np.empty((0, 2)), (512, 512), Window(32, 2))
     image = np.zeros((1, 512, 512), np.uint8)

@@ -55,6 +55,7 @@ class BatchOptions(FileOptions, total=False):
     maps: StrPath | None
     points: StrPath | None
     regions_out: StrPath | None
+    overwrite: bool
 
 
 def count_files(
@@ -97,6 +98,7 @@ def count_files(
         - `maps`: folder for float32 TIFF count maps. The sum of a map over the `redundancy` in its description is the
           count.
         - `points`: folder for tables of points, one per counted object, in the form that dots are read in.
+        - `overwrite`: whether tables of points may replace others there, which may have been corrected by hand.
         - `regions_out`: CSV file of the regions, written as `out` is.
         - the others as in `Counter.count`.
 
@@ -138,8 +140,14 @@ def _job(
     """What is to be done; whatever cannot be done is refused before counting starts."""
     if pixel_size is not None and not 0 < pixel_size < float("inf"):
         raise ConfigError(f"a pixel size of {pixel_size} µm makes no sense: it must be above 0")
-    places = {key: options.get(key) for key in ("overlays", "maps", "points")}
-    job = _Job(counter, files, Outputs(files, **places), level, pixel_size, options)  # type: ignore[arg-type]
+    outputs = Outputs(
+        files,
+        overlays=options.get("overlays"),
+        maps=options.get("maps"),
+        points=options.get("points"),
+        overwrite=options.get("overwrite", False),
+    )
+    job = _Job(counter, files, outputs, level, pixel_size, options)
     job.outputs.check(options.get("out"), options.get("regions_out"))
     job.add_regions(regions)
     counter.model.intervals.interval(0.0, None, level)  # an impossible level

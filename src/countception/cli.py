@@ -16,7 +16,7 @@ from countception import options as given
 from countception._version import __version__
 from countception.benchmark.cli import benchmark
 from countception.cli_count import count, evaluate
-from countception.errors import CountceptionError
+from countception.errors import CountceptionError, OutputError
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells have it."""
@@ -210,6 +210,8 @@ def simulate(
     """
     from countception.simulation.simulate import simulate_dataset
 
+    if out.is_dir() and any(out.iterdir()):
+        raise OutputError(f"{out} is not empty, and its images and dots might be replaced: name a new folder")
     sides, objects = given.read_pair(size, "--size"), given.read_pair(counts, "--counts")
     made = simulate_dataset(out, number, seed=seed, look=look, size=sides, counts=objects)
     typer.echo(f"{out}: {len(made)} images with dots")

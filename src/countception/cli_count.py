@@ -29,6 +29,7 @@ def count(
     overlays: given.Overlays = None,
     maps: given.Maps = None,
     points: given.PointsFolder = None,
+    overwrite: given.Overwrite = False,
     regions: given.Regions = None,
     regions_csv: given.RegionsFile = None,
     pixel_size: given.PixelSize = None,
@@ -72,8 +73,11 @@ def count(
     counter = Counter.load(model, device=device)
     files = find_images(images)
     names = find_groups(files, by=group_by, table=groups)
-    check_places(files, report, totals)
-    places = BatchOptions(out=out, overlays=overlays, maps=maps, points=points, regions_out=regions_csv)
+    read = [place for place in (model, groups, regions) if place is not None]
+    check_places([*files, *read], out, regions_csv, totals, report)
+    places = BatchOptions(
+        out=out, overlays=overlays, maps=maps, points=points, overwrite=overwrite, regions_out=regions_csv
+    )
     reading = FileOptions(flips=flips or None, shifts=shifts, tile=tile, page=page, axis=given.read_axis(axis))
     options: BatchOptions = {**places, **reading}
     rows = _count_all(counter, files, regions, pixel_size, level, options, pictures=report is not None)

@@ -62,7 +62,8 @@ def show_summary(
     if total.interval is not None:
         between = f" ({_percent(level)}: {_whole(total.interval.low)} to {_whole(total.interval.high)})"
     places = f": {', '.join(written)}" if written else ""
-    say(f"{total.images} images counted, {_whole(total.count)} objects{between}{places}")
+    images = "1 image" if total.images == 1 else f"{total.images} images"
+    say(f"{images} counted, {_whole(total.count)} objects{between}{places}")
     strange, failed = [row for row in rows if row.warning], [row for row in rows if row.error]
     without = [row for row in rows if row.whole is not None and not row.regions]
     if strange:

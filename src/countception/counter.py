@@ -20,7 +20,7 @@ from countception.canvas import Canvas, View
 from countception.confidence import IntervalModel
 from countception.config import Config, CountingConfig, updated
 from countception.count import Count
-from countception.errors import ConfigError
+from countception.errors import ConfigError, ImageError
 from countception.familiarity import image_features
 from countception.geometry import to_image, working_shape
 from countception.images import as_channels_first
@@ -129,7 +129,8 @@ class Counter:
         Raises
         ------
         ImageError
-            The image cannot be read, has NaN pixels, or other channels than the model was trained on.
+            The image cannot be read, has NaN pixels, other channels than the model was trained on, or pixels so far out
+            of range that no count comes out.
         """
         given = {"tile": tile, "flips": flips, "shifts": shifts}
         chosen = {key: value for key, value in given.items() if value is not None}
@@ -151,8 +152,9 @@ class Counter:
         raw.mul_(self.model.calibration.factor)
         predicted = (raw if network.boxed else network.redundant(raw[None])[0]).numpy()
         counts = [targets.count(one, 1 if network.boxed else network.redundancy) for one in predicted]
+        value = _possible(float(sum(counts)), pixels.shape[1] * pixels.shape[2] * self.model.scale**2)
         count = Count(
-            value=float(sum(counts)),
+            value=value,
             by_class=dict(zip(self.model.class_names, counts, strict=True)),
             predicted=predicted,
             boxed=network.boxed,
@@ -162,7 +164,7 @@ class Counter:
             pad=network.map_pad,
             scale=self.model.scale,
             shape=(pixels.shape[1], pixels.shape[2]),
-            spread=_relative_spread(totals) * float(sum(counts)) if len(totals) > 1 else None,
+            spread=_relative_spread(totals) * value if len(totals) > 1 else None,
             intervals=self.errors(flips=counting.flips),
         )
         features = image_features(pixels, self.model.normalisation, count.scale, count=count.value)
@@ -206,6 +208,16 @@ class Counter:
             if flipped:
                 raw = model.network.unflip(raw, axis)
         return raw
+
+
+def _possible(value: float, area: float) -> float:
+    """The count as it is, if there is no more than one object per working pixel, of which there are `area`."""
+    if not value <= area:  # or not a number
+        raise ImageError(
+            f"a count of {value:.3g} is impossible: the image must have pixels far out of the range of the training "
+            "images, such as a value that stands for missing ones; replace those, or crop the image"
+        )
+    return value
 
 
 def _part(report: Report, done: int, parts: int) -> Report:

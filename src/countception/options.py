@@ -72,6 +72,9 @@ TensorBoard = Annotated[
 CountsFile = Annotated[
     Path | None, Option("-o", "--out", metavar="CSV", help="File for the counts; left out, they are printed.")
 ]
+Overwrite = Annotated[
+    bool, Option("--overwrite", help="Let --points replace tables that are there, corrections and all.")
+]
 Overlays = Annotated[Path | None, Option(metavar="DIR", help="Write a picture of each image with its density.")]
 Maps = Annotated[Path | None, Option(metavar="DIR", help="Write the count maps as float32 TIFF.")]
 PointsFolder = Annotated[

@@ -35,6 +35,8 @@ class Outputs:
         The images.
     overlays, maps, points
         Folders; None writes none.
+    overwrite
+        Whether tables of points may replace others: these may have been corrected by hand.
     """
 
     def __init__(
@@ -44,15 +46,16 @@ class Outputs:
         overlays: StrPath | None = None,
         maps: StrPath | None = None,
         points: StrPath | None = None,
+        overwrite: bool = False,
     ) -> None:
-        self.files = files
+        self.files, self.overwrite = files, overwrite
         self.names = dict(zip(files, unique_names(files), strict=True))
         self.overlays, self.maps, self.points = (
             None if folder is None else Path(folder) for folder in (overlays, maps, points)
         )
 
     def check(self, *tables: StrPath | None) -> None:
-        """Refuse to overwrite an image, with these files or with `tables`, and places that cannot be written to.
+        """Refuse to overwrite an image with these files or `tables`, or points, and places that cannot be written to.
 
         Raises
         ------
@@ -66,6 +69,12 @@ class Outputs:
                     raise OutputError(
                         f"{target} would be overwritten, and it is one of the images: name another folder"
                     )
+            table = self.table(file)
+            if table is not None and table.exists() and not self.overwrite:
+                raise OutputError(
+                    f"{table} is there already, and may hold points that were corrected: name another folder, or allow "
+                    "to replace it (overwrite, --overwrite)"
+                )
         folders = (self.overlays, self.maps, self.points)
         check_places(self.files, *tables, *(folder and folder / "file" for folder in folders))
 
@@ -101,20 +110,29 @@ class Outputs:
         return {"overlay": str(picture or ""), "map": str(map_file or ""), "points": str(table or "")}
 
 
-def check_places(images: Sequence[Path], *places: StrPath | None) -> None:
-    """Refuse files to write that are images to read, and places that cannot be written to; None is no file.
+def check_places(inputs: Sequence[Path], *places: StrPath | None) -> None:
+    """Refuse files to write that are also to be read, or are named twice, and places that cannot be written to.
+
+    Parameters
+    ----------
+    inputs
+        Images, and whatever else is read.
+    places
+        Files to write; None is no file.
 
     Raises
     ------
     OutputError
         Says which.
     """
-    inputs = {image.resolve() for image in images}
-    for place in places:
-        if place is None:
-            continue
-        if Path(place).resolve() in inputs:
-            raise OutputError(f"{place} would be overwritten, and it is one of the images: name another file")
+    taken = {file.resolve() for file in inputs}
+    written: set[Path] = set()
+    for place in (Path(place) for place in places if place is not None):
+        if place.resolve() in taken:
+            raise OutputError(f"{place} would be overwritten, and it is one of the files to read: name another file")
+        if place.resolve() in written:
+            raise OutputError(f"{place} would be written twice: name another file for one of the results")
+        written.add(place.resolve())
         check_writable(place)
 
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 SMALLEST_SIDE, LARGEST_SIDE = 512, 4096
 """Pictures are magnified by a whole number to at least the one, and shrunk to at most the other."""
 
+SMALLEST_OBJECT = 5
+"""Side in working pixels of what one object covers in the map of a network whose windows are smaller."""
 DOT, CROSS, OUTLINE = (0, 229, 255), (255, 241, 118), (120, 255, 150)
 MOST_NAMES = 40
 """Regions whose names are drawn."""
@@ -77,8 +79,9 @@ def overlay(
     from PIL import Image
 
     density = count.per_pixel()
+    alone = (count.scale / max(count.window, SMALLEST_OBJECT)) ** 2  # what one object alone has at its place
     grey = viewable(np.asarray(image).mean(0, keepdims=True, dtype=np.float32))[..., 0].astype(np.float32)
-    strength = density / max(float(density.max()), 1e-12)
+    strength = density / max(float(density.max()), alone)  # so that an empty image stays empty
     colours, alpha = heat(strength)
     blended = grey[..., None] * (1 - alpha[..., None]) + colours * alpha[..., None]
     picture, factor = _resized(Image.fromarray(np.asarray(np.clip(blended, 0, 255), np.uint8)))
