@@ -36,7 +36,12 @@ priority makes them wait for each other. A first curve of VGG, of the recipe bef
 at 3.7 and was thrown away.
 """
 
-GOAL_NOTE = "Goals of inference: 10 where the processor has AMX or AVX512-bf16, otherwise 2; of a training step: 4."
+GOAL_NOTE = """\
+Goals of inference: 10 where the processor has AMX or AVX512-bf16, otherwise 2; of a training step: 4.
+
+Both networks are shown the same pixels here. In use the default finds its own scale: VGG Cells are shown to it 1.26
+times as large as to the paper's network, which is 1.6 times the work.
+"""
 
 
 def write(results: Path, docs: Path) -> Path:
