@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 
 FLIPS = tuple(View(bool(k & 1), bool(k & 2), bool(k & 4)) for k in range(8))
 
+MOST = 100.0
+"""Objects per working pixel. Even networks that have hardly learned stay far below: more is not counted but computed
+from pixels like -3e38, which stand for missing ones."""
+
 
 class Counter:
     """A trained counter.
@@ -152,7 +156,7 @@ class Counter:
         raw.mul_(self.model.calibration.factor)
         predicted = (raw if network.boxed else network.redundant(raw[None])[0]).numpy()
         counts = [targets.count(one, 1 if network.boxed else network.redundancy) for one in predicted]
-        value = _possible(float(sum(counts)), pixels.shape[1] * pixels.shape[2] * self.model.scale**2)
+        value = _possible(float(sum(counts)), most=MOST * pixels.shape[1] * pixels.shape[2] * self.model.scale**2)
         count = Count(
             value=value,
             by_class=dict(zip(self.model.class_names, counts, strict=True)),
@@ -210,9 +214,9 @@ class Counter:
         return raw
 
 
-def _possible(value: float, area: float) -> float:
-    """The count as it is, if there is no more than one object per working pixel, of which there are `area`."""
-    if not value <= area:  # or not a number
+def _possible(value: float, most: float) -> float:
+    """The count as it is, if it is a number and not above `most`."""
+    if not value <= most:  # also if it is no number
         raise ImageError(
             f"a count of {value:.3g} is impossible: the image must have pixels far out of the range of the training "
             "images, such as a value that stands for missing ones; replace those, or crop the image"

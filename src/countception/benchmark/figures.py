@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -51,11 +52,9 @@ def mae_against_n(cells: Sequence[Measured], figures: Sequence[Published]) -> Fi
             if each.system == system and each.n is None:  # it does not train
                 axes.axhline(each.mae, color=colour, linestyle=":", linewidth=1, label=f"{name} (published)")
     axes.set(xlabel="N, images trained on", ylabel="test MAE (objects per image)", yscale="log")
+    _plain_numbers(axes.yaxis)
     sizes = sorted({cell.n for cell in cells} | {each.n for each in figures if each.n is not None})
     axes.set_xticks(sizes, [str(n) for n in sizes])
-    axes.yaxis.set_major_formatter("{x:g}")
-    axes.yaxis.set_minor_formatter("{x:g}")
-    axes.tick_params(which="minor", labelsize=7)
     axes.set_title("filled: measured; hollow: published", fontsize=9, loc="left", color=MUTED)
     figure.legend(frameon=False, fontsize=8, loc="outside right upper")
     return figure
@@ -83,7 +82,6 @@ def mae_by_place(experiment: Experiment) -> Figure:
     else:
         axes.set(yscale="log")
         _label_places(axes.yaxis, axes.xaxis, experiment)
-    axes.tick_params(which="minor", labelsize=7)
     if len(experiment.lines) > 1:
         figure.legend(frameon=False, fontsize=8, loc="outside upper right" if long else "outside right upper")
     return figure
@@ -92,10 +90,16 @@ def mae_by_place(experiment: Experiment) -> Figure:
 def _label_places(errors: Any, places: Any, experiment: Experiment) -> None:
     """Words at the axis of the errors and at that of the places."""
     errors.set_label_text("test MAE (objects per image)")
-    errors.set_major_formatter("{x:g}")
-    errors.set_minor_formatter("{x:g}")
+    _plain_numbers(errors)
     places.set_label_text(experiment.protocol.axis)
     places.set_ticks(range(len(experiment.places)), experiment.places)
+
+
+def _plain_numbers(axis: Any) -> None:
+    """On a logarithmic axis, all ticks with plain numbers, as errors hardly span a power of ten."""
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter("{x:g}")
+    axis.set_tick_params(which="minor", labelsize=7)
 
 
 def predicted_against_true(cells: Sequence[Measured], results: Results) -> Figure:
@@ -108,10 +112,15 @@ def predicted_against_true(cells: Sequence[Measured], results: Results) -> Figur
         axes.plot(ends, ends, color=MUTED, linewidth=1, linestyle="--")
         axes.plot(true, counts, "o", color=ACCENT, markersize=2.5, alpha=0.4, markeredgewidth=0)
         axes.set(xlim=ends, ylim=(min([0, *counts]), max([ends[1], *counts])))
-        axes.set_title(f"{label(cell.system)}\nN = {cell.n}, MAE {cell.mae:.2f}", fontsize=8, loc="left")
+        axes.set_title(f"{_narrow(cell)}\nN = {cell.n}, MAE {cell.mae:.2f}", fontsize=8, loc="left")
     figure.supxlabel("true count", fontsize=9)
     figure.supylabel("count", fontsize=9)
     return figure
+
+
+def _narrow(cell: Measured) -> str:
+    """What a system is called, in lines that fit above a panel."""
+    return textwrap.fill(label(cell.system), 40)
 
 
 def count_maps(pairs: Sequence[tuple[str, MapPair]], image: npt.NDArray[np.generic] | None = None) -> Figure:
@@ -144,14 +153,17 @@ def _show(axes: Any, values: npt.NDArray[np.generic], title: str, **style: Any) 
 
 
 def training_curves(cells: Sequence[Measured], results: Results) -> Figure:
-    """Validation MAE over the training, a line for each split, a panel for each system."""
-    figure, panels = _panels(len(cells), side=2.9)
-    for axes, cell in zip(panels, cells, strict=False):
-        for row in cell.rows:
-            curve = results.curve(row.key)
+    """Validation MAE over the training, a line for each split, a panel for each system that kept it."""
+    kept = [(cell, [curve for row in cell.rows if (curve := results.curve(row.key))]) for cell in cells]
+    drawn = [(cell, curves) for cell, curves in kept if curves]
+    figure, panels = _panels(len(drawn), side=2.9)
+    for axes, (cell, curves) in zip(panels, drawn, strict=False):
+        for curve in curves:
             axes.plot([each["step"] for each in curve], [each["valid_mae"] for each in curve], color=INK, linewidth=0.7)
         axes.set_yscale("log")
-        axes.set_title(f"{label(cell.system)}\nN = {cell.n}, {len(cell.rows)} splits", fontsize=8, loc="left")
+        _plain_numbers(axes.yaxis)
+        splits = "1 split" if len(curves) == 1 else f"{len(curves)} splits"
+        axes.set_title(f"{_narrow(cell)}\nN = {cell.n}, {splits}", fontsize=8, loc="left")
     figure.supxlabel("step", fontsize=9)
     figure.supylabel("validation MAE", fontsize=9)
     return figure
@@ -170,8 +182,8 @@ def single_panel(width: float, height: float) -> tuple[Figure, Any]:
 def _panels(number: int, *, side: float, columns: int = 4) -> tuple[Figure, list[Any]]:
     from matplotlib.figure import Figure
 
-    columns = min(columns, number)
-    rows = math.ceil(number / columns)
+    columns = max(1, min(columns, number))
+    rows = max(1, math.ceil(number / columns))
     figure = Figure((side * columns, side * rows), dpi=110, layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False).ravel().tolist()
     for axes in panels[number:]:
