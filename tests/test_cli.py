@@ -326,6 +326,18 @@ def test_results_overwrite_neither_what_is_read_nor_each_other(images: Path, tmp
     assert not same.exists()
 
 
+def test_a_folder_of_which_a_few_images_have_dots(tmp_path: Path) -> None:
+    folder = tiny.dataset(tmp_path / "cells", 4)
+    (folder / "points" / "001.csv").unlink()
+    command = ("train", folder, "-o", tmp_path / "m.count", "--steps=2", *tiny.OPTIONS)
+    refused(run(*command), "--ignore-unmatched")
+    assert run(*command, "--ignore-unmatched").exit_code == 0
+    told = run("info", tmp_path / "m.count").stdout
+    assert "2 images with" in told  # of the three with dots one validates
+    refused(run("evaluate", tmp_path / "m.count", folder), "--ignore-unmatched")
+    assert run("evaluate", tmp_path / "m.count", folder, "--ignore-unmatched").exit_code == 0
+
+
 def test_simulated_images_replace_nothing(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     refused(run("simulate", tmp_path, "-n", "1"), "is not empty")

@@ -6,6 +6,7 @@ Nothing heavy is imported before a command runs, so that `countception --help` a
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -99,6 +100,7 @@ def train(
     seed: given.TrainingSeed = None,
     settings: given.Settings = None,
     order: given.Order = None,
+    ignore_unmatched: given.IgnoreUnmatched = False,
     device: given.Device = None,
     resume: given.Resume = False,
     tensorboard: given.TensorBoard = None,
@@ -129,10 +131,11 @@ def train(
     for path in report.curve_paths(out):
         check_writable(path)
     validation = given.read_valid(valid)
+    read = partial(given.read_data, order=order, ignore_unmatched=ignore_unmatched)
     with progress.training_report(tensorboard) as shown:
         counter = training.train(
-            given.read_data(data, order),
-            valid=given.read_data(validation, order) if isinstance(validation, str) else validation,
+            read(data),
+            valid=read(validation) if isinstance(validation, str) else validation,
             out=out,
             config=recipe,
             changes=changes,

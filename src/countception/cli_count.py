@@ -170,6 +170,7 @@ def evaluate(
     shifts: given.Shifts = None,
     tile: given.Tile = None,
     order: given.Order = None,
+    ignore_unmatched: given.IgnoreUnmatched = False,
     device: given.Device = None,
 ) -> None:
     """Compare counts with the truth on images with dots.
@@ -197,7 +198,7 @@ def evaluate(
     with file_bar("counting") as shown:
         result = evaluation.evaluate(
             counter,
-            given.read_data(data, order),
+            given.read_data(data, order, ignore_unmatched=ignore_unmatched),
             level=level,
             points=points or tolerance is not None,
             tolerance=tolerance,

@@ -212,8 +212,8 @@ def _refuse_unmatched(dataset: Dataset) -> None:
     found = [count_of(paths, noun) for noun, paths in alone.items() if paths]
     if found:
         raise DatasetError(
-            f"{dataset.root}: has {' and '.join(found)} without a partner; rename or move them away, "
-            "and give images without objects an empty table of dots with the header x,y"
+            f"{dataset.root}: has {' and '.join(found)} without a partner; rename them, or pass "
+            "over them (--ignore-unmatched), and give images without objects an empty table of dots with the header x,y"
         )
 
 

@@ -28,6 +28,9 @@ Device = Annotated[str | None, Option(metavar="NAME", help="cpu, cuda, cuda:1 â€
 Order = Annotated[
     str | None, Option(metavar="xy|yx", help="What the columns of dot tables without a header are: x,y or y,x.")
 ]
+IgnoreUnmatched = Annotated[
+    bool, Option("--ignore-unmatched", help="Pass over images without dots, and dots without an image.")
+]
 Seed = Annotated[int, Option(metavar="N", min=0, help="The same seed makes the same images.")]
 
 # of train
@@ -219,13 +222,23 @@ def read_order(text: str | None) -> ColumnOrder | None:
     return cast("ColumnOrder | None", text)
 
 
-def read_data(path: Path | str, order: str | None) -> Path | str | list[Sample]:
-    """A data set whose tables of dots have their columns in a given order, where they have no header."""
-    if order is None:
+def read_data(path: Path | str, order: str | None, *, ignore_unmatched: bool = False) -> Path | str | list[Sample]:
+    """A data set, read already where that takes options.
+
+    Parameters
+    ----------
+    path
+        Folder or manifest.
+    order
+        Of the columns of tables of dots that have no header.
+    ignore_unmatched
+        Whether files without a partner are passed over instead of refused.
+    """
+    if order is None and not ignore_unmatched:
         return path
     from countception.dataset import load_dataset
 
-    return load_dataset(path, order=read_order(order))
+    return load_dataset(path, order=read_order(order), unmatched="ignore" if ignore_unmatched else "error")
 
 
 def read_pair(text: str | None, option: str) -> tuple[int, int] | None:
