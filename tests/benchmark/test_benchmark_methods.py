@@ -218,3 +218,5 @@ class TestNetworkMethods:
         facts = resumed.facts
         assert (facts.steps, facts.epochs, facts.device, len(facts.curve)) == (6, 6.0, "cpu", 3)
         assert facts.seconds is not None
+        again = fit(tmp_path / "work", quiet)  # stopped between its training and its row
+        assert again.count(samples[5]) == whole.count(samples[5])

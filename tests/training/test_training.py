@@ -163,6 +163,15 @@ def test_ctrl_c_keeps_the_best_so_far_and_can_be_resumed(tmp_path: Path) -> None
     assert same(finished, train(blobs(6), changes=changes))
 
 
+def test_a_finished_training_is_not_trained_anew_in_its_place(tmp_path: Path) -> None:
+    out = tmp_path / "model.count"
+    train(blobs(4), changes=QUICK, out=out, resume=True)  # nothing there yet: a new training
+    before = out.read_bytes()
+    with pytest.raises(ConfigError, match=r"no unfinished training to go on with: .*model\.count\.checkpoint"):
+        train(blobs(4), changes={**QUICK, "training.seed": 1}, out=out, resume=True)
+    assert out.read_bytes() == before
+
+
 def test_ctrl_c_before_any_evaluation_still_gives_a_model() -> None:
     def interrupt(_: Progress) -> None:
         raise KeyboardInterrupt

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -99,14 +100,16 @@ class NetworkMethod:
         def show(progress: Progress) -> None:
             report(progress.done, training_text(progress))
 
+        out = None if self.setup.work is None else self.setup.work / "model.count"
         counter = train(
             training,
             valid=validation,
-            out=None if self.setup.work is None else self.setup.work / "model.count",
+            out=out,
             config=self.config,
             changes={"training.seed": seed},
             device=self.setup.device,
-            resume=self.setup.work is not None,
+            # without one, a run stopped between its training and its row is trained anew
+            resume=out is not None and Path(f"{out}.checkpoint").exists(),
             report=show,
         )
         if counter.interrupted:

@@ -67,7 +67,8 @@ def train(
     device
         `cpu`, `cuda`, …; None takes a GPU where there is one.
     resume
-        Go on from the checkpoint, if there is one; the result is that of an uninterrupted training.
+        Go on from the checkpoint; the result is that of an uninterrupted training. Where neither a checkpoint nor a
+        model file is, start anew.
     report
         Called after each step.
 
@@ -81,7 +82,7 @@ def train(
     DatasetError, ImageError, PointsError
         The data cannot be trained on.
     ConfigError
-        The options make no sense.
+        The options make no sense, or a finished model is to be gone on with.
     OutputError
         `out` cannot be written to; checked before anything else.
     ModelFileError
@@ -127,6 +128,11 @@ def _checkpoint(out: str | os.PathLike[str] | None, *, resume: bool) -> Path | N
     if checkpoint.exists() and not resume:
         raise ConfigError(
             f"{checkpoint} holds an unfinished training: go on with it (resume, --resume), or delete it to start anew"
+        )
+    if resume and not checkpoint.exists() and Path(out).exists():  # which a new training would overwrite
+        raise ConfigError(
+            f"there is no unfinished training to go on with: {checkpoint} does not exist, and {os.fspath(out)} holds a "
+            "finished one; train without resuming, or name another file"
         )
     return checkpoint
 
