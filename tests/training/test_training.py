@@ -21,7 +21,7 @@ from countception.errors import ConfigError, CountceptionError, DatasetError, Mo
 from countception.evaluation.matching import match, pooled
 from countception.evaluation.metrics import predict_average_mae
 from countception.points import Dots
-from countception.training import Progress, configure, train
+from countception.training import Progress, configure, loop, train
 from countception.training.loop import place_loss
 from countception.training.schedule import Length, evaluations_due, learning_rate
 
@@ -161,6 +161,49 @@ def test_ctrl_c_keeps_the_best_so_far_and_can_be_resumed(tmp_path: Path) -> None
     finished = train(blobs(6), changes=changes, out=out, resume=True)
     assert not finished.interrupted
     assert same(finished, train(blobs(6), changes=changes))
+
+
+@pytest.mark.parametrize(
+    ("place", "number"),
+    [
+        ("report", 1),  # before the first evaluation
+        ("report", 5),  # between two evaluations
+        ("count_all", 1),  # in the first evaluation
+        ("count_all", 3),
+        ("count_all", 4),  # in the last
+        ("_follow", 5),  # in a step
+        ("_keep", 2),  # at the end of an evaluation
+    ],
+)
+def test_an_interrupted_training_resumes_to_the_same_result(
+    place: str, number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever Ctrl-C comes: weights and curve, with its losses, are those of an undisturbed training."""
+    changes = {**QUICK, "training.keep_from": 0.0, "counting.spread": False}
+    straight = train(blobs(4), changes=changes)
+
+    out = tmp_path / "model.count"
+    calls = iter(range(1, 1000))
+
+    def disturbed(original: Any) -> Any:
+        def function(*given: Any, **named: Any) -> Any:
+            if next(calls) == number:
+                signal.raise_signal(signal.SIGINT)
+            return original(*given, **named)
+
+        return function
+
+    owner = loop if place == "count_all" else loop.Trainer
+    with monkeypatch.context() as patch:
+        if place != "report":
+            patch.setattr(owner, place, disturbed(getattr(owner, place)))
+        report = disturbed(lambda _: None) if place == "report" else None
+        assert train(blobs(4), changes=changes, out=out, report=report).interrupted
+    resumed = train(blobs(4), changes=changes, out=out, resume=True)
+    assert same(resumed, straight)
+    curves = [[(r.step, r.loss, r.valid_mae, r.valid_bias) for r in each.history] for each in (resumed, straight)]
+    assert curves[0] == curves[1]
+    assert [step for step, *_ in curves[0]] == [2, 4, 6, 8]
 
 
 def test_a_finished_training_is_not_trained_anew_in_its_place(tmp_path: Path) -> None:

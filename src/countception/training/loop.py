@@ -22,6 +22,7 @@ from countception.networks.base import Network
 from countception.predict import autocast_dtype, raw_map, run
 from countception.training import state as checkpoints
 from countception.training.batches import Batches
+from countception.training.interrupts import undisturbed
 from countception.training.schedule import Length, evaluations_due, learning_rate
 from countception.training.state import Record, State
 
@@ -144,7 +145,6 @@ class Trainer:
         self.best: dict[str, Tensor] = {}
         self.best_counts: list[float] = []
         self._loss_sum = torch.zeros((), device=self.device)
-        self._loss_steps = 0
         self._saved_at = float("-inf")
 
     def run(self, report: Report | None = None) -> bool:
@@ -156,18 +156,20 @@ class Trainer:
         started = time.monotonic() - self.state.elapsed
         try:
             while not self._finished():
-                self._step()
-                self.state.elapsed = time.monotonic() - started
-                if evaluations_due(self.config.training, self.progress) > self.state.evaluations:
+                if not self._evaluation_due():  # it is at once where the training was interrupted in an evaluation
+                    with undisturbed():
+                        self._step()
+                    self.state.elapsed = time.monotonic() - started
+                if self._evaluation_due():
                     self.evaluate()
                     self.state.elapsed = time.monotonic() - started
                     self._save()
                 if report:
                     report(Progress(self.progress, self.state.step, self.state.elapsed, self._newest()))
         except KeyboardInterrupt:
-            if not self.best:
-                self.evaluate()
             self._save(now=True)
+            if not self.best:  # not saved: an uninterrupted training has no evaluation here
+                self.evaluate()
             return True
         return False
 
@@ -179,9 +181,12 @@ class Trainer:
     def _newest(self) -> Record | None:
         return self.state.history[-1] if self.state.history else None
 
+    def _evaluation_due(self) -> bool:
+        return evaluations_due(self.config.training, self.progress) > self.state.evaluations
+
     def _finished(self) -> bool:
         patience = self.config.training.patience
-        if self.state.evaluations and self.progress >= 1:
+        if self.progress >= 1 and not self._evaluation_due():
             return True
         late = sum(record.step > self.state.best_step for record in self.state.history)
         return patience is not None and late >= patience
@@ -203,7 +208,7 @@ class Trainer:
         self.optimiser.step()
         self.state.step += 1
         self._loss_sum += loss.detach()
-        self._loss_steps += 1
+        self.state.loss_steps += 1
         self._follow()
 
     @torch.no_grad()
@@ -230,20 +235,25 @@ class Trainer:
             epoch=self.state.step / self.batches.per_epoch,
             seconds=round(self.state.elapsed, 3),
             learning_rate=learning_rate(training, self.progress),
-            loss=float(self._loss_sum) / max(1, self._loss_steps),
+            loss=float(self._loss_sum) / max(1, self.state.loss_steps),
             valid_mae=float(np.abs(np.multiply(counts, factor) - self.validation.true).mean()),
             valid_bias=float(errors.mean()),
         )
+        with undisturbed():
+            self._keep(record, counts)
+        return record
+
+    def _keep(self, record: Record, counts: list[float]) -> None:
+        training = self.config.training
         self._loss_sum.zero_()
-        self._loss_steps = 0
+        self.state.loss_steps = 0
         self.state.history.append(record)
-        self.state.evaluations = max(self.state.evaluations + 1, evaluations_due(training, self.progress))
+        self.state.evaluations = evaluations_due(training, self.progress)
         late = self.progress >= training.keep_from
         if (late, -record.valid_mae) > (self.state.best_is_late, -self.state.best_mae):
             self.state.best_mae, self.state.best_step, self.state.best_is_late = record.valid_mae, record.step, late
             self.best = {name: tensor.clone() for name, tensor in self.average.state_dict().items()}
             self.best_counts = counts
-        return record
 
     def _save(self, *, now: bool = False) -> None:
         if self.checkpoint is None or not (now or self.state.elapsed - self._saved_at >= CHECKPOINT_SECONDS):
@@ -254,6 +264,7 @@ class Trainer:
             "best": {**self.best, "counts": torch.tensor(self.best_counts, dtype=torch.float64)},
             "optimiser": checkpoints.moments(self.optimiser),
         }
+        self.state.loss_sum = float(self._loss_sum)
         tensors = {f"{group}/{name}": tensor for group, named in groups.items() for name, tensor in named.items()}
         checkpoints.save(self.checkpoint, self.state, tensors, self.fingerprint)
         self._saved_at = self.state.elapsed
@@ -275,6 +286,7 @@ class Trainer:
         self.network.load_state_dict(groups["network"])
         self.average.load_state_dict(groups["average"])
         checkpoints.restore_moments(self.optimiser, groups["optimiser"])
+        self._loss_sum.fill_(self.state.loss_sum)
         self.best_counts = groups["best"].pop("counts").tolist()
         self.best = groups["best"]
 

@@ -44,6 +44,9 @@ class State:
     best_step: int = 0
     best_is_late: bool = False
     """Whether the best weights come from the part of the training that they are to be kept from."""
+    loss_sum: float = 0.0
+    """Of the steps since the newest evaluation, as their number is."""
+    loss_steps: int = 0
     history: list[Record] = field(default_factory=list)
 
 
