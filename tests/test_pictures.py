@@ -179,9 +179,10 @@ def record(step: int, mae: float) -> Record:
 
 
 def test_plots_show_what_they_are_given(tmp_path: Path) -> None:
-    curve = plots.training_curve([record(1, 9.0), record(2, 3.25), record(3, 4.0)])
-    assert "3.25" in curve.axes[0].get_title(loc="left")
-    assert "step 2" in curve.axes[0].get_title(loc="left")
+    curve = plots.training_curve([record(1, 3.0), record(2, 9.0), record(3, 3.25)], kept=3)
+    assert curve.axes[0].get_title(loc="left") == "kept: 3.25 objects per image at step 3"
+    ring = curve.axes[0].lines[1]
+    assert (list(ring.get_xdata()), list(ring.get_ydata())) == ([3], [3.25])
     figure = plots.scatter([10.0, 20.0], [11.0, 18.0], 1.5)
     line = figure.axes[0].lines[1]
     assert list(line.get_xdata()) == [10, 20]

@@ -103,7 +103,8 @@ def test_facts_say_where_a_model_comes_from() -> None:
 
 def test_the_training_curve_is_written_beside_the_model(tmp_path: Path) -> None:
     counter = train(tiny.data(), changes=tiny.CHANGES)
-    table, picture = write_curve(counter.history, tmp_path / "cells.v2.count")
+    kept = counter.model.trained_on["steps"]
+    table, picture = write_curve(counter.history, tmp_path / "cells.v2.count", kept=kept)
     assert table == tmp_path / "cells.v2.curve.csv"
     assert picture.read_bytes().startswith(b"\x89PNG")
     with table.open(newline="") as stream:

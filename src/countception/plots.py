@@ -94,18 +94,18 @@ def panel(image: npt.NDArray[np.generic], count: Count, true_map: npt.NDArray[np
     return figure
 
 
-def training_curve(history: Sequence[Record]) -> Figure:
-    """Loss and validation error over the training."""
+def training_curve(history: Sequence[Record], kept: int | None = None) -> Figure:
+    """Loss and validation error over the training, with a ring around the step whose weights were `kept`."""
     figure = _figure(height=5.4)
     errors, losses = figure.subplots(2, 1, sharex=True)
     steps = [record.step for record in history]
-    best = min(history, key=lambda record: record.valid_mae, default=None)
     errors.plot(steps, [record.valid_mae for record in history], color=ACCENT, marker="o", markersize=3)
     errors.set_ylabel("validation MAE\n(objects)")
     errors.set_ylim(bottom=0)
-    if best is not None:
-        errors.plot([best.step], [best.valid_mae], "o", color=INK, markersize=7, fillstyle="none")
-        errors.set_title(f"best: {best.valid_mae:.2f} objects per image at step {best.step}", fontsize=10, loc="left")
+    for record in history:
+        if record.step == kept:
+            errors.plot([kept], [record.valid_mae], "o", color=INK, markersize=7, fillstyle="none")
+            errors.set_title(f"kept: {record.valid_mae:.2f} objects per image at step {kept}", fontsize=10, loc="left")
     losses.plot(steps, [record.loss for record in history], color=INK, marker="o", markersize=3)
     losses.set_ylabel("training loss")
     losses.set_xlabel("step")

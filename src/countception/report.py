@@ -47,6 +47,7 @@ def write_report(
         The place cannot be written to.
     """
     level = evaluation.level
+    kept = counter.model.trained_on.get("steps")
     rows = [(row, row.intervals.get(level)) for row in sorted(evaluation.rows, key=lambda row: -abs(row.error))]
     render(
         path,
@@ -73,7 +74,7 @@ def write_report(
             for row, interval in rows
         ],
         scatter=data_url(plots.png(evaluation.plot())),
-        curve=data_url(plots.png(plots.training_curve(counter.history))) if counter.history else None,
+        curve=data_url(plots.png(plots.training_curve(counter.history, kept))) if counter.history else None,
         facts=facts(counter.model),
     )
 
@@ -126,10 +127,11 @@ def facts(model: Model) -> list[tuple[str, str]]:
     return [(name, value) for name, value in found if value is not None]
 
 
-def write_curve(history: Sequence[Record], model_path: StrPath) -> tuple[Path, Path]:
+def write_curve(history: Sequence[Record], model_path: StrPath, *, kept: int | None = None) -> tuple[Path, Path]:
     """Write a training curve beside its model, as `<stem>.curve.csv` and `<stem>.curve.png`.
 
-    The CSV has one row per evaluation and the fields of `countception.training.Record` as columns.
+    The CSV has one row per evaluation and the fields of `countception.training.Record` as columns. In the picture, the
+    step whose weights were `kept` is marked.
 
     Raises
     ------
@@ -142,7 +144,7 @@ def write_curve(history: Sequence[Record], model_path: StrPath) -> tuple[Path, P
         writer = csv.DictWriter(stream, list(records[0]) if records else ["step"], lineterminator="\n")
         writer.writeheader()
         writer.writerows(records)
-    plots.save_figure(plots.training_curve(history), picture)
+    plots.save_figure(plots.training_curve(history, kept), picture)
     return table, picture
 
 
