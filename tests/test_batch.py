@@ -110,8 +110,10 @@ def test_an_image_with_a_warning_has_no_interval(images: Path, monkeypatch: pyte
     counter = tiny.untrained()
     known = fit_intervals([20.0 + k for k in range(12)], [21.0 + 1.1 * k for k in range(12)])
     sure = Counter(replace(counter.model, intervals=known), device="cpu")
-    real = sure.count
-    monkeypatch.setattr(sure, "count", lambda image, **options: replace(real(image, **options), warnings=("dim",)))
+    real = sure.count_pixels
+    monkeypatch.setattr(
+        sure, "count_pixels", lambda image, **options: replace(real(image, **options), warnings=("dim",))
+    )
     assert [(row.warning, row.low, row.high) for row in count_files(sure, images)] == [("dim", None, None)] * 3
 
 
@@ -211,7 +213,7 @@ def test_an_interruption_before_the_first_image_leaves_an_older_file(
 
     (tmp_path / "counts.csv").write_text("older")
     counter = tiny.untrained()
-    monkeypatch.setattr(counter, "count", interrupted)
+    monkeypatch.setattr(counter, "count_pixels", interrupted)
     with pytest.raises(KeyboardInterrupt):
         count_files(counter, images, out=tmp_path / "counts.csv")
     assert (tmp_path / "counts.csv").read_text() == "older"
@@ -357,8 +359,10 @@ def test_pictures_are_made_of_a_sample_and_of_what_is_strange(images: Path, monk
     assert [k for k, picture in enumerate(pictured) if picture] == [1, 4, 7]
     assert all(picture[:3] == b"\xff\xd8\xff" for picture in pictured if picture)
     assert sum(row.picture is not None for row in count_files(counter, images, pictures=99)) == 9
-    real = counter.count
-    monkeypatch.setattr(counter, "count", lambda image, **options: replace(real(image, **options), warnings=("dim",)))
+    real = counter.count_pixels
+    monkeypatch.setattr(
+        counter, "count_pixels", lambda image, **options: replace(real(image, **options), warnings=("dim",))
+    )
     strange = count_files(counter, images, pictures=2)
     assert [k for k, row in enumerate(strange) if row.picture] == [0, 1, 2, 6]
 

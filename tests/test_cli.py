@@ -377,7 +377,7 @@ def test_an_unwritable_table_is_refused_before_counting(images: Path, tmp_path: 
 def test_control_c_while_counting_keeps_the_counts_so_far(
     images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    count, seen = Counter.count, []
+    count, seen = Counter.count_pixels, []
 
     def interrupted(self: Counter, *args: object, **options: object) -> object:
         seen.append(1)
@@ -385,7 +385,7 @@ def test_control_c_while_counting_keeps_the_counts_so_far(
             raise KeyboardInterrupt
         return count(self, *args, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(Counter, "count", interrupted)
+    monkeypatch.setattr(Counter, "count_pixels", interrupted)
     out = tmp_path / "counts.csv"
     result = run("count", tiny.model_file(), images / "good0.png", images / "good1.png", "-o", out)
     assert result.exit_code == 130

@@ -98,8 +98,8 @@ def test_found_points_are_matched_with_the_dots_class_by_class(tmp_path: Path, m
     true = np.array([[5.0, 5.0], [9.0, 9.0], [20.0, 7.0]])
     dots = Dots(true, np.array([0, 1, 1]), counter.model.class_names)
     found = Dots(true + np.array([3.0, 4.0]), np.array([0, 1, 0]), counter.model.class_names)
-    real = counter.count
-    monkeypatch.setattr(counter, "count", lambda image, **options: replace(real(image, **options), points=found))
+    real = counter.count_pixels
+    monkeypatch.setattr(counter, "count_pixels", lambda image, **options: replace(real(image, **options), points=found))
     sample = Sample(tiny.pixels().transpose(2, 0, 1), dots, "a")
     figures = evaluate(counter, [sample], points=True).points
     assert figures is not None

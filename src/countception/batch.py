@@ -214,8 +214,8 @@ class _Job:
         flagged: bool,
     ) -> Row:
         self.counter.model.normalisation.check(pixels, str(file))
-        count = self.counter.count(
-            pixels if isinstance(pixels, Pieces) else pixels.transpose(1, 2, 0),
+        count = self.counter.count_pixels(
+            pixels,
             tile=self.options.get("tile"),
             flips=self.options.get("flips"),
             shifts=self.options.get("shifts"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +23,7 @@ from countception.count import Count
 from countception.errors import ConfigError, ImageError
 from countception.familiarity import image_features
 from countception.geometry import to_image, working_shape
-from countception.images import as_channels_first
+from countception.images import as_channels_first, standard
 from countception.locate import REACH, locate
 from countception.model_file import Model
 from countception.pieces import Pieces, Pixels, opened
@@ -31,6 +31,7 @@ from countception.points import Dots
 from countception.predict import Report, choose_device, raw_map
 
 if TYPE_CHECKING:
+    from countception.batch import CountOptions
     from countception.training.state import Record
 
 FLIPS = tuple(View(bool(k & 1), bool(k & 2), bool(k & 4)) for k in range(8))
@@ -136,9 +137,7 @@ class Counter:
             The image cannot be read, has NaN pixels, other channels than the model was trained on, or pixels so far out
             of range that no count comes out.
         """
-        given = {"tile": tile, "flips": flips, "shifts": shifts}
-        chosen = {key: value for key, value in given.items() if value is not None}
-        counting = updated(self.config, {f"counting.{key}": value for key, value in chosen.items()}).counting
+        counting = self._counting(tile=tile, flips=flips, shifts=shifts)
         if isinstance(image, (str, os.PathLike)):
             with opened(image, page=page, axis=axis) as pixels:
                 self.model.normalisation.check(pixels, os.fspath(image))
@@ -146,6 +145,25 @@ class Counter:
         pixels = image if isinstance(image, Pieces) else as_channels_first(image)
         self.model.normalisation.check(pixels)
         return self._count(pixels, counting, points=points, report=report)
+
+    def count_pixels(
+        self,
+        pixels: npt.NDArray[np.generic] | Pieces,
+        *,
+        points: bool = False,
+        report: Report | None = None,
+        **options: Unpack[CountOptions],
+    ) -> Count:
+        """As `count`, of pixels ``(channel, y, x)``, as samples hold them: where the channels are is not guessed."""
+        counting = self._counting(**options)
+        pixels = pixels if isinstance(pixels, Pieces) else standard(pixels, "the image")
+        self.model.normalisation.check(pixels)
+        return self._count(pixels, counting, points=points, report=report)
+
+    def _counting(self, **options: Unpack[CountOptions]) -> CountingConfig:
+        """How images are counted; an option that is None is as the model was trained to."""
+        chosen = {f"counting.{key}": value for key, value in options.items() if value is not None}
+        return updated(self.config, chosen).counting
 
     def _count(self, pixels: Pixels, counting: CountingConfig, *, points: bool, report: Report | None) -> Count:
         network = self.model.network

@@ -71,7 +71,7 @@ def test_a_network_gives_the_map_of_the_dots_beside_its_own(name: str) -> None:
     sample = Sample(np.zeros((1, 40, 60), np.uint8), Dots(np.array([[3.0, 5.0], [30.0, 59.0]])), "a")
     shape = network.target(np.zeros((0, 2)), (80, 120)).shape
     counted = SimpleNamespace(value=1.5, map=np.ones((1, *shape), np.float32), scale=2.0)
-    counter: Any = SimpleNamespace(count=lambda _: counted, model=SimpleNamespace(network=network))
+    counter: Any = SimpleNamespace(count_pixels=lambda _: counted, model=SimpleNamespace(network=network))
     found = networks.FittedNetwork(counter).map_pair(sample)
     assert (found.image, found.true_count, found.count) == ("a", 2, 1.5)
     assert found.true_map.shape == found.map.shape == shape

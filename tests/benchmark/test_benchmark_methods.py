@@ -193,7 +193,7 @@ class TestNetworkMethods:
             scale=1.0,
             shape=(32, 32),
         )
-        counter: Any = SimpleNamespace(count=lambda _: counted)
+        counter: Any = SimpleNamespace(count_pixels=lambda _: counted)
         found = networks.FittedNetwork(counter, (8, 16, 32)).variants(sample)
         assert found == {"test_stride=8": 4.0, "test_stride=16": 4.0, "test_stride=32": 4.0}
 

@@ -12,12 +12,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 import torch
 
+from countception.batch import count_files
 from countception.config import recipe
 from countception.counter import Counter
 from countception.dataset import Sample
 from countception.errors import ConfigError, CountceptionError, DatasetError, ModelFileError, OutputError
+from countception.evaluation.evaluation import evaluate
 from countception.evaluation.matching import match, pooled
 from countception.evaluation.metrics import predict_average_mae
 from countception.points import Dots
@@ -256,6 +259,17 @@ def test_the_best_weights_are_those_of_the_least_validation_error() -> None:
     best = min(counter.history[-3:], key=lambda record: record.valid_mae)  # the last 30 % of 8 evaluations
     assert counter.model.trained_on["steps"] == best.step
     assert counter.model.validation["mae"] == pytest.approx(best.valid_mae, rel=1e-5)
+
+
+def test_images_of_more_channels_than_rows_are_trained_on_and_counted(tmp_path: Path) -> None:
+    """No guess at where the channels are stands in the way where they are known."""
+    data = [Sample(s.image[:, :12], s.dots.select(s.dots.points[:, 0] < 11), s.name) for s in blobs(4, channels=18)]
+    counter = train(data, changes=QUICK)
+    result = evaluate(counter, data)
+    for sample in data:
+        tifffile.imwrite(tmp_path / f"{sample.name}.tif", sample.image, metadata={"axes": "CYX"})
+    rows = count_files(counter, tmp_path)
+    assert [row.count for row in rows] == pytest.approx([row.count for row in result.rows])
 
 
 def test_the_saved_validation_counts_are_what_the_counter_counts() -> None:

@@ -145,7 +145,7 @@ class FittedNetwork:
         counted = self._counted(sample)
         found = {}
         if self.flips:
-            found["counting.flips=true"] = self.counter.count(sample.image.transpose(1, 2, 0), flips=True).value
+            found["counting.flips=true"] = self.counter.count_pixels(sample.image, flips=True).value
         for s in self.test_strides:
             coarse = counted.map[:, ::s, ::s].sum(dtype="float64")
             found[f"test_stride={s}"] = float(coarse / (counted.window / s) ** 2)
@@ -160,7 +160,7 @@ class FittedNetwork:
 
     def _counted(self, sample: Sample) -> Count:
         if self._latest is None or self._latest[0] is not sample:
-            self._latest = (sample, self.counter.count(sample.image.transpose(1, 2, 0)))
+            self._latest = (sample, self.counter.count_pixels(sample.image))
         return self._latest[1]
 
 

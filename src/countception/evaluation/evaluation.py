@@ -239,7 +239,7 @@ def _evaluated(
     counter: Counter, sample: Sample, options: CountOptions, level: float, tolerance: float | None, *, pictures: bool
 ) -> EvaluatedImage:
     counter.model.normalisation.check(sample.image, sample.name)
-    count = counter.count(sample.image.transpose(1, 2, 0), points=tolerance is not None, **options)
+    count = counter.count_pixels(sample.image, points=tolerance is not None, **options)
     picture = None
     if pictures:
         from countception.pictures import encoded, overlay

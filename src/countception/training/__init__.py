@@ -291,7 +291,7 @@ def _flipped_intervals(
     if not model.config.counting.spread or model.config.network.window % model.config.network.stride:
         return IntervalModel()
     counter = Counter(model, device=device)
-    counts = [counter.count(sample.image.transpose(1, 2, 0), flips=True) for sample in validation]
+    counts = [counter.count_pixels(sample.image, flips=True) for sample in validation]
     return fit_intervals(
         model.validation["true"],
         [count.value for count in counts],
