@@ -133,7 +133,7 @@ class TestBadData:
 
     def test_tables_with_and_without_classes(self, folder: Path) -> None:
         (folder / "a.csv").write_text("x,y,class\n1,1,live\n2,2,dead\n")
-        with pytest.raises(PointsError, match=r"b\.csv: has dots of class object, but the classes are dead, live"):
+        with pytest.raises(PointsError, match=r"b\.csv: has dots without a class, but the classes are dead, live"):
             load_dataset(folder)
 
     def test_damaged_image(self, folder: Path) -> None:

@@ -192,6 +192,12 @@ class TestClasses:
         (root / "c.csv").write_text("x,y\n")
         assert read_dataset(root).classes == ("live", "type 2", "type 10")
 
+    def test_object_is_a_name_like_others(self, tmp_path: Path) -> None:
+        root = make(tmp_path, "a.png", "b.png")
+        (root / "a.csv").write_text("x,y,class\n1,1,object\n")
+        (root / "b.csv").write_text("x,y,class\n1,1,cell\n")
+        assert read_dataset(root).classes == ("cell", "object")
+
     def test_without_names(self, tmp_path: Path) -> None:
         root = make(tmp_path, "a.png")
         (root / "a.csv").write_text("x,y\n1,1\n")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
 
@@ -31,6 +31,7 @@ __all__ = [
     "load_item",
     "read_dataset",
     "split",
+    "with_classes",
 ]
 
 Outside = Literal["error", "drop", "keep"]
@@ -124,6 +125,25 @@ def load_dataset(
     for sample in samples:
         _refuse_mixture(samples[0], sample, samples[0].name, sample.name)
     return samples
+
+
+def with_classes(samples: Iterable[Sample], names: Sequence[str], *, whose: str) -> list[Sample]:
+    """Samples with their classes renumbered to the order of those of other data, which may have more.
+
+    Raises
+    ------
+    DatasetError
+        A sample has dots of a class that is not among `names`; the sentence says `whose` these are.
+    """
+    found = []
+    for sample in samples:
+        try:
+            found.append(replace(sample, dots=sample.dots.with_classes(names)))
+        except PointsError as error:
+            raise DatasetError(
+                f"{sample.name} {error}, as in {whose}: use the same names in both, or remove those dots"
+            ) from None
+    return found
 
 
 def split(

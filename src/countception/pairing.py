@@ -249,7 +249,7 @@ def _classes(items: Iterable[Item], order: points.Order | None) -> tuple[str, ..
         if _is_table(item.dots):
             with suppress(PointsError):
                 dots = points.read_points(item.dots, order=order)
-                if dots.class_names != points.DEFAULT_CLASSES:
+                if dots.named:
                     names |= dots.used_names
     return tuple(sorted(names, key=images.natural_key)) or points.DEFAULT_CLASSES
 

@@ -58,8 +58,15 @@ def test_with_classes_renumbers() -> None:
 
 def test_with_classes_takes_unnamed_dots_for_the_only_class() -> None:
     assert Dots(THREE).with_classes(["cell"]).class_names == ("cell",)
-    with pytest.raises(PointsError, match="has dots of class object, but the classes are a, b"):
+    with pytest.raises(PointsError, match="has dots without a class, but the classes are a, b"):
         Dots(THREE).with_classes(["a", "b"])
+
+
+def test_a_class_that_is_called_object_is_a_class() -> None:
+    named = Dots(THREE, class_names=("object",), named=True)
+    with pytest.raises(PointsError, match="has dots of class object, but the classes are cell"):
+        named.select(np.ones(3, bool)).with_classes(["cell"])
+    assert named.with_classes(["cell", "object"]).labels.tolist() == [1, 1, 1]
 
 
 def test_with_classes_forgets_unused_classes_only() -> None:

@@ -336,6 +336,19 @@ def test_validation_must_fit_the_training_images() -> None:
         train(blobs(2), valid=blobs(1, classes=2), changes=QUICK)
 
 
+def test_validation_images_need_not_show_every_class() -> None:
+    data = blobs(2, channels=2, classes=2)
+    only = [
+        Sample(s.image, Dots(s.dots.of_class(1), class_names=("kind 1",)), s.name)
+        for s in blobs(2, seed=1, channels=2, classes=2)
+    ]
+    counter = train(data, valid=only, changes=QUICK)
+    assert counter.model.class_names == ("kind 0", "kind 1")
+    assert counter.model.validation["true"] == [len(sample.dots) for sample in only]
+    with pytest.raises(DatasetError, match="has dots of class kind 0, but the classes are kind 1, as in the training"):
+        train(only, valid=data, changes=QUICK)
+
+
 def test_an_unwritable_place_is_found_before_training(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot write"):

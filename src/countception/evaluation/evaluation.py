@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from countception.batch import CountOptions
 from countception.confidence import Interval
-from countception.errors import DatasetError
 from countception.evaluation.matching import Matching, PointFigures, match, point_figures, pooled
 from countception.evaluation.metrics import (
     LEVELS,
@@ -201,25 +200,21 @@ def evaluate(
     Raises
     ------
     DatasetError, ImageError, PointsError
-        The data cannot be read, have other classes than the counter, or images of other channels.
+        The data cannot be read, have classes that the counter does not count, or images of other channels.
     ConfigError
         A level or a tolerance makes no sense.
     """
-    from countception.dataset import load_dataset
+    from countception.dataset import load_dataset, with_classes
 
     counter.model.intervals.interval(0.0, None, level)  # an impossible level is refused before counting starts
     if points and tolerance is None:
         tolerance = TOLERANCE / counter.model.scale
     samples = load_dataset(data)
     known = counter.model.class_names
+    if len(known) > 1 or len(samples[0].dots.class_names) > 1:  # one kind of object may have another name
+        samples = with_classes(samples, known, whose="the model")
     rows = []
     for sample in samples:
-        names = sample.dots.class_names
-        if len(names) != len(known) or (len(known) > 1 and names != known):
-            raise DatasetError(
-                f"{sample.name} has dots of {len(names)} classes ({', '.join(names)}) "
-                f"but the model counts {len(known)} ({', '.join(known)}): evaluate on dots of the same classes"
-            )
         rows.append(_evaluated(counter, sample, options, level, tolerance if points else None, pictures=pictures))
         if report:
             report(len(rows), len(samples), sample.name)

@@ -30,6 +30,9 @@ class Dots:
         ``(N,)`` int64, the index of each dot's class in `class_names`; left out, every dot is of the first class.
     class_names
         At least one name.
+    named
+        Whether the dots say that this is their class; left out, if the names are not `DEFAULT_CLASSES`. A file may well
+        call its dots that.
 
     Raises
     ------
@@ -40,6 +43,7 @@ class Dots:
     points: npt.NDArray[np.float64]
     labels: npt.NDArray[np.int64] = field(default_factory=_unlabelled)
     class_names: tuple[str, ...] = DEFAULT_CLASSES
+    named: bool = False
 
     def __post_init__(self) -> None:
         points = np.asarray(self.points, np.float64)
@@ -57,7 +61,8 @@ class Dots:
             raise PointsError(f"classes {names} make no sense: there must be at least one, each with its own name")
         if labels.size and not (labels.min() >= 0 and labels.max() < len(names)):
             raise PointsError(f"labels run from {labels.min()} to {labels.max()}, but there are {len(names)} classes")
-        for name, value in (("points", points), ("labels", labels), ("class_names", names)):
+        named = self.named or names != DEFAULT_CLASSES
+        for name, value in (("points", points), ("labels", labels), ("class_names", names), ("named", named)):
             object.__setattr__(self, name, value)
 
     def __len__(self) -> int:
@@ -70,7 +75,7 @@ class Dots:
 
     def select(self, keep: npt.NDArray[np.bool_]) -> Dots:
         """Only the dots where `keep`, ``(N,)`` bool, is true."""
-        return Dots(self.points[keep], self.labels[keep], self.class_names)
+        return Dots(self.points[keep], self.labels[keep], self.class_names, self.named)
 
     @property
     def used_names(self) -> set[str]:
@@ -88,10 +93,11 @@ class Dots:
             A dot of a class that is not among `names`.
         """
         names = tuple(names)
-        if self.class_names == DEFAULT_CLASSES and len(names) == 1:
+        if not self.named and len(names) == 1:
             return Dots(self.points, self.labels, names)
         missing = sorted(self.used_names - set(names))
         if missing:
-            raise PointsError(f"has dots of class {', '.join(missing)}, but the classes are {', '.join(names)}")
+            kind = f"of class {', '.join(missing)}" if self.named else "without a class"
+            raise PointsError(f"has dots {kind}, but the classes are {', '.join(names)}")
         index = np.array([names.index(name) if name in names else -1 for name in self.class_names], np.int64)
-        return Dots(self.points, index[self.labels], names)
+        return Dots(self.points, index[self.labels], names, self.named)

@@ -69,18 +69,17 @@ def read(path: Path, options: ReadOptions) -> Dots:
                 raise PointsError(f"{path}, line {line}: the class is missing; every dot must have one, or none")
     names = tuple(sorted(set(classes), key=natural_key)) or DEFAULT_CLASSES
     index = {name: k for k, name in enumerate(names)}
-    return Dots(points, np.array([index[name] for name in classes], np.int64), names)
+    return Dots(points, np.array([index[name] for name in classes], np.int64), names, named=bool(classes))
 
 
 def write(path: Path, dots: Dots, extra: Mapping[str, Sequence[object]]) -> None:
     """Write columns ``x,y``, then the class where classes have names, then `extra`; numbers read back exactly."""
-    has_classes = dots.class_names != DEFAULT_CLASSES
-    header = ["x", "y", *(["class"] if has_classes else []), *extra]
+    header = ["x", "y", *(["class"] if dots.named else []), *extra]
     with whole_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, delimiter="\t" if path.suffix.lower() == ".tsv" else ",", lineterminator="\n")
         writer.writerow(header)
         for i, (y, x) in enumerate(dots.points.tolist()):
-            label = [dots.class_names[dots.labels[i]]] if has_classes else []
+            label = [dots.class_names[dots.labels[i]]] if dots.named else []
             writer.writerow([repr(x), repr(y), *label, *(column[i] for column in extra.values())])
 
 

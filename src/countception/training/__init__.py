@@ -18,7 +18,7 @@ from countception.canvas import Canvas, resample
 from countception.confidence import IntervalModel, fit_intervals
 from countception.config import Config, recipe, updated
 from countception.counter import Counter
-from countception.dataset import Sample, content_hash, load_dataset, split
+from countception.dataset import Sample, content_hash, load_dataset, split, with_classes
 from countception.errors import ConfigError, DatasetError
 from countception.evaluation.metrics import metrics
 from countception.familiarity import Familiarity, fit_familiarity, image_features
@@ -91,9 +91,9 @@ def train(
     checkpoint = _checkpoint(out, resume=resume)
     chosen = configure(config, changes)
     training, validation = _gather(data, valid, chosen.training.seed)
-    chosen = updated(
-        chosen, {"network.channels": training[0].image.shape[0], "network.classes": _classes(training, validation)}
-    )
+    first = training[0]
+    found = {"network.channels": first.image.shape[0], "network.classes": len(first.dots.class_names)}
+    chosen = updated(chosen, found)
     trainer, normalisation, scale = _prepare(training, validation, chosen, checkpoint, device)
     if resume and checkpoint is not None and checkpoint.exists():
         trainer.resume()
@@ -156,7 +156,7 @@ def _gather(data: Data, valid: Data | float | None, seed: int) -> tuple[list[Sam
                 f"{sample.name} has {sample.image.shape[0]} channels but {first.name} has {first.image.shape[0]}: "
                 "training and validation images must have the same channels"
             )
-    return training, validation
+    return training, with_classes(validation, first.dots.class_names, whose="the training data")
 
 
 def _split_off(samples: list[Sample], share: float, seed: int) -> tuple[list[Sample], list[Sample]]:
@@ -176,17 +176,6 @@ def _split_off(samples: list[Sample], share: float, seed: int) -> tuple[list[Sam
     if not any(len(sample.dots) for sample in training):  # the few images with dots are for learning
         training, validation = validation, training
     return training, validation
-
-
-def _classes(training: Sequence[Sample], validation: Sequence[Sample]) -> int:
-    names = training[0].dots.class_names
-    for sample in validation:
-        if sample.dots.class_names != names:
-            raise DatasetError(
-                f"the validation dots have classes {', '.join(sample.dots.class_names)} "
-                f"but the training dots have {', '.join(names)}: use the same classes in both"
-            )
-    return len(names)
 
 
 def _prepare(
