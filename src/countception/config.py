@@ -6,6 +6,7 @@ A `Config` is what is written into a model file. `recipe(name)` makes the two th
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -226,10 +227,64 @@ def parse(values: dict[str, Any]) -> Config:
     try:
         return Config.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the configuration"
-        got = "" if isinstance(first["input"], dict) else f" (got {first['input']!r})"
-        raise ConfigError(f"{where}: {first['msg'].removeprefix('Value error, ')}{got}") from None
+        raise ConfigError(_sentence(**error.errors()[0])) from None
+
+
+WRONG = {
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "int_type": "a whole number",
+    "float_parsing": "a number",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "bool_parsing": "true or false",
+    "bool_type": "true or false",
+    "string_type": "a word",
+    "model_type": "a group of settings",
+    "literal_error": "{expected}",
+    "greater_than": "above {gt:g}",
+    "greater_than_equal": "at least {ge:g}",
+    "less_than": "below {lt:g}",
+    "less_than_equal": "at most {le:g}",
+}
+"""What a value must be, by pydantic's name of the error."""
+
+
+def _sentence(**error: Any) -> str:
+    """One of pydantic's errors, for people who know nothing of it."""
+    value, parts = error["input"], [str(part) for part in error["loc"]]
+    if error["type"] == "extra_forbidden":
+        while isinstance(value, dict) and value:  # the group is unknown, and so is what was set in it
+            part, value = next(iter(value.items()))
+            parts.append(str(part))
+        name = ".".join(parts)
+        near = _nearest(name)
+        hint = f"did you mean {near}?" if near else "countception settings lists all there are"
+        return f"there is no setting {name}: {hint}"
+    where = ".".join(parts) or "the configuration"
+    if error["type"] in WRONG:
+        return f"{where} must be {WRONG[error['type']].format(**error.get('ctx', {}))}, not {value!r}"
+    got = "" if isinstance(value, dict) else f" (got {value!r})"
+    return f"{where}: {error['msg'].removeprefix('Value error, ')}{got}"
+
+
+def _nearest(name: str) -> str | None:
+    """The setting that was probably meant: the same in another group, or one of a like name."""
+    known = _names(Config().model_dump())
+    ends = {each.rpartition(".")[2]: each for each in known}
+    last = name.rpartition(".")[2]
+    same = [each for each in known if each.rpartition(".")[2] == last]
+    near = get_close_matches(name, same, 1, cutoff=0) or get_close_matches(name, known, 1)
+    near = near or [ends[end] for end in get_close_matches(last, ends, 1)]
+    return near[0] if near else None
+
+
+def _names(values: dict[str, Any], prefix: str = "") -> list[str]:
+    """Dotted names of nested values."""
+    names = []
+    for key, value in values.items():
+        names += _names(value, f"{prefix}{key}.") if isinstance(value, dict) else [prefix + key]
+    return names
 
 
 def updated(config: Config, changes: dict[str, Any]) -> Config:

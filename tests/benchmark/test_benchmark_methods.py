@@ -169,7 +169,7 @@ class TestNetworkMethods:
             ({"kernel": "round"}, "there is no kernel 'round'"),
             ({"training.seed": 3}, "use --seed"),
             ({"network.name": "magic"}, "there is no network 'magic'"),
-            ({"epoch": 3}, "epoch: Extra inputs"),
+            ({"epoch": 3}, "there is no setting epoch: did you mean training.epochs"),
         ],
     )
     def test_bad_settings(self, settings: dict[str, Any], sentence: str) -> None:

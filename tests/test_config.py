@@ -1,0 +1,58 @@
+"""What is wrong with a setting is said in words that need no knowledge of the program."""
+
+from __future__ import annotations
+
+import pytest
+
+from countception.config import Config, recipe, updated
+from countception.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [
+        ("training.step", "training.steps"),
+        ("training.learn_rate", "training.learning_rate"),
+        ("trainning.seed", "training.seed"),
+        ("traning.augment.zoom", "training.augment.zoom"),
+        ("training.crop", "training.augment.crop"),
+        ("flip", "counting.flips"),
+        ("counting.flip", "counting.flips"),
+        ("steps", "training.steps"),
+        ("calibrated", "calibrate"),
+    ],
+)
+def test_an_unknown_setting_names_the_one_that_was_meant(key: str, meant: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        updated(recipe("default"), {key: 30})
+    assert str(error.value) == f"there is no setting {key}: did you mean {meant}?"
+
+
+def test_a_setting_like_no_other_says_where_they_are_listed() -> None:
+    with pytest.raises(ConfigError, match="there is no setting xyzzy: countception settings lists all"):
+        updated(recipe("default"), {"xyzzy": 30})
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "sentence"),
+    [
+        ("training.batch", "abc", "training.batch must be a whole number, not 'abc'"),
+        ("training.batch", 1.5, "training.batch must be a whole number, not 1.5"),
+        ("training.batch", None, "training.batch must be a whole number, not None"),
+        ("training.steps", 0, "training.steps must be at least 1, not 0"),
+        ("training.average", 1, "training.average must be below 1, not 1"),
+        ("training.augment.zoom", 2, "training.augment.zoom must be at most 1, not 2"),
+        ("scale.factor", 0, "scale.factor must be above 0, not 0"),
+        ("scale.factor", "big", "scale.factor must be a number, not 'big'"),
+        ("network.width", float("inf"), "network.width must be a finite number, not inf"),
+        ("network.name", 3, "network.name must be a word, not 3"),
+        ("calibrate", "perhaps", "calibrate must be true or false, not 'perhaps'"),
+        ("training.loss", "l3", "training.loss must be 'l1', 'smooth_l1' or 'l2', not 'l3'"),
+        ("training", 3, "training must be a group of settings, not 3"),
+        ("training.epochs", 3, "training: give exactly one of steps, epochs and seconds"),
+    ],
+)
+def test_a_wrong_value_is_said_plainly(key: str, value: object, sentence: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        updated(Config(), {key: value})
+    assert str(error.value) == sentence
