@@ -270,7 +270,7 @@ def _sentence(**error: Any) -> str:
 
 def _nearest(name: str) -> str | None:
     """The setting that was probably meant: the same in another group, or one of a like name."""
-    known = _names(Config().model_dump())
+    known = list(dotted(Config().model_dump()))
     ends = {each.rpartition(".")[2]: each for each in known}
     last = name.rpartition(".")[2]
     same = [each for each in known if each.rpartition(".")[2] == last]
@@ -279,12 +279,12 @@ def _nearest(name: str) -> str | None:
     return near[0] if near else None
 
 
-def _names(values: dict[str, Any], prefix: str = "") -> list[str]:
-    """Dotted names of nested values."""
-    names = []
+def dotted(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested values under dotted keys, as `updated` takes them."""
+    found: dict[str, Any] = {}
     for key, value in values.items():
-        names += _names(value, f"{prefix}{key}.") if isinstance(value, dict) else [prefix + key]
-    return names
+        found |= dotted(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return found
 
 
 def updated(config: Config, changes: dict[str, Any]) -> Config:

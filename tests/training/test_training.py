@@ -232,8 +232,16 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:
         raise KeyboardInterrupt
 
     train(blobs(4), changes=QUICK, out=out, report=interrupt)
-    with pytest.raises(ModelFileError, match="other options or other data"):
+    with pytest.raises(ModelFileError, match="a training with other data: repeat the command"):
         train(blobs(5), changes=QUICK, out=out, resume=True)
+    other = {"training.steps": 9, "network.width": 0.5}
+    with pytest.raises(ModelFileError) as error:
+        train(blobs(4), changes={**QUICK, **other}, out=out, resume=True)
+    named = "other options, network.width=0.25 (not 0.5), training.steps=8 (not 9): repeat the command"
+    assert named in str(error.value)
+    other |= {"training.seed": 1, "training.batch": 2, "training.clip": None, "calibrate": False}
+    with pytest.raises(ModelFileError, match=r"training\.clip=5\.0 \(not null\).* and 1 more: repeat"):
+        train(blobs(4), changes={**QUICK, **other}, out=out, resume=True)
     Path(f"{out}.checkpoint").write_bytes(b"nonsense")
     with pytest.raises(ModelFileError, match="cannot be resumed from"):
         train(blobs(4), changes=QUICK, out=out, resume=True)

@@ -266,7 +266,7 @@ class Trainer:
         }
         self.state.loss_sum = float(self._loss_sum)
         tensors = {f"{group}/{name}": tensor for group, named in groups.items() for name, tensor in named.items()}
-        checkpoints.save(self.checkpoint, self.state, tensors, self.fingerprint)
+        checkpoints.save(self.checkpoint, self.state, tensors, self.fingerprint, self.config)
         self._saved_at = self.state.elapsed
 
     def resume(self) -> None:
@@ -278,7 +278,7 @@ class Trainer:
             It is damaged, or of another training.
         """
         assert self.checkpoint is not None
-        self.state, tensors = checkpoints.load(self.checkpoint, self.fingerprint)
+        self.state, tensors = checkpoints.load(self.checkpoint, self.fingerprint, self.config)
         groups: dict[str, dict[str, Tensor]] = {}
         for name, tensor in tensors.items():
             group, rest = name.split("/", 1)

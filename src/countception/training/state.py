@@ -12,10 +12,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialise
 from torch import Tensor
 
+from countception.config import Config, dotted
 from countception.errors import ModelFileError
 from countception.files import whole_file
 
 FORMAT = "countception checkpoint 1"
+NAMED = 5
+"""So many settings that differ are named."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ class State:
     history: list[Record] = field(default_factory=list)
 
 
-def save(path: Path, state: State, tensors: dict[str, Tensor], fingerprint: str) -> None:
+def save(path: Path, state: State, tensors: dict[str, Tensor], fingerprint: str, config: Config) -> None:
     """Write a checkpoint whole or not at all.
 
     Parameters
@@ -63,22 +66,26 @@ def save(path: Path, state: State, tensors: dict[str, Tensor], fingerprint: str)
         Weights, averages and optimiser moments by name.
     fingerprint
         Of the configuration and the data, so that another training cannot be resumed from it.
+    config
+        The configuration, to say what is different in another.
     """
     values = {**asdict(state), "best_mae": state.best_mae if state.history else None}
-    header = {"format": FORMAT, "fingerprint": fingerprint, "state": json.dumps(values)}
+    header = {"format": FORMAT, "fingerprint": fingerprint, "config": config.model_dump_json()}
+    header["state"] = json.dumps(values)
     with whole_file(path) as temporary:
         temporary.write_bytes(
             serialise({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, header)
         )
 
 
-def load(path: Path, fingerprint: str) -> tuple[State, dict[str, Tensor]]:
+def load(path: Path, fingerprint: str, config: Config) -> tuple[State, dict[str, Tensor]]:
     """Read a checkpoint.
 
     Raises
     ------
     ModelFileError
-        The file is no checkpoint, is damaged, or belongs to another configuration or other data.
+        The file is no checkpoint, is damaged, or belongs to another configuration or other data; the
+        sentence names what differs.
     """
     try:
         with safe_open(path, framework="pt") as stream:
@@ -87,16 +94,30 @@ def load(path: Path, fingerprint: str) -> tuple[State, dict[str, Tensor]]:
         if header.get("format") != FORMAT:
             raise ModelFileError(f"{path} is not a checkpoint of a training: delete it to start anew")
         values: dict[str, Any] = json.loads(header["state"])
+        then: dict[str, Any] | None = json.loads(header.get("config", "null"))
     except (SafetensorError, OSError, ValueError, KeyError) as error:
         raise ModelFileError(f"{path} cannot be resumed from ({error}): delete it to start anew") from None
     if header["fingerprint"] != fingerprint:
         raise ModelFileError(
-            f"{path} belongs to a training with other options or other data: "
+            f"{path} belongs to a training with {_difference(then, config)}: "
             "repeat the command it was started with, or delete it to start anew"
         )
     history = [Record(**row) for row in values.pop("history")]
     best = values.pop("best_mae")
     return State(**values, history=history, best_mae=float("inf") if best is None else best), tensors
+
+
+def _difference(then: dict[str, Any] | None, now: Config) -> str:
+    """What the training of a checkpoint had that this one has not, for people."""
+    if then is None:  # an older checkpoint
+        return "other options or other data"
+    before, after = dotted(then), dotted(now.model_dump(mode="json"))
+    changed = [key for key in before | after if before.get(key) != after.get(key)]
+    if not changed:
+        return "other data"
+    pairs = [f"{key}={json.dumps(before.get(key))} (not {json.dumps(after.get(key))})" for key in changed[:NAMED]]
+    more = f" and {len(changed) - NAMED} more" if len(changed) > NAMED else ""
+    return f"other options, {', '.join(pairs)}{more}"
 
 
 def moments(optimiser: torch.optim.Optimizer) -> dict[str, Tensor]:
