@@ -143,7 +143,7 @@ def train(
             resume=resume,
             report=shown,
         )
-    table, picture = report.write_curve(counter.history, out)
+    table, picture = report.write_curve(counter.history, out, kept=counter.model.trained_on["steps"])
     figures = counter.model.validation
     typer.echo(f"{out}: off by {figures['mae']:.2f} objects per image on {figures['images']} validation images")
     note = counter.model.intervals.note(0.9)
