@@ -106,6 +106,8 @@ class TestBadTables:
             ("x,y\n1,5,2,5\n", "line 2: has 4 values for 2 columns; are there decimal commas"),
             ("x;y\n1.234,5;2\n", "line 2: '1.234,5' is no number"),
             ("x,y,class\n1,2,\n", "line 2: the class is missing"),
+            ('x,y,note\n1,2,"hi\n3,4,\n5,6,ok\n', "line 2: is no row of a table .*mend the quotes"),
+            ('x,y,note\n1,2,\n3,4,"hi\n5,6,"ok"\n', "line 3: is no row of a table .*mend the quotes"),
         ],
     )
     def test_one_sentence_with_the_line(self, tmp_path: Path, text: str, sentence: str) -> None:

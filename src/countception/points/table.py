@@ -89,21 +89,33 @@ def read_table(path: Path) -> Table:
     Raises
     ------
     PointsError
-        The file cannot be read, or is no UTF-8 text.
+        The file cannot be read, is no UTF-8 text, or has quotes that do not match.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
         first = next((line for line in text.splitlines() if line.strip()), "")
         delimiter = next((mark for mark in "\t;" if mark in first), ",")  # a comma beside these is a decimal sign
-        reader = csv.reader(io.StringIO(text), delimiter=delimiter, skipinitialspace=True)
-        rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
     except UnicodeDecodeError:
         raise PointsError(f"{path}: is no UTF-8 text; save the table as CSV (UTF-8)") from None
-    except csv.Error as error:
-        raise PointsError(f"{path}: is no table ({error}); save it as CSV (UTF-8)") from error
     except OSError as error:
         raise PointsError(f"{path}: cannot be read: {error.strerror or error}") from error
-    return Table(path, delimiter, [(line, cells) for line, cells in rows if any(cells)])
+    return Table(path, delimiter, [(line, cells) for line, cells in _rows(path, text, delimiter) if any(cells)])
+
+
+def _rows(path: Path, text: str, delimiter: str) -> list[tuple[int, list[str]]]:
+    """The cells of each row; strictly, as a quote that is never closed would swallow the rows below it."""
+    reader = csv.reader(io.StringIO(text), delimiter=delimiter, skipinitialspace=True, strict=True)
+    rows: list[tuple[int, list[str]]] = []
+    last = 0
+    try:
+        for row in reader:
+            last = reader.line_num
+            rows.append((last, [cell.strip() for cell in row]))
+    except csv.Error as error:
+        raise PointsError(
+            f"{path}, line {last + 1}: is no row of a table ({error}); mend the quotes there, or save it as CSV (UTF-8)"
+        ) from error
+    return rows
 
 
 def _columns(table: Table, order: Order | None) -> tuple[_Columns, list[tuple[int, list[str]]]]:
