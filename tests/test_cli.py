@@ -265,6 +265,21 @@ def test_without_a_file_the_counts_go_to_standard_output(images: Path) -> None:
     assert len(lines) == 3
 
 
+def test_names_that_are_not_utf_8_come_out_as_they_are(images: Path, tmp_path: Path) -> None:
+    name = os.fsencode(images) + b"/caf\xe9.png"
+    os.rename(images / "good0.png", name)  # noqa: PTH104 - the name is bytes
+    counted = [sys.executable, "-m", "countception", "count", str(tiny.model_file()), name, images / "good1.png"]
+    options = ["--report", tmp_path / "report.html", "--group-by=folder", "--totals", tmp_path / "totals.csv"]
+    to_file = subprocess.run([*counted, "-o", tmp_path / "counts.csv", *options], capture_output=True)
+    assert to_file.returncode == 0, to_file.stderr
+    table = (tmp_path / "counts.csv").read_bytes()
+    assert name in table
+    assert b"caf\\udce9.png" in (tmp_path / "report.html").read_bytes()
+    printed = subprocess.run(counted, capture_output=True)
+    assert printed.returncode == 0, printed.stderr
+    assert printed.stdout == table
+
+
 def test_regions_groups_and_the_report_are_written(images: Path, tmp_path: Path) -> None:
     box = {"type": "Polygon", "coordinates": [[[0, 0], [20, 0], [20, 20], [0, 20]]]}
     (tmp_path / "box.geojson").write_text(json.dumps(box))
@@ -478,6 +493,28 @@ def test_inspect_names_what_is_wrong(tmp_path: Path) -> None:
     assert found["duplicates"] == {"001": 1}
     assert (tmp_path / "i.png").read_bytes().startswith(b"\x89PNG")
     refused(run("inspect", tmp_path / "nowhere"), "nowhere")
+
+
+def test_evaluate_takes_names_that_are_not_utf_8(tmp_path: Path) -> None:
+    data = tiny.dataset(tmp_path / "data", 2)
+    for kind, suffix in (("images", b".png"), ("points", b".csv")):
+        first = min((data / kind).iterdir())
+        os.rename(first, os.fsencode(first.parent) + b"/caf\xe9" + suffix)  # noqa: PTH104 - the name is bytes
+    files = {name: tmp_path / f"out.{name}" for name in ("json", "csv", "report")}
+    options = [f"--{name}={path}" for name, path in files.items()]
+    done = subprocess.run(command("evaluate", tiny.model_file(), data, *options), capture_output=True)
+    assert done.returncode == 0, done.stderr
+    assert b"\ncaf\xe9" in done.stdout
+    assert b"\ncaf\xe9," in files["csv"].read_bytes()
+    assert b"caf\\udce9" in files["json"].read_bytes()
+    assert b"caf\\udce9" in files["report"].read_bytes()
+
+
+def test_inspect_prints_on_terminals_that_do_not_know_every_sign() -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    done = subprocess.run(command("inspect", tiny.data()), capture_output=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert b"4 images with dots" in done.stdout
 
 
 def test_simulate_makes_the_same_data_set_from_the_same_seed(tmp_path: Path) -> None:

@@ -5,7 +5,10 @@ Nothing heavy is imported before a command runs, so that `countception --help` a
 
 from __future__ import annotations
 
+import codecs
+import io
 import os
+import sys
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -52,7 +55,15 @@ def main() -> None:
     """Run the command line."""
     # torch's threads spin while they wait for each other, which on a busy machine makes training many times slower
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    _print_anything()
     app(prog_name="countception")
+
+
+def _print_anything() -> None:
+    """Let standard output take any text: names of files as the bytes they are, and no sign that it does not know."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        is_utf8 = codecs.lookup(sys.stdout.encoding).name == "utf-8"
+        sys.stdout.reconfigure(errors="surrogateescape" if is_utf8 else "replace")
 
 
 def _say(text: str) -> None:

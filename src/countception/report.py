@@ -95,7 +95,7 @@ def render(path: StrPath, template: str, **values: Any) -> None:
     environment.filters |= {"percent": _percent, "whole": _whole, "place": _place, "jpeg": _jpeg}
     page = environment.get_template(template).render(**values)
     with whole_file(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+        temporary.write_text(page, encoding="utf-8", errors="backslashreplace")  # names of files may be no UTF-8
 
 
 def sentence(text: str) -> str:

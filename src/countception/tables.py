@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
 from countception.files import whole_file
@@ -31,7 +32,7 @@ def write_counts(path: StrPath, rows: Sequence[Row]) -> None:
     OutputError
         The place cannot be written to.
     """
-    with whole_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
+    with _csv_file(path) as stream:
         write_rows(stream, rows)
 
 
@@ -71,7 +72,7 @@ def write_regions(path: StrPath, rows: Sequence[Row]) -> None:
     """
     classes = _classes(row.by_class for row in rows)
     kinds = [f"count_{name}" for name in classes]
-    with whole_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
+    with _csv_file(path) as stream:
         writer = csv.writer(stream, lineterminator="\n")
         header = ["image", "region", "count", "low", "high", *kinds, "area_px", "area_mm2", "per_mm2"]
         writer.writerow(header)
@@ -94,7 +95,7 @@ def write_totals(path: StrPath, totals: Sequence[GroupTotal]) -> None:
     OutputError
         The place cannot be written to.
     """
-    with whole_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
+    with _csv_file(path) as stream:
         write_total_rows(stream, totals)
 
 
@@ -114,6 +115,16 @@ def write_total_rows(stream: TextIO, totals: Sequence[GroupTotal]) -> None:
         numbers = [number(value) for value in (total.count, low, high)]
         by_class = [number(total.by_class.get(name)) for name in classes]
         writer.writerow([total.group, total.images, *numbers, *by_class, total.flagged, total.failed])
+
+
+@contextmanager
+def _csv_file(path: StrPath) -> Iterator[TextIO]:
+    """A UTF-8 file; names of files that are not UTF-8, as from old archives, are written byte by byte as they are."""
+    with (
+        whole_file(path) as temporary,
+        temporary.open("w", newline="", encoding="utf-8", errors="surrogateescape") as stream,
+    ):
+        yield stream
 
 
 def number(value: float | None) -> str:

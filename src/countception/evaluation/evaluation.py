@@ -139,7 +139,10 @@ class Evaluation:
             The place cannot be written to.
         """
         images = [self._image(row) for row in self.rows]
-        with whole_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
+        with (
+            whole_file(path) as temporary,
+            temporary.open("w", newline="", encoding="utf-8", errors="surrogateescape") as stream,  # names as they are
+        ):
             writer = csv.DictWriter(stream, list(images[0]) if images else ["image"], lineterminator="\n")
             writer.writeheader()
             writer.writerows({key: _text(key, value) for key, value in image.items()} for image in images)
