@@ -161,6 +161,7 @@ def test_a_time_budget_is_the_length(tmp_path: Path) -> None:
         (["--network=resnet"], ["resnet", "boxnet"]),
         (["--valid=1.5"], ["1.5", "between 0 and 1"]),
         (["--valid=no-such-folder"], ["no-such-folder"]),
+        ([f"--valid={'a' * 300}"], ["File name too long"]),
         (["--order=up"], ["--order", "xy"]),
         (["--device=abacus"], ["abacus", "cpu"]),
         (["--steps=4", "--epochs=4"], ["exactly one"]),
@@ -374,6 +375,10 @@ def test_a_bad_model_is_one_sentence(images: Path, tmp_path: Path, content: byte
     if content is not None:
         model.write_bytes(content)
     refused(run("count", model, images), "bad.count")
+
+
+def test_a_model_that_cannot_be_looked_at_is_one_sentence(images: Path, tmp_path: Path) -> None:
+    refused(run("count", tmp_path / ("a" * 300), images), "cannot be read", "File name too long")
 
 
 def test_no_image_is_one_sentence(tmp_path: Path) -> None:

@@ -49,6 +49,14 @@ def test_a_place_under_a_file_cannot_be_written(tmp_path: Path) -> None:
         check_writable(tmp_path)
 
 
+def test_a_place_that_cannot_even_be_looked_at_is_one_sentence(tmp_path: Path) -> None:
+    for name in ("a" * 300, "b" * 300 + "/c.csv"):
+        for attempt in (check_writable, lambda path: whole_file(path).__enter__()):
+            with pytest.raises(OutputError, match=r"cannot write .*: File name too long"):
+                attempt(tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_checking_leaves_nothing_behind(tmp_path: Path) -> None:
     check_writable(tmp_path / "a" / "b" / "c.csv")
     assert list(tmp_path.iterdir()) == []

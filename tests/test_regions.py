@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +23,7 @@ import tiny
 from countception.confidence import fit_intervals
 from countception.counter import Counter
 from countception.errors import ConfigError, RegionsError
-from countception.regions import Mask, Polygon, count_regions, read_regions
+from countception.regions import Mask, Polygon, RegionFiles, count_regions, read_regions
 
 SQUARE = [[2, 1], [7, 1], [7, 4], [2, 4], [2, 1]]
 """x, y from the corner: 5 wide, 3 high."""
@@ -265,6 +267,19 @@ def test_images_that_hold_no_labels_are_refused(tmp_path: Path) -> None:
     ):
         with pytest.raises(RegionsError, match=sentence):
             read_regions(tmp_path / name)
+
+
+def test_a_place_that_cannot_be_read_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for attempt in (read_regions, lambda path: RegionFiles(path, {tmp_path / "a.tif": "a"})):
+        with pytest.raises(RegionsError, match=r"\.roi: cannot be read: File name too long"):
+            attempt(tmp_path / f"{'a' * 300}.roi")
+
+    def refuse(_: Path) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(RegionsError, match="cannot be read: Permission denied"):
+        RegionFiles(tmp_path, {tmp_path / "a.tif": "a"})
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:

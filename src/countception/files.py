@@ -58,9 +58,10 @@ def check_writable(target: str | os.PathLike[str]) -> None:
         As `whole_file` would.
     """
     path = Path(target)
-    existed = path.exists()
-    parents = [parent for parent in path.parents if not parent.exists()]
+    existed, parents = True, []
     try:
+        existed = path.exists()
+        parents = [parent for parent in path.parents if not parent.exists()]
         if path.is_dir():
             raise OutputError(f"cannot write {path}: it is a folder; name a file in it")
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -116,10 +116,15 @@ def load(path: str | os.PathLike[str]) -> Model:
 
 
 def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
-    if not path.exists():
-        raise ModelFileError(f"there is no model file {path}")
-    if path.is_dir():
-        raise ModelFileError(f"{path} is a folder, not a model file: name the file that `train -o` wrote")
+    try:
+        if not path.exists():
+            raise ModelFileError(f"there is no model file {path}")
+        if path.is_dir():
+            raise ModelFileError(f"{path} is a folder, not a model file: name the file that `train -o` wrote")
+    except OSError as error:  # such as of a folder that may not be looked into
+        raise ModelFileError(
+            f"{path} cannot be read ({error.strerror or error}): check its name and who may read it"
+        ) from error
     try:
         with safe_open(path, framework="pt") as stream:
             header: dict[str, str] = stream.metadata() or {}

@@ -196,11 +196,9 @@ def read_scale(text: str) -> float | None:
 
 def read_valid(text: str | None) -> str | float | None:
     """A share where `text` is a number and there is no such file, a data set otherwise."""
-    if text is None or Path(text).exists():
-        return text
     try:
-        return float(text)
-    except ValueError:
+        return text if text is None or Path(text).exists() else float(text)
+    except (OSError, ValueError):  # whoever reads it says what is wrong
         return text
 
 

@@ -192,6 +192,11 @@ def test_format_is_found_by_suffix() -> None:
         find_format(Path("a.docx"))
 
 
+def test_a_name_that_is_too_long(tmp_path: Path) -> None:
+    with pytest.raises(PointsError, match=r"\.csv: cannot be read: File name too long"):
+        read_points(tmp_path / f"{'a' * 300}.csv")
+
+
 def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(PointsError, match=r"a\.csv: there is no such file of dots"):
         read_points(tmp_path / "a.csv")

@@ -57,8 +57,11 @@ def read_points(
         The file is missing, no file of dots, damaged, of another size than the image, or has a class not in `classes`.
     """
     path = Path(path)
-    if not path.is_file():
-        raise PointsError(f"{path}: there is no such file of dots")
+    try:
+        if not path.is_file():
+            raise PointsError(f"{path}: there is no such file of dots")
+    except OSError as error:
+        raise PointsError(f"{path}: cannot be read: {error.strerror or error}") from error
     dots = find_format(path).read(path, ReadOptions(image_shape, order))
     if classes is None:
         return dots

@@ -48,8 +48,11 @@ def read_regions(path: str | os.PathLike[str]) -> list[Region]:
         package that reads it is not installed.
     """
     path = Path(path)
-    if not path.is_file():
-        raise RegionsError(f"{path}: there is no such file of regions")
+    try:
+        if not path.is_file():
+            raise RegionsError(f"{path}: there is no such file of regions")
+    except OSError as error:
+        raise RegionsError(f"{path}: cannot be read: {error.strerror or error}") from error
     suffix = path.suffix.lower()
     if suffix in JSON_SUFFIXES:
         regions: list[Region] = [*_geojson(path)]

@@ -31,13 +31,17 @@ class RegionFiles:
     Raises
     ------
     RegionsError
-        The file is not as `read_regions` needs it; a folder has two files for an image, or none for any.
+        The file is not as `read_regions` needs it; a folder cannot be read, has two files for an image, or none for
+        any.
     """
 
     def __init__(self, path: str | os.PathLike[str], images: Mapping[Path, str]) -> None:
         path = Path(path)
-        self.common = None if path.is_dir() else read_regions(path)
-        self.files = _in_folder(path, images) if self.common is None else {}
+        try:
+            self.common = None if path.is_dir() else read_regions(path)
+            self.files = _in_folder(path, images) if self.common is None else {}
+        except OSError as error:
+            raise RegionsError(f"{path}: cannot be read: {error.strerror or error}") from error
 
     def of(self, image: Path) -> list[Region]:
         """The regions of an image; none if the folder has no file for it.
