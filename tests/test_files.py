@@ -1,5 +1,7 @@
 import errno
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -55,6 +57,47 @@ def test_a_place_that_cannot_even_be_looked_at_is_one_sentence(tmp_path: Path) -
             with pytest.raises(OutputError, match=r"cannot write .*: File name too long"):
                 attempt(tmp_path / name)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_link_stays_and_leads_to_what_was_written(tmp_path: Path, exists: bool) -> None:
+    (tmp_path / "far").mkdir()
+    (tmp_path / "link.csv").symlink_to(Path("far") / "table")
+    if exists:
+        (tmp_path / "far" / "table").write_text("old")
+    check_writable(tmp_path / "link.csv")
+    with whole_file(tmp_path / "link.csv") as temporary:
+        temporary.write_text("new")
+        assert temporary.suffix == ".csv"
+    assert (tmp_path / "link.csv").is_symlink()
+    assert (tmp_path / "far" / "table").read_text() == "new"
+    assert len(list(tmp_path.rglob("*"))) == 3
+
+
+def test_a_pipe_is_written_to_and_stays(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.csv"
+    os.mkfifo(pipe)
+    check_writable(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    with whole_file(pipe) as temporary:
+        temporary.write_text("all of it")
+        assert temporary.suffix == ".csv"
+    assert os.read(reader, 100) == b"all of it"
+    os.close(reader)
+    assert pipe.is_fifo()
+    assert list(tmp_path.iterdir()) == [pipe]
+    assert not temporary.exists()
+
+
+def test_standard_output_is_a_place_to_write_to() -> None:
+    script = """
+from countception.files import check_writable, whole_file
+check_writable("/proc/self/fd/1")  # where /dev/stdout leads
+with whole_file("/proc/self/fd/1") as temporary:
+    temporary.write_text("all of it")
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("all of it", "")
 
 
 def test_checking_leaves_nothing_behind(tmp_path: Path) -> None:

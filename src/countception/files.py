@@ -2,11 +2,15 @@
 
 Everything this package writes goes through `whole_file`: into a temporary file beside the target, flushed to the disk,
 then moved into place in one step. A full disk, a crash or Ctrl-C leaves the old file, or none, never half of one.
+A symbolic link stays, and the file that it leads to is replaced; a device or pipe, such as ``/dev/stdout``, is written
+to.
 """
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -32,15 +36,20 @@ def whole_file(target: str | os.PathLike[str]) -> Iterator[Path]:
     try:
         if path.is_dir():
             raise OutputError(f"cannot write {path}: it is a folder; name a file in it")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem[:40]}-", suffix=path.suffix, dir=path.parent)
+        place = None if _is_device(path) else _place(path)
+        folder = Path(tempfile.gettempdir()) if place is None else place.parent
+        folder.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.stem[:40]}-", suffix=path.suffix, dir=folder)
         os.close(handle)
         temporary = Path(name)
         yield temporary
-        _flush(temporary)
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
-        temporary = None
+        if place is None:
+            _copy(temporary, path)
+        else:
+            _flush(temporary)
+            temporary.chmod(0o666 & ~_umask())
+            temporary.replace(place)
+            temporary = None
     except OSError as error:
         raise OutputError(f"cannot write {path}: {error.strerror or error}; nothing was changed there") from error
     finally:
@@ -60,12 +69,17 @@ def check_writable(target: str | os.PathLike[str]) -> None:
     path = Path(target)
     existed, parents = True, []
     try:
-        existed = path.exists()
-        parents = [parent for parent in path.parents if not parent.exists()]
         if path.is_dir():
             raise OutputError(f"cannot write {path}: it is a folder; name a file in it")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".write-test-", dir=path.parent)
+        if _is_device(path):
+            if not os.access(path, os.W_OK):  # opening a pipe would wait for its reader
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            return
+        place = _place(path)
+        existed = place.exists()
+        parents = [parent for parent in place.parents if not parent.exists()]
+        place.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=".write-test-", dir=place.parent)
         os.close(handle)
         Path(name).unlink()
     except OSError as error:
@@ -75,6 +89,21 @@ def check_writable(target: str | os.PathLike[str]) -> None:
             for parent in parents:  # innermost first: leave no empty folders behind a mere test
                 with suppress(OSError):
                     parent.rmdir()
+
+
+def _is_device(path: Path) -> bool:
+    """Whether there is something at `path` that is not a file: a device, a pipe."""
+    return path.exists() and not path.is_file()
+
+
+def _place(path: Path) -> Path:
+    """Where `path` leads: the end of its symbolic links, which need not exist."""
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
+
+
+def _copy(source: Path, device: Path) -> None:
+    with source.open("rb") as read, device.open("wb") as write:
+        shutil.copyfileobj(read, write)
 
 
 def _flush(path: Path) -> None:
