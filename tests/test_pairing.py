@@ -7,6 +7,7 @@ import pytest
 
 from countception.dataset import Dataset, read_dataset
 from countception.errors import DatasetError
+from countception.report import curve_paths
 
 
 def make(root: Path, *names: str) -> Path:
@@ -48,6 +49,12 @@ class TestOneFolder:
         dataset = read_dataset(make(tmp_path, image, dots))
         assert pairs(dataset) == [(image, dots)]
         assert dataset.items[0].name == Path(image).stem
+        assert dataset.unmatched_images == dataset.unmatched_dots == ()
+
+    def test_the_training_curve_beside_a_model_is_no_pair(self, tmp_path: Path) -> None:
+        names = [path.name for path in curve_paths(tmp_path / "m.count")]
+        dataset = read_dataset(make(tmp_path, "a.png", "a.csv", "m.count", "m.count.checkpoint", *names))
+        assert pairs(dataset) == [("a.png", "a.csv")]
         assert dataset.unmatched_images == dataset.unmatched_dots == ()
 
     @pytest.mark.parametrize(("image", "dots"), [("a.png", "A.csv"), ("a.png", "ab.csv"), ("1.png", "01.csv")])

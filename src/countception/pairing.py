@@ -12,7 +12,8 @@ a manifest
     field, fields of one slide). Paths are relative to the manifest. A folder's ``manifest.csv`` goes before its files.
 
 Files are paired by stem, upper and lower case kept apart, never by order. A file that could belong to two is an error;
-a file that belongs to none is listed.
+a file that belongs to none is listed. Hidden files, and the training curves that `train` writes beside a model
+(``*.curve.csv``, ``*.curve.png``), are left alone.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ from countception.points.table import read_table
 
 DOTS_FOLDERS = ("points", "annotations", "dots", "labels")
 TABLES = points.SUFFIXES - images.SUFFIXES
+CURVES = (".curve.csv", ".curve.png")
+"""How the names of training curves end, which would pair as dots and image."""
 CONVENTIONS = (
     "name them a.png and a.csv, a_dots.png or a_points.csv in one folder, or alike in images/ and points/ "
     "(annotations/, dots/, labels/), or list them in a CSV with columns image and dots"
@@ -147,7 +150,11 @@ def _listing(root: Path, image_suffix: str | None, dots_suffix: str | None) -> t
 
 def _files(folder: Path) -> list[Path]:
     known = images.SUFFIXES | points.SUFFIXES
-    found = (entry for entry in folder.iterdir() if entry.suffix.lower() in known and not entry.name.startswith("."))
+    found = (
+        entry
+        for entry in folder.iterdir()
+        if entry.suffix.lower() in known and not entry.name.startswith(".") and not entry.name.endswith(CURVES)
+    )
     return sorted((entry for entry in found if entry.is_file()), key=lambda entry: images.natural_key(entry.name))
 
 
