@@ -202,6 +202,15 @@ class TestTiff:
         tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="rgb", extrasamples=["unassalpha"])
         np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), first(COLOUR))
 
+    @pytest.mark.parametrize(("kind", "shown"), [("assocalpha", 50), ("unassalpha", 25)])
+    def test_premultiplied_colours_are_not_multiplied_again(self, tmp_path: Path, kind: str, shown: int) -> None:
+        pixels = np.full((20, 30, 2), (50, 255), np.uint8)
+        pixels[:10, :, 1] = 128
+        tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="minisblack", planarconfig="contig", extrasamples=kind)
+        image = read_image(tmp_path / "a.tif")
+        assert (image[0, :10] == shown).all()
+        assert (image[0, 10:] == 50).all()
+
     def test_palette_becomes_rgb(self, tmp_path: Path) -> None:
         colours = RNG.integers(0, 256, (3, 256), np.uint16)
         tifffile.imwrite(tmp_path / "a.tif", GREY, photometric="palette", colormap=colours * 257)

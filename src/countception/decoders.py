@@ -31,6 +31,8 @@ times that for 1-bit pixels, and masks of dots, black nearly everywhere, come cl
 _TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 _EXIF_ORIENTATION = 0x0112
+_PREMULTIPLIED, _UNASSOCIATED = 1, 2
+"""Kinds of alpha in a TIFF: colours that are on black already, and colours as if there were no alpha."""
 
 
 def is_tiff(head: bytes) -> bool:
@@ -174,17 +176,22 @@ def _photometric(path: Path, pixels: Pixels, page: Any, *, as_array: bool) -> Pi
         pixels = (page.colormap[:, pixels[0]] >> 8).astype(np.uint8)
     elif meaning not in ("MINISWHITE", "MINISBLACK", "RGB", "YCBCR"):  # YCbCr has been made RGB by tifffile
         raise ImageError(f"{path}: its colours are stored as {meaning}; save it as grey or RGB")
-    return _drop_alpha(pixels) if _has_alpha(page) else pixels
+    alpha = _alpha(page)
+    if alpha == _PREMULTIPLIED:
+        return pixels[:-1]
+    return _drop_alpha(pixels) if alpha else pixels
 
 
-def _has_alpha(page: Any) -> bool:
-    return int(page.planarconfig) == 1 and any(int(extra) in (1, 2) for extra in page.extrasamples[-1:])
+def _alpha(page: Any) -> int:
+    """What kind of alpha the last channel is; 0 if it is none."""
+    last = int(page.extrasamples[-1]) if page.extrasamples and int(page.planarconfig) == 1 else 0
+    return last if last in (_PREMULTIPLIED, _UNASSOCIATED) else 0
 
 
 def plain_colours(tiff: Any, page: Any) -> bool:
     """Whether `_photometric` would leave every pixel as it is stored."""
     meaning = getattr(page.photometric, "name", str(page.photometric))
-    return bool(tiff.is_imagej) or (meaning in ("MINISBLACK", "RGB", "YCBCR") and not _has_alpha(page))
+    return bool(tiff.is_imagej) or (meaning in ("MINISBLACK", "RGB", "YCBCR") and not _alpha(page))
 
 
 @contextmanager

@@ -8,7 +8,8 @@ depth
     uint8 and uint16 stay as they are in the file; 1-bit becomes uint8 0 and 255; everything else becomes float32.
 alpha
     An alpha channel that is the same everywhere says nothing and is dropped. Otherwise the image is composited on
-    black: what is transparent is background, which in fluorescence is dark.
+    black: what is transparent is background, which in fluorescence is dark. Associated alpha of TIFF is dropped, as
+    such colours are stored composited.
 palette
     Becomes RGB, except in ImageJ's TIFFs, where it is only a look-up table for display: the index is the intensity.
 inverted grey
