@@ -478,6 +478,11 @@ def test_evaluate_matches_points_when_asked(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "a.json").read_text())["points"]["tolerance"] == 3.5
 
 
+def test_evaluate_refuses_an_infinite_tolerance(tmp_path: Path) -> None:
+    result = run("evaluate", tiny.model_file(), tiny.data(), "--tolerance=inf", "--json", tmp_path / "a.json")
+    refused(result, "within inf pixels", "finite")
+
+
 def test_evaluate_refuses_an_unwritable_place_first(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for option in ("--json", "--csv", "--plot", "--report"):

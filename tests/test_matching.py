@@ -52,7 +52,7 @@ def test_what_is_undefined_is_nan() -> None:
     assert math.isnan(missed.median_distance)
 
 
-@pytest.mark.parametrize("tolerance", [-1, math.nan])
+@pytest.mark.parametrize("tolerance", [-1, math.nan, math.inf])
 def test_a_tolerance_that_is_none_is_refused(tolerance: float) -> None:
     with pytest.raises(ConfigError, match="tolerance must be 0 or more"):
         match([[0, 0]], [[0, 0]], tolerance)

@@ -102,10 +102,12 @@ def match(true: npt.ArrayLike, found: npt.ArrayLike, tolerance: float) -> Matchi
     Raises
     ------
     ConfigError
-        The tolerance is negative or no number.
+        The tolerance is negative, infinite or no number.
     """
-    if not tolerance >= 0:
-        raise ConfigError(f"points cannot be matched within {tolerance} pixels: the tolerance must be 0 or more")
+    if not 0 <= tolerance < math.inf:
+        raise ConfigError(
+            f"points cannot be matched within {tolerance} pixels: the tolerance must be 0 or more, and finite"
+        )
     a, b = (np.asarray(points, np.float64).reshape(-1, 2) for points in (true, found))
     rows, columns, distances = _candidates(a, b, tolerance)
     chosen = _assign(rows, columns, distances, len(a), len(b))
