@@ -253,6 +253,13 @@ def test_a_label_image_without_background_is_read(tmp_path: Path) -> None:
     assert [region.name for region in read_regions(tmp_path / "a.png")] == ["1", "2"]
 
 
+@pytest.mark.parametrize("dtype", ["uint32", ">u4", "int64", "float64"])
+def test_large_labels_stay_apart(tmp_path: Path, dtype: str) -> None:
+    labels = np.array([[0, 16777216, 16777217]], dtype)
+    tifffile.imwrite(tmp_path / "a.tif", labels, photometric="minisblack")
+    assert [region.name for region in read_regions(tmp_path / "a.tif")] == ["16777216", "16777217"]
+
+
 def test_images_that_hold_no_labels_are_refused(tmp_path: Path) -> None:
     Image.new("RGB", (4, 4), "red").save(tmp_path / "colour.png")
     tifffile.imwrite(tmp_path / "real.tif", np.full((4, 4), 0.5, np.float32))

@@ -67,10 +67,29 @@ def read_image(path: StrPath, *, page: int | None = None, axis: int | str | None
         `page` nor `axis` says what to read.
     """
     path = Path(path)
+    return standard(_decoded(path, page, axis), str(path))
+
+
+def read_numbers(path: StrPath) -> npt.NDArray[Any]:
+    """Read one image as `read_image` does, but leave whole and real numbers of any depth as they are in the file.
+
+    Labels need that: float32 makes neighbours above 2 ** 24 the same.
+
+    Raises
+    ------
+    ImageError
+        As there.
+    """
+    path = Path(path)
+    pixels = _decoded(path)
+    checked = standard(pixels, str(path))
+    return pixels if pixels.dtype.kind in "uif" else checked
+
+
+def _decoded(path: Path, page: int | None = None, axis: int | str | None = None) -> npt.NDArray[Any]:
     head = first_bytes(path)
     with decoding(path):
-        pixels = decoders.decode(path, head, page=page, axis=axis)
-    return standard(pixels, str(path))
+        return decoders.decode(path, head, page=page, axis=axis)
 
 
 @contextmanager

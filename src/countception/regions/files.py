@@ -24,7 +24,7 @@ import numpy as np
 from countception.errors import ImageError, RegionsError
 from countception.geometry import Points
 from countception.images import SUFFIXES as IMAGE_SUFFIXES
-from countception.images import read_image
+from countception.images import read_numbers
 from countception.regions.shapes import Mask, Polygon, Region
 
 JSON_SUFFIXES = frozenset({".geojson", ".json"})
@@ -159,7 +159,7 @@ def _labels(path: Path) -> Iterator[Mask]:
     from scipy import ndimage
 
     try:
-        pixels = read_image(path)
+        pixels = read_numbers(path)
     except ImageError as error:
         raise RegionsError(str(error)) from None
     if len(pixels) != 1:
