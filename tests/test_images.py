@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import imagecodecs
 import numpy as np
@@ -278,6 +279,74 @@ class TestTiff:
             tiff.pages[0].tags["ImageLength"].overwrite(1_000_000)
         with pytest.raises(ImageError, match=r"unpacks to .* GiB"):
             read_image(path)
+
+
+STACKS: dict[str, tuple[tuple[int, ...], str, dict[str, Any]]] = {
+    "pages": ((4, 20, 30), "ZYX", {"metadata": None}),
+    "in one run": ((4, 20, 30), "ZYX", {}),
+    "big-endian": ((4, 20, 30), "ZYX", {"byteorder": ">"}),
+    "compressed": ((4, 20, 30), "ZYX", {"compression": "deflate"}),
+    "two axes": ((2, 3, 20, 30), "TZYX", {"compression": "deflate"}),
+    "channels in pages": ((3, 2, 20, 30), "CZYX", {"compression": "deflate"}),
+    "channels in one run": ((3, 2, 20, 30), "CZYX", {}),
+    "OME": ((2, 3, 20, 30), "ZCYX", {"compression": "lzw", "ome": True}),
+    "ImageJ": ((4, 3, 20, 30), "ZCYX", {"imagej": True}),
+    "colour": ((4, 20, 30, 3), "ZYXS", {"photometric": "rgb", "compression": "deflate"}),
+    "colour in planes": ((4, 3, 20, 30), "ZSYX", {"photometric": "rgb", "planarconfig": "separate"}),
+    "tiled volume": ((4, 32, 32), "ZYX", {"tile": (2, 16, 16), "volumetric": True, "compression": "deflate"}),
+}
+
+
+def write_stack(path: Path, kind: str) -> list[np.ndarray]:
+    """A file, and its planes ``(channel, y, x)``."""
+    shape, axes, options = STACKS[kind]
+    pixels = RNG.integers(0, 65536, shape, np.uint16)
+    tifffile.imwrite(path, pixels, **{"photometric": "minisblack", "metadata": {"axes": axes}, **options})
+    channels = [axes.index(name) for name in "CS" if name in axes]
+    frames = [i for i, name in enumerate(axes) if name not in "CSYX"]
+    pixels = pixels.transpose([*frames, *channels, axes.index("Y"), axes.index("X")])
+    planes = pixels.reshape(-1, *pixels.shape[len(frames) :])
+    return list(planes if channels else planes[:, None])
+
+
+class TestPlanesOfStacks:
+    @pytest.mark.parametrize("kind", STACKS)
+    def test_each_page_is_its_plane(self, tmp_path: Path, kind: str) -> None:
+        for page, plane in enumerate(write_stack(tmp_path / "a.tif", kind)):
+            image = read_image(tmp_path / "a.tif", page=page)
+            assert image.dtype.isnative
+            np.testing.assert_array_equal(image, plane)
+
+    @pytest.mark.parametrize("kind", [kind for kind in STACKS if kind != "tiled volume"])
+    def test_a_stack_may_be_larger_than_the_memory(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+    ) -> None:
+        planes = write_stack(tmp_path / "a.tif", kind)
+        monkeypatch.setattr(decoders, "_memory", lambda: planes[1].nbytes)
+        np.testing.assert_array_equal(read_image(tmp_path / "a.tif", page=1), planes[1])
+        monkeypatch.setattr(decoders, "_memory", lambda: planes[1].nbytes - 1)
+        with pytest.raises(ImageError, match="more than this computer's memory"):
+            read_image(tmp_path / "a.tif", page=1)
+
+    def test_other_pages_are_not_decoded(self, tmp_path: Path) -> None:
+        planes = write_stack(tmp_path / "a.tif", "two axes")
+        with tifffile.TiffFile(tmp_path / "a.tif") as tiff:
+            starts = [page.dataoffsets[0] for page in tiff.pages]
+        with (tmp_path / "a.tif").open("r+b") as stream:
+            for start in starts[:3] + starts[4:]:
+                stream.seek(start)
+                stream.write(b"\xff" * 16)
+        np.testing.assert_array_equal(read_image(tmp_path / "a.tif", page=3), planes[3])
+        with pytest.raises(ImageError, match="may be damaged"):
+            read_image(tmp_path / "a.tif", page=2)
+
+    @pytest.mark.parametrize("kind", ["in one run", "ImageJ", "channels in one run"])
+    def test_an_uncompressed_stack_is_not_read_whole(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+    ) -> None:
+        planes = write_stack(tmp_path / "a.tif", kind)
+        monkeypatch.setattr(tifffile.TiffFile, "asarray", None)
+        np.testing.assert_array_equal(read_image(tmp_path / "a.tif", page=1), planes[1])
 
 
 class TestBadFiles:

@@ -11,7 +11,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
 
 Pixels = npt.NDArray[Any]
+Index = tuple[int | slice, ...]
 
 BOMB_BYTES = 2**28
 BOMB_RATIO = 10_000
@@ -99,8 +100,9 @@ def plane_of(path: Path, tiff: Any, page: int | None, axis: int | str | None) ->
     """One plane of an open TIFF file."""
     series, page, axis = series_of(path, tiff, page, axis)
     axes = name_axes(path, series.axes, series.shape, axis)
-    _check_fits(path, _bytes(series.shape, series.dtype.itemsize))
-    pixels = _plane(path, series.asarray(), axes, page)
+    index, plane = place_in(path, axes, series.shape, page)
+    _check_fits(path, _bytes(tuple(series.shape[i] for i in plane), series.dtype.itemsize))
+    pixels = channels_first(_read(path, tiff, series, index), plane)
     if tiff.is_imagej:  # its palettes and inversions are for display only
         return pixels
     return _photometric(path, pixels, series.keyframe, as_array=bool(tiff.is_shaped))
@@ -135,25 +137,64 @@ def name_axes(path: Path, axes: str, shape: tuple[int, ...], axis: int | str | N
     return "".join(names)
 
 
-def _plane(path: Path, data: Pixels, axes: str, page: int | None) -> Pixels:
-    """Take one plane ``(channel, y, x)`` out of a stack."""
-    frames, last = frames_and_plane(axes)
-    data = data.transpose(frames + last)
-    count = int(np.prod(data.shape[: len(frames)], dtype=np.int64))
-    data = data.reshape(count, -1, *data.shape[-2:])
+def place_in(path: Path, axes: str, shape: tuple[int, ...], page: int | None) -> tuple[Index, list[int]]:
+    """Where in a stack the plane lies, and the numbers of the plane's axes: channels first, then y and x."""
+    plane = [axes.index(name) for name in "CSYX" if name in axes]
+    frames = [i for i in range(len(axes)) if i not in plane]
+    sizes = tuple(shape[i] for i in frames)
+    count = math.prod(sizes)
     if count > 1 and page is None:
         raise ImageError(
             f"{path}: is a stack of {count} planes (axes {axes}); name the page to read, "
             "or the axis that holds the channels, or save a projection"
         )
-    plane: Pixels = data[in_range(path, page or 0, count)]
-    return plane
+    place = np.unravel_index(in_range(path, page or 0, count), sizes or (1,))
+    fixed = dict(zip(frames, map(int, place), strict=False))  # without frames there is nothing to fix
+    return tuple(fixed.get(i, slice(None)) for i in range(len(axes))), plane
 
 
-def frames_and_plane(axes: str) -> tuple[list[int], list[int]]:
-    """Numbers of the axes that a stack is made along, and of those of a plane: channels first, then y and x."""
-    plane = [axes.index(name) for name in "CSYX" if name in axes]
-    return [i for i in range(len(axes)) if i not in plane], plane
+def channels_first(part: Pixels, plane: list[int]) -> Pixels:
+    """A plane, or a region of it, with its axes as in the file → ``(channel, y, x)``."""
+    part = part.transpose([sorted(plane).index(i) for i in plane])
+    return part.reshape(-1, *part.shape[-2:])
+
+
+def _read(path: Path, tiff: Any, series: Any, index: Index) -> Pixels:
+    """Part of a stack; other pages are not read wherever the file allows that."""
+    if all(isinstance(each, slice) for each in index):
+        return np.asarray(series.asarray())
+    offset = data_offset(series)
+    if offset is not None:
+        return mapped(path, tiff, series, offset)[index].astype(series.dtype)
+    leading = len(series.shape) - len(series.keyframe.shape)
+    pages = _pages(series, index[:leading])
+    if pages is None:
+        _check_fits(path, _bytes(series.shape, series.dtype.itemsize))
+        return np.asarray(series.asarray()[index])
+    data = series.asarray(key=pages.ravel().tolist()).reshape(*pages.shape, *series.keyframe.shape)
+    return np.asarray(data[(slice(None),) * pages.ndim + index[leading:]])
+
+
+def _pages(series: Any, leading: Index) -> npt.NDArray[np.intp] | None:
+    """Numbers of the pages, by the axes before a page's own, that hold part of a stack; None if it is not so stored."""
+    shape, page = tuple(series.shape), tuple(series.keyframe.shape)
+    before = shape[: len(leading)]
+    if shape != before + page or math.prod(before) != len(series) or getattr(series, "transform", None) is not None:
+        return None
+    numbers = np.asarray(np.arange(len(series)).reshape(before)[leading])
+    return None if any(series[int(k)] is None for k in numbers.ravel()) else numbers  # None: left out of the file
+
+
+def data_offset(series: Any) -> int | None:
+    """Where in the file the pixels lie as they are, in one run; None if they do not."""
+    if hasattr(series, "dataoffset"):  # of several pages
+        return cast("int | None", series.dataoffset)
+    return int(series.dataoffsets[0]) if series.is_memmappable else None
+
+
+def mapped(path: Path, tiff: Any, series: Any, offset: int) -> Pixels:
+    """The file's own bytes as an array, of which only what is used is read."""
+    return np.memmap(path, np.dtype(series.dtype).newbyteorder(tiff.byteorder), "r", offset, tuple(series.shape))
 
 
 def in_range(path: Path, page: int, count: int) -> int:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -97,23 +97,19 @@ def _pieces(path: Path, tiff: Any, page: int | None, axis: int | str | None) -> 
     """None for a file that is to be read whole."""
     series, page, axis = decoders.series_of(path, tiff, page, axis)
     axes = decoders.name_axes(path, series.axes, series.shape, axis)
-    frames, plane = decoders.frames_and_plane(axes)
-    number = math.prod(series.shape[i] for i in frames)
+    index, plane = decoders.place_in(path, axes, series.shape, page)
     bytes_ = math.prod(series.shape[i] for i in plane) * series.dtype.itemsize
-    if bytes_ < LARGE or (number > 1 and page is None) or not decoders.plain_colours(tiff, series.keyframe):
+    if bytes_ < LARGE or not decoders.plain_colours(tiff, series.keyframe):
         return None
     array = _regions_of(path, tiff, series)
     if array is None:
         return None
-    place = np.unravel_index(decoders.in_range(path, page or 0, number), [series.shape[i] for i in frames] or [1])
-    fixed = dict(zip(frames, map(int, place), strict=False))  # without frames there is nothing to fix
     named = dict(zip(axes, range(len(axes)), strict=True))
 
     def read(rows: slice, columns: slice) -> npt.NDArray[Any]:
-        wanted = {**fixed, named["Y"]: rows, named["X"]: columns}
-        part = np.asarray(array()[tuple(wanted.get(i, slice(None)) for i in range(len(axes)))])
-        part = part.transpose([sorted(plane).index(i) for i in plane])
-        return part.reshape(-1, *part.shape[-2:])
+        wanted = list(index)
+        wanted[named["Y"]], wanted[named["X"]] = rows, columns
+        return decoders.channels_first(np.asarray(array()[tuple(wanted)]), plane)
 
     height, width = (series.shape[named[name]] for name in "YX")
     return Pieces(path, (bytes_ // (series.dtype.itemsize * height * width), height, width), read)
@@ -121,21 +117,13 @@ def _pieces(path: Path, tiff: Any, page: int | None, axis: int | str | None) -> 
 
 def _regions_of(path: Path, tiff: Any, series: Any) -> Callable[[], Any] | None:
     """What gives an array that reads only what it is asked for."""
-    offset = _offset(series)
+    offset = decoders.data_offset(series)
     if offset is not None:
-        dtype = np.dtype(series.dtype).newbyteorder(tiff.byteorder)
         # mapped anew for each region: pages that have been read would otherwise stay in memory
-        return lambda: np.memmap(path, dtype, "r", offset, tuple(series.shape))
+        return lambda: decoders.mapped(path, tiff, series, offset)
     if find_spec("zarr") is None:
         return None
     import zarr
 
     array = zarr.open_array(series.aszarr(level=0), mode="r")
     return lambda: array
-
-
-def _offset(series: Any) -> int | None:
-    """Where in the file the pixels lie as they are, in one run; None if they do not."""
-    if hasattr(series, "dataoffset"):  # of several pages
-        return cast("int | None", series.dataoffset)
-    return int(series.dataoffsets[0]) if series.is_memmappable else None
