@@ -229,8 +229,10 @@ class TestTiff:
     def test_stack_is_refused_until_a_page_or_axis_is_named(self, tmp_path: Path) -> None:
         stack = RNG.integers(0, 256, (4, 20, 30), np.uint8)
         tifffile.imwrite(tmp_path / "a.tif", stack, metadata={"axes": "ZYX"}, photometric="minisblack")
-        with pytest.raises(ImageError, match=r"is a stack of 4 planes \(axes ZYX\); name the page"):
+        with pytest.raises(ImageError, match=r"is a stack of 4 planes \(axes ZYX\); name the page") as caught:
             read_image(tmp_path / "a.tif")
+        for words in ("`countception count` has --page and --axis", "train on as single planes"):
+            assert words in str(caught.value)
         np.testing.assert_array_equal(read_image(tmp_path / "a.tif", page=2), stack[2:3])
         np.testing.assert_array_equal(read_image(tmp_path / "a.tif", axis="z"), stack)
         np.testing.assert_array_equal(read_image(tmp_path / "a.tif", axis=0), stack)
@@ -254,7 +256,7 @@ class TestTiff:
         with tifffile.TiffWriter(tmp_path / "a.tif") as tiff:
             tiff.write(GREY, metadata=None)
             tiff.write(DEEP[:5], metadata=None)
-        with pytest.raises(ImageError, match="holds 2 images of different shapes; name the page"):
+        with pytest.raises(ImageError, match=r"holds 2 images .*; .* has --page.* train on as single planes"):
             read_image(tmp_path / "a.tif")
         np.testing.assert_array_equal(read_image(tmp_path / "a.tif", page=1), DEEP[None, :5])
 
