@@ -444,6 +444,7 @@ class TestArrays:
             (np.zeros((5, 5, 0)), "has no pixels"),
             (np.full((2, 2), np.nan), "4 of 4 pixel values are NaN"),
             (np.full((2, 2), 1e300), "4 of 4 pixel values are NaN or infinite"),
+            (np.array([[0, 1], [2, -3.4e38]]), r"1 of 4 pixel values are .*stand for missing ones"),
             (np.array([["a", "b"]]), "pixels of type <U1"),
         ],
     )

@@ -40,6 +40,8 @@ Image = npt.NDArray[np.uint8] | npt.NDArray[np.uint16] | npt.NDArray[np.float32]
 """Pixels ``(channel, y, x)``, finite, at least one of each."""
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
+MISSING = 1e15
+"""Nothing measures so much: programs write such numbers where there is no measurement."""
 """Suffixes, in lower case, of the files that count as images when a folder is read."""
 
 
@@ -147,7 +149,7 @@ def as_channels_first(image: npt.ArrayLike, *, name: str = "the image") -> Image
 
 
 def check_finite(image: npt.NDArray[Any], name: str) -> None:
-    """Refuse NaN and infinite pixels.
+    """Refuse pixels that are no measured values: NaN, infinite, or so large that they stand for missing ones.
 
     Raises
     ------
@@ -156,10 +158,11 @@ def check_finite(image: npt.NDArray[Any], name: str) -> None:
     """
     if image.dtype.kind != "f":
         return
-    bad = int(np.size(image) - np.count_nonzero(np.isfinite(image)))
+    bad = int(np.size(image) - np.count_nonzero(np.abs(image) < MISSING))  # NaN is not less either
     if bad:
         raise ImageError(
-            f"{name}: {bad} of {image.size} pixel values are NaN or infinite; replace them before counting"
+            f"{name}: {bad} of {image.size} pixel values are NaN or infinite, or beyond {MISSING:g} as those "
+            "that stand for missing ones; replace them before counting"
         )
 
 
