@@ -191,6 +191,9 @@ def test_plots_show_what_they_are_given(tmp_path: Path) -> None:
     plots.save_figure(bars, tmp_path / "bars.png")
     with Image.open(tmp_path / "bars.png") as written:
         assert written.format == "PNG"
+    for name, magic in (("bars.svg", b"<?xml"), ("bars.PDF", b"%PDF")):
+        plots.save_figure(bars, tmp_path / name)
+        assert (tmp_path / name).read_bytes().startswith(magic)
 
 
 @pytest.mark.parametrize("counts", [[0.0], [5.0, 5.0]])

@@ -131,7 +131,7 @@ JsonFile = Annotated[Path | None, Option("--json", metavar="FILE", help="Write t
 CsvFile = Annotated[
     Path | None, Option("--csv", metavar="FILE", help="Write true count, count and error of each image.")
 ]
-PlotFile = Annotated[Path | None, Option("--plot", metavar="PNG", help="Write a plot.")]
+PlotFile = Annotated[Path | None, Option("--plot", metavar="PNG", help="Write a plot, as PNG, SVG or PDF by its name.")]
 ReportFile = Annotated[
     Path | None, Option("--report", metavar="HTML", help="Write a page with all figures and a picture of every image.")
 ]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -52,16 +53,19 @@ def png(figure: Figure) -> bytes:
 
 
 def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
-    """Write a figure as a PNG file, whole or not at all.
+    """Write a figure as a PNG file, or as SVG or PDF where the name ends so, whole or not at all.
 
     Raises
     ------
     OutputError
         The place cannot be written to.
     """
-    data = png(figure)
+    kind = Path(path).suffix.lower().removeprefix(".")
     with whole_file(path) as temporary:
-        temporary.write_bytes(data)
+        if kind in ("svg", "pdf"):
+            figure.savefig(temporary, format=kind)
+        else:
+            temporary.write_bytes(png(figure))
 
 
 def panel(image: npt.NDArray[np.generic], count: Count, true_map: npt.NDArray[np.float32] | None = None) -> Figure:
