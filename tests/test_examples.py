@@ -63,6 +63,8 @@ def run_console(text: str, place: Path) -> None:
         if words[0] == "countception":
             if words[1] == "simulate":  # a reader has no such folder yet
                 shutil.rmtree(place / words[2])
+            if "--resume" in words:  # after a crash, before there was a model
+                (place / "cells.count").unlink()
             paths = [str(path) for word in words[1:] for path in (sorted(place.glob(word)) if "*" in word else [word])]
             result = CliRunner().invoke(app, paths, prog_name="countception", catch_exceptions=False)
             assert result.exit_code == 0, f"{line}\n{result.output}"
