@@ -461,7 +461,7 @@ class TestArrays:
 class TestFindImages:
     @pytest.fixture
     def plate(self, tmp_path: Path, write_image: Callable[..., Path]) -> Path:
-        for name in ("10.png", "9.PNG", "1.jpg", ".hidden.png", "sub/7.bmp", "sub/deep/8.bmp"):
+        for name in ("10.png", "9.PNG", "1.jpg", ".hidden.png", "m.curve.png", "sub/7.bmp", "sub/deep/8.bmp"):
             write_image(tmp_path / name)
         (tmp_path / "notes.txt").write_text("notes")
         return tmp_path

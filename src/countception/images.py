@@ -40,6 +40,8 @@ Image = npt.NDArray[np.uint8] | npt.NDArray[np.uint16] | npt.NDArray[np.float32]
 """Pixels ``(channel, y, x)``, finite, at least one of each."""
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
+CURVES = (".curve.csv", ".curve.png")
+"""How the names of training curves end (`countception.report.write_curve`)."""
 MISSING = 1e15
 """Nothing measures so much: programs write such numbers where there is no measurement."""
 """Suffixes, in lower case, of the files that count as images when a folder is read."""
@@ -188,9 +190,14 @@ def find_images(paths: StrPath | Iterable[StrPath]) -> list[Path]:
 
 
 def images_in(folder: Path) -> list[Path]:
-    """Image files in a folder by suffix, hidden ones skipped, in natural order."""
-    files = (path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and not path.name.startswith("."))
+    """Image files in a folder by suffix, in natural order, but for those that are `left_alone`."""
+    files = (path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and not left_alone(path.name))
     return sorted((path for path in files if path.is_file()), key=lambda path: natural_key(path.name))
+
+
+def left_alone(name: str) -> bool:
+    """Whether a file is nobody's image or dots, by its name: hidden, or a training curve that lies beside its model."""
+    return name.startswith(".") or name.endswith(CURVES)
 
 
 def natural_key(name: str) -> list[tuple[bool, int, str]]:
@@ -211,7 +218,7 @@ def _matches(name: str) -> list[Path]:
             return [path]
         if glob.has_magic(name):
             files = (Path(match) for match in glob.glob(name, recursive=True))  # noqa: PTH207 - Path.glob knows no absolute patterns
-            found = [file for file in files if file.suffix.lower() in SUFFIXES and file.is_file()]
+            found = [f for f in files if f.suffix.lower() in SUFFIXES and not f.name.endswith(CURVES) and f.is_file()]
             if found:
                 return sorted(found, key=lambda file: natural_key(str(file)))
             raise ImageError(f"{name}: no image matches the pattern")

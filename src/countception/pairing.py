@@ -32,8 +32,6 @@ from countception.points.table import read_table
 
 DOTS_FOLDERS = ("points", "annotations", "dots", "labels")
 TABLES = points.SUFFIXES - images.SUFFIXES
-CURVES = (".curve.csv", ".curve.png")
-"""How the names of training curves end, which would pair as dots and image."""
 CONVENTIONS = (
     "name them a.png and a.csv, a_dots.png or a_points.csv in one folder, or alike in images/ and points/ "
     "(annotations/, dots/, labels/), or list them in a CSV with columns image and dots"
@@ -150,11 +148,7 @@ def _listing(root: Path, image_suffix: str | None, dots_suffix: str | None) -> t
 
 def _files(folder: Path) -> list[Path]:
     known = images.SUFFIXES | points.SUFFIXES
-    found = (
-        entry
-        for entry in folder.iterdir()
-        if entry.suffix.lower() in known and not entry.name.startswith(".") and not entry.name.endswith(CURVES)
-    )
+    found = (entry for entry in folder.iterdir() if entry.suffix.lower() in known and not images.left_alone(entry.name))
     return sorted((entry for entry in found if entry.is_file()), key=lambda entry: images.natural_key(entry.name))
 
 
