@@ -82,7 +82,7 @@ def curve(settings: dict[str, str], root: Path | None) -> list[dict[str, Any]]:
 
 
 def _counts(counter: Counter, samples: Sequence[Sample]) -> list[float]:
-    return [counter.count(sample.image.transpose(1, 2, 0)).value for sample in samples]
+    return [counter.count_pixels(sample.image).value for sample in samples]
 
 
 def _error(counter: Counter, samples: Sequence[Sample]) -> float:

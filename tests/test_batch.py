@@ -158,6 +158,18 @@ def test_an_image_is_never_overwritten(images: Path) -> None:
     assert (images / "0.png").read_bytes() == before
 
 
+def test_one_folder_may_hold_pictures_maps_and_points(images: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    count_files(tiny.untrained(), images, overlays=out, maps=out, points=f"{out}/../out")
+    assert {"0.png", "0.tif", "0.csv"} <= {path.name for path in out.iterdir()}
+
+
+def test_counts_and_points_do_not_replace_each_other(images: Path, tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"0\.csv would be written twice"):
+        count_files(tiny.untrained(), images, out=tmp_path / "0.csv", points=tmp_path)
+    assert not list(tmp_path.glob("*.csv"))
+
+
 def test_points_that_may_have_been_corrected_are_replaced_only_when_asked(images: Path, tmp_path: Path) -> None:
     counter = tiny.untrained()
     count_files(counter, images, points=tmp_path)

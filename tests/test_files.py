@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from countception.errors import OutputError
-from countception.files import check_writable, whole_file
+from countception.files import check_empty, check_writable, whole_file
 
 
 def test_a_file_is_written_whole(tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_a_pipe_is_written_to_and_stays(tmp_path: Path) -> None:
 
 def test_standard_output_is_a_place_to_write_to() -> None:
     script = """
-from countception.files import check_writable, whole_file
+from countception.files import check_empty, check_writable, whole_file
 check_writable("/proc/self/fd/1")  # where /dev/stdout leads
 with whole_file("/proc/self/fd/1") as temporary:
     temporary.write_text("all of it")
@@ -110,3 +110,15 @@ def test_permissions_follow_the_umask(tmp_path: Path) -> None:
         temporary.write_text("x")
     (tmp_path / "b").write_text("x")
     assert (tmp_path / "a").stat().st_mode == (tmp_path / "b").stat().st_mode
+
+
+def test_what_is_written_into_a_folder_replaces_nothing(tmp_path: Path) -> None:
+    check_empty(tmp_path)
+    check_empty(tmp_path / "new")
+    (tmp_path / "a.txt").touch()
+    with pytest.raises(OutputError, match="is not empty"):
+        check_empty(tmp_path)
+    with pytest.raises(OutputError, match=r"a\.txt: Not a directory"):
+        check_empty(tmp_path / "a.txt")
+    with pytest.raises(OutputError, match="File name too long"):
+        check_empty(tmp_path / ("n" * 300))

@@ -20,7 +20,7 @@ from countception import options as given
 from countception._version import __version__
 from countception.benchmark.cli import benchmark
 from countception.cli_count import count, evaluate
-from countception.errors import CountceptionError, OutputError
+from countception.errors import CountceptionError
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells have it."""
@@ -222,10 +222,10 @@ def simulate(
     \b
       countception simulate cells/ -n 20 --look stained
     """
+    from countception.files import check_empty
     from countception.simulation.simulate import simulate_dataset
 
-    if out.is_dir() and any(out.iterdir()):
-        raise OutputError(f"{out} is not empty, and its images and dots might be replaced: name a new folder")
+    check_empty(out)
     sides, objects = given.read_pair(size, "--size"), given.read_pair(counts, "--counts")
     made = simulate_dataset(out, number, seed=seed, look=look, size=sides, counts=objects)
     typer.echo(f"{out}: {len(made)} images with dots")

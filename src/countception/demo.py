@@ -69,7 +69,7 @@ def run_demo(out: str | os.PathLike[str], *, seconds: float = 150.0, seed: int =
     evaluation = evaluate(counter, samples, pictures=True, report=phases.files)
     write_report(folder / "report.html", evaluation, counter, title="Counting cells in simulated microscope images")
     shown = sorted(samples, key=lambda sample: len(sample.dots))[UNSEEN // 2]
-    pictured = overlay(shown.image, counter.count(shown.image.transpose(1, 2, 0)), dots=shown.dots.points)
+    pictured = overlay(shown.image, counter.count_pixels(shown.image), dots=shown.dots.points)
     true, counts = zip(*((row.true, row.count) for row in evaluation.rows), strict=True)
     figure = overview(shown.image, pictured, true, counts, evaluation.metrics.mae)
     save_figure(figure, folder / "overview.png")

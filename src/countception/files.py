@@ -91,6 +91,25 @@ def check_writable(target: str | os.PathLike[str]) -> None:
                     parent.rmdir()
 
 
+def check_empty(folder: str | os.PathLike[str]) -> None:
+    """Refuse a folder that holds something already, which what is written there might replace.
+
+    Raises
+    ------
+    OutputError
+        It does, or it cannot be looked into.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            empty = next(entries, None) is None
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise OutputError(f"cannot write to {folder}: {error.strerror or error}") from error
+    if not empty:
+        raise OutputError(f"{folder} is not empty, and what is in it might be replaced: name a new folder")
+
+
 def _is_device(path: Path) -> bool:
     """Whether there is something at `path` that is not a file: a device, a pipe."""
     return path.exists() and not path.is_file()

@@ -40,11 +40,11 @@ Image = npt.NDArray[np.uint8] | npt.NDArray[np.uint16] | npt.NDArray[np.float32]
 """Pixels ``(channel, y, x)``, finite, at least one of each."""
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
+"""Suffixes, in lower case, of the files that count as images when a folder is read."""
 CURVES = (".curve.csv", ".curve.png")
 """How the names of training curves end (`countception.report.write_curve`)."""
 MISSING = 1e15
 """Nothing measures so much: programs write such numbers where there is no measurement."""
-"""Suffixes, in lower case, of the files that count as images when a folder is read."""
 
 
 def read_image(path: StrPath, *, page: int | None = None, axis: int | str | None = None) -> Image:

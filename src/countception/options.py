@@ -167,17 +167,13 @@ def read_settings(pairs: list[str]) -> dict[str, Any]:
     return changes
 
 
-def list_settings(values: dict[str, Any], prefix: str = "") -> list[str]:
+def list_settings(values: dict[str, Any]) -> list[str]:
     """Nested values as the ``KEY=VALUE`` pairs that `read_settings` reads."""
     import json
 
-    pairs = []
-    for key, value in values.items():
-        if isinstance(value, dict):
-            pairs += list_settings(value, f"{prefix}{key}.")
-        else:
-            pairs.append(f"{prefix}{key}={json.dumps(value)}")
-    return pairs
+    from countception.config import dotted
+
+    return [f"{key}={json.dumps(value)}" for key, value in dotted(values).items()]
 
 
 def read_scale(text: str) -> float | None:

@@ -63,6 +63,7 @@ class Outputs:
             Says which.
         """
         inputs = {file.resolve() for file in self.files}
+        written = {Path(table).resolve() for table in tables if table is not None}
         for file in self.files:
             for target in (self.overlay(file), self.map(file), self.table(file)):
                 if target is not None and target.resolve() in inputs:
@@ -70,13 +71,15 @@ class Outputs:
                         f"{target} would be overwritten, and it is one of the images: name another folder"
                     )
             table = self.table(file)
+            if table is not None and table.resolve() in written:
+                raise OutputError(f"{table} would be written twice, for points too: name another file or folder")
             if table is not None and table.exists() and not self.overwrite:
                 raise OutputError(
                     f"{table} is there already, and may hold points that were corrected: name another folder, or allow "
                     "to replace it (overwrite, --overwrite)"
                 )
-        folders = (self.overlays, self.maps, self.points)
-        check_places(self.files, *tables, *(folder and folder / "file" for folder in folders))
+        folders = {folder.resolve(): folder for folder in (self.overlays, self.maps, self.points) if folder is not None}
+        check_places(self.files, *tables, *(folder / "file" for folder in folders.values()))  # one may hold all three
 
     def overlay(self, file: Path) -> Path | None:
         """Of the picture."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from countception import plots
 from countception.evaluation.metrics import LEVELS
 from countception.files import whole_file
+from countception.images import CURVES
 
 if TYPE_CHECKING:
     from countception.counter import Counter
@@ -163,7 +164,8 @@ def write_json(path: StrPath, values: dict[str, Any]) -> None:
 def curve_paths(model_path: StrPath) -> tuple[Path, Path]:
     """Where `write_curve` writes."""
     path = Path(model_path)
-    return path.with_name(f"{path.stem}.curve.csv"), path.with_name(f"{path.stem}.curve.png")
+    table, picture = (path.with_name(path.stem + ending) for ending in CURVES)
+    return table, picture
 
 
 def _intervals(model: Model) -> str:

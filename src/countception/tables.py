@@ -32,7 +32,7 @@ def write_counts(path: StrPath, rows: Sequence[Row]) -> None:
     OutputError
         The place cannot be written to.
     """
-    with _csv_file(path) as stream:
+    with csv_file(path) as stream:
         write_rows(stream, rows)
 
 
@@ -72,7 +72,7 @@ def write_regions(path: StrPath, rows: Sequence[Row]) -> None:
     """
     classes = _classes(row.by_class for row in rows)
     kinds = [f"count_{name}" for name in classes]
-    with _csv_file(path) as stream:
+    with csv_file(path) as stream:
         writer = csv.writer(stream, lineterminator="\n")
         header = ["image", "region", "count", "low", "high", *kinds, "area_px", "area_mm2", "per_mm2"]
         writer.writerow(header)
@@ -95,7 +95,7 @@ def write_totals(path: StrPath, totals: Sequence[GroupTotal]) -> None:
     OutputError
         The place cannot be written to.
     """
-    with _csv_file(path) as stream:
+    with csv_file(path) as stream:
         write_total_rows(stream, totals)
 
 
@@ -118,7 +118,7 @@ def write_total_rows(stream: TextIO, totals: Sequence[GroupTotal]) -> None:
 
 
 @contextmanager
-def _csv_file(path: StrPath) -> Iterator[TextIO]:
+def csv_file(path: StrPath) -> Iterator[TextIO]:
     """A UTF-8 file; names of files that are not UTF-8, as from old archives, are written byte by byte as they are."""
     with (
         whole_file(path) as temporary,

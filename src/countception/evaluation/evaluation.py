@@ -20,8 +20,7 @@ from countception.evaluation.metrics import (
     metrics,
     predict_average_mae,
 )
-from countception.files import whole_file
-from countception.tables import number
+from countception.tables import csv_file, number
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -139,10 +138,7 @@ class Evaluation:
             The place cannot be written to.
         """
         images = [self._image(row) for row in self.rows]
-        with (
-            whole_file(path) as temporary,
-            temporary.open("w", newline="", encoding="utf-8", errors="surrogateescape") as stream,  # names as they are
-        ):
+        with csv_file(path) as stream:
             writer = csv.DictWriter(stream, list(images[0]) if images else ["image"], lineterminator="\n")
             writer.writeheader()
             writer.writerows({key: _text(key, value) for key, value in image.items()} for image in images)

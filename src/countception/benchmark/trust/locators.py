@@ -59,7 +59,7 @@ def counted(counter: Counter, *, flips: bool = False) -> Locator:
     """As `Counter.count` finds them."""
 
     def locate(sample: Sample) -> Points:
-        found = counter.count(sample.image.transpose(1, 2, 0), points=True, flips=flips).points
+        found = counter.count_pixels(sample.image, points=True, flips=flips).points
         assert found is not None
         return found.points
 
@@ -112,7 +112,7 @@ class CountMaps(Maps):
 
     def __call__(self, sample: Sample) -> Map:
         """Objects per window."""
-        counts: Map = self.counter.count(sample.image.transpose(1, 2, 0)).map[0]
+        counts: Map = self.counter.count_pixels(sample.image).map[0]
         return counts
 
 

@@ -76,8 +76,7 @@ def counted(counter: Counter, parts: Parts) -> list[Counted]:
     rows = []
     for part, samples in (("validation", parts.validation), ("test", parts.test)):
         for sample in samples:
-            image = sample.image.transpose(1, 2, 0)
-            plain, flipped = counter.count(image), counter.count(image, flips=True)
+            plain, flipped = counter.count_pixels(sample.image), counter.count_pixels(sample.image, flips=True)
             counts = plain.value, flipped.value, flipped.spread or 0.0
             rows.append(Counted(part, sample.name, len(sample.dots), *counts))
     return rows
@@ -100,6 +99,6 @@ def _some(samples: Sequence[Sample], rng: np.random.Generator) -> Iterable[Sampl
 
 
 def _shown(counter: Counter, kind: str, name: str, image: Image) -> Flagged:
-    count, model = counter.count(image.transpose(1, 2, 0)), counter.model
+    count, model = counter.count_pixels(image), counter.model
     features = image_features(image, model.normalisation, model.scale, count=count.value)
     return Flagged(kind, name, model.familiarity.score(features), "; ".join(count.warnings))
