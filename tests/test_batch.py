@@ -15,7 +15,7 @@ import tiny
 from countception.batch import count_files
 from countception.confidence import fit_intervals
 from countception.counter import Counter
-from countception.errors import ConfigError, ImageError, OutputError, RegionsError
+from countception.errors import ConfigError, ImageError, OutputError, PointsError, RegionsError
 from countception.outputs import unique_names
 from countception.points import read_points
 from countception.tables import write_counts
@@ -88,6 +88,23 @@ def test_points_are_written_as_dots_are_read(images: Path, tmp_path: Path) -> No
         assert len(dots) == int(row.count + 0.5)
         assert "confidence" in Path(row.points).read_text().splitlines()[0]
     assert [row["points"] for row in read(tmp_path / "counts.csv")] == [row.points for row in rows]
+
+
+@pytest.mark.parametrize("kind", ["geojson", "zip"])
+def test_points_can_be_corrected_in_other_programs(images: Path, tmp_path: Path, kind: str) -> None:
+    if kind == "zip":
+        pytest.importorskip("roifile", reason="roifile is not installed: it is the extra countception[roi]")
+    tables = count_files(tiny.untrained(), images, points=tmp_path / "tables")
+    rows = count_files(tiny.untrained(), images, points=tmp_path / kind, points_as=kind)
+    for row, table in zip(rows, tables, strict=True):
+        assert Path(row.points).suffix == f".{kind}"
+        np.testing.assert_allclose(read_points(row.points).points, read_points(table.points).points, atol=1e-3)
+
+
+def test_points_are_not_written_in_a_form_that_none_reads(images: Path, tmp_path: Path) -> None:
+    with pytest.raises(PointsError, match=r"cannot be written as \.pdf; use \.csv or"):
+        count_files(tiny.untrained(), images, points=tmp_path / "points", points_as="pdf")
+    assert not (tmp_path / "points").exists()
 
 
 def test_intervals_are_written_where_the_model_can_say(images: Path, tmp_path: Path) -> None:

@@ -9,6 +9,15 @@ from countception.dataset import Dataset, read_dataset
 from countception.errors import DatasetError
 from countception.report import curve_paths
 
+CONTENTS = {
+    ".csv": b"x,y\n",
+    ".roi": b"Iout\x00\xe4\x0a\x00",
+    ".zip": b"PK\x05\x06" + bytes(18),  # an archive with nothing in it
+    ".xml": b"<CellCounter_Marker_File></CellCounter_Marker_File>",
+    ".geojson": b'{"type": "Point", "coordinates": [1, 2]}',
+}
+"""What tells files of dots from others of their suffix."""
+
 
 def make(root: Path, *names: str) -> Path:
     """Empty files: pairing reads no pixels."""
@@ -56,6 +65,28 @@ class TestOneFolder:
         dataset = read_dataset(make(tmp_path, "a.png", "a.csv", "m.count", "m.count.checkpoint", *names))
         assert pairs(dataset) == [("a.png", "a.csv")]
         assert dataset.unmatched_images == dataset.unmatched_dots == ()
+
+    @pytest.mark.parametrize(
+        ("image", "dots"),
+        [
+            ("a.tif", "a.roi"),
+            ("a.tif", "RoiSet_a.zip"),
+            ("roi_1.tif", "roi_1.csv"),
+            ("roi_1.tif", "roi_1.roi"),
+            ("a.tif", "CellCounter_a.xml"),
+            ("a.tif", "a_markers.xml"),
+            ("a.tif", "a.geojson"),
+        ],
+    )
+    def test_dots_of_other_programs(self, tmp_path: Path, image: str, dots: str) -> None:
+        make(tmp_path, image, dots)
+        (tmp_path / dots).write_bytes(CONTENTS[Path(dots).suffix])
+        assert pairs(read_dataset(tmp_path)) == [(image, dots)]
+
+    def test_files_of_other_programs_that_hold_no_dots_are_left_alone(self, tmp_path: Path) -> None:
+        dataset = read_dataset(make(tmp_path, "a.tif", "a.csv", "a.xml", "a.json", "a.roi", "a.zip", "meta.xml"))
+        assert pairs(dataset) == [("a.tif", "a.csv")]
+        assert dataset.unmatched_dots == ()
 
     @pytest.mark.parametrize(("image", "dots"), [("a.png", "A.csv"), ("a.png", "ab.csv"), ("1.png", "01.csv")])
     def test_names_that_do_not_pair(self, tmp_path: Path, image: str, dots: str) -> None:

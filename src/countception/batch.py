@@ -54,6 +54,7 @@ class BatchOptions(FileOptions, total=False):
     overlays: StrPath | None
     maps: StrPath | None
     points: StrPath | None
+    points_as: str
     regions_out: StrPath | None
     overwrite: bool
 
@@ -97,8 +98,9 @@ def count_files(
         - `overlays`: folder for pictures of the density over each image.
         - `maps`: folder for float32 TIFF count maps. The sum of a map over the `redundancy` in its description is the
           count.
-        - `points`: folder for tables of points, one per counted object, in the form that dots are read in.
-        - `overwrite`: whether tables of points may replace others there, which may have been corrected by hand.
+        - `points`: folder for files of points, one per counted object, in a form that dots are read in.
+        - `points_as`: ``"csv"``, with the confidence in each; ``"geojson"`` for QuPath; ``"zip"`` for ImageJ.
+        - `overwrite`: whether points may replace others there, which may have been corrected by hand.
         - `regions_out`: CSV file of the regions, written as `out` is.
         - the others as in `Counter.count`.
 
@@ -114,7 +116,7 @@ def count_files(
         The file of regions cannot be read, or a folder has none for any of the images.
     ConfigError
         The options make no sense.
-    OutputError
+    OutputError, PointsError
         A result cannot be written; checked before counting starts.
     """
     job = _job(counter, find_images(paths), regions, pixel_size, level, options)
@@ -145,6 +147,7 @@ def _job(
         overlays=options.get("overlays"),
         maps=options.get("maps"),
         points=options.get("points"),
+        points_as=options.get("points_as", "csv"),
         overwrite=options.get("overwrite", False),
     )
     job = _Job(counter, files, outputs, level, pixel_size, options)

@@ -29,6 +29,7 @@ def count(
     overlays: given.Overlays = None,
     maps: given.Maps = None,
     points: given.PointsFolder = None,
+    points_as: given.PointsAs = "csv",
     overwrite: given.Overwrite = False,
     regions: given.Regions = None,
     regions_csv: given.RegionsFile = None,
@@ -76,7 +77,13 @@ def count(
     read = [place for place in (model, groups, regions) if place is not None]
     check_places([*files, *read], out, regions_csv, totals, report)
     places = BatchOptions(
-        out=out, overlays=overlays, maps=maps, points=points, overwrite=overwrite, regions_out=regions_csv
+        out=out,
+        overlays=overlays,
+        maps=maps,
+        points=points,
+        points_as=points_as,
+        overwrite=overwrite,
+        regions_out=regions_csv,
     )
     reading = FileOptions(flips=flips or None, shifts=shifts, tile=tile, page=page, axis=given.read_axis(axis))
     options: BatchOptions = {**places, **reading}

@@ -76,13 +76,20 @@ CountsFile = Annotated[
     Path | None, Option("-o", "--out", metavar="CSV", help="File for the counts; left out, they are printed.")
 ]
 Overwrite = Annotated[
-    bool, Option("--overwrite", help="Let --points replace tables that are there, corrections and all.")
+    bool, Option("--overwrite", help="Let --points replace files that are there, corrections and all.")
 ]
 Overlays = Annotated[Path | None, Option(metavar="DIR", help="Write a picture of each image with its density.")]
 Maps = Annotated[Path | None, Option(metavar="DIR", help="Write the count maps as float32 TIFF.")]
 PointsFolder = Annotated[
     Path | None,
-    Option("--points", metavar="DIR", help="Write a table of points, one per counted object, to correct and train on."),
+    Option("--points", metavar="DIR", help="Write a point per counted object, to correct and train on."),
+]
+PointsAs = Annotated[
+    str,
+    Option(
+        metavar="csv|geojson|zip",
+        help="Points as tables with the confidence in each; as GeoJSON for QuPath; or as ROI sets for ImageJ.",
+    ),
 ]
 CountReport = Annotated[
     Path | None,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from countception.errors import OutputError
 from countception.files import check_writable, whole_file
-from countception.points import write_points
+from countception.points import find_writer, write_points
 from countception.tables import DECIMALS
 
 if TYPE_CHECKING:
@@ -35,8 +35,10 @@ class Outputs:
         The images.
     overlays, maps, points
         Folders; None writes none.
+    points_as
+        Suffix of the files of points.
     overwrite
-        Whether tables of points may replace others: these may have been corrected by hand.
+        Whether points may replace others: these may have been corrected by hand.
     """
 
     def __init__(
@@ -46,9 +48,10 @@ class Outputs:
         overlays: StrPath | None = None,
         maps: StrPath | None = None,
         points: StrPath | None = None,
+        points_as: str = "csv",
         overwrite: bool = False,
     ) -> None:
-        self.files, self.overwrite = files, overwrite
+        self.files, self.points_as, self.overwrite = files, points_as, overwrite
         self.names = dict(zip(files, unique_names(files), strict=True))
         self.overlays, self.maps, self.points = (
             None if folder is None else Path(folder) for folder in (overlays, maps, points)
@@ -61,7 +64,11 @@ class Outputs:
         ------
         OutputError
             Says which.
+        PointsError
+            Points cannot be written like that.
         """
+        if self.points is not None:
+            find_writer(self.points / f"points.{self.points_as}")
         inputs = {file.resolve() for file in self.files}
         written = {Path(table).resolve() for table in tables if table is not None}
         for file in self.files:
@@ -91,7 +98,7 @@ class Outputs:
 
     def table(self, file: Path) -> Path | None:
         """Of the points."""
-        return self.points and self.points / f"{self.names[file]}.csv"
+        return self.points and self.points / f"{self.names[file]}.{self.points_as}"
 
     def write(self, file: Path, pixels: npt.ArrayLike, count: Count, regions: Sequence[Region] = ()) -> dict[str, str]:
         """Write what was asked for; the names of the files by kind, empty where there is none.

@@ -4,7 +4,7 @@ Three ways of laying out a data set are read; `read_dataset` finds out which it 
 
 beside each other
     One folder: ``001cell.png`` and ``001dots.png``; ``field_000.png`` and ``field_dots_000.png``; ``a.png`` and
-    ``a.csv``, ``a_dots.png`` or ``a_points.csv``.
+    ``a.csv``, ``a_dots.png``, ``a_points.csv``, ``a.roi``, ``CellCounter_a.xml`` or ``a.geojson``.
 two folders
     ``images/`` and one of ``points/``, ``annotations/``, ``dots/`` and ``labels/``, with the same names in both.
 a manifest
@@ -12,8 +12,8 @@ a manifest
     field, fields of one slide). Paths are relative to the manifest. A folder's ``manifest.csv`` goes before its files.
 
 Files are paired by stem, upper and lower case kept apart, never by order. A file that could belong to two is an error;
-a file that belongs to none is listed. Hidden files, and the training curves that `train` writes beside a model
-(``*.curve.csv``, ``*.curve.png``), are left alone.
+a file that belongs to none is listed. Hidden files, the training curves that `train` writes beside a model
+(``*.curve.csv``, ``*.curve.png``), and XML, JSON and ImageJ files that hold no points are left alone.
 """
 
 from __future__ import annotations
@@ -37,8 +37,15 @@ CONVENTIONS = (
     "(annotations/, dots/, labels/), or list them in a CSV with columns image and dots"
 )
 
-_DOTS_WORD = re.compile(r"(?:^|[-_. ]|(?<=[0-9]))(?:dots?|points?|annotations?|labels?)(?=$|[-_. 0-9])", re.IGNORECASE)
-_IMAGE_WORD = re.compile(r"(?:^|[-_. ]|(?<=[0-9]))(?:cells?|images?|img)(?=$|[-_. 0-9])", re.IGNORECASE)
+
+def _word(words: str) -> re.Pattern[str]:
+    """Finds one of these words in a name, parted from the rest."""
+    return re.compile(rf"(?:^|[-_. ]|(?<=[0-9]))(?:{words})(?=$|[-_. 0-9])", re.IGNORECASE)
+
+
+_DOTS_WORD = _word("dots?|points?|annotations?|labels?")
+_TABLE_WORD = _word("dots?|points?|annotations?|labels?|cellcounter|markers?|roiset|rois?")
+_IMAGE_WORD = _word("cells?|images?|img")
 
 
 @dataclass(frozen=True)
@@ -147,9 +154,9 @@ def _listing(root: Path, image_suffix: str | None, dots_suffix: str | None) -> t
 
 
 def _files(folder: Path) -> list[Path]:
-    known = images.SUFFIXES | points.SUFFIXES
-    found = (entry for entry in folder.iterdir() if entry.suffix.lower() in known and not images.left_alone(entry.name))
-    return sorted((entry for entry in found if entry.is_file()), key=lambda entry: images.natural_key(entry.name))
+    entries = (entry for entry in folder.iterdir() if entry.is_file() and not images.left_alone(entry.name))
+    found = (entry for entry in entries if entry.suffix.lower() in images.SUFFIXES or points.holds_dots(entry))
+    return sorted(found, key=lambda entry: images.natural_key(entry.name))
 
 
 def _by_suffix(
@@ -273,7 +280,7 @@ def _image(path: Path) -> _Named:
 
 
 def _dots(path: Path) -> _Named:
-    return _Named(path, path.stem, _without(path.stem, _DOTS_WORD))
+    return _Named(path, path.stem, _without(path.stem, _TABLE_WORD if _is_table(path) else _DOTS_WORD))
 
 
 def _without(stem: str, word: re.Pattern[str]) -> str:

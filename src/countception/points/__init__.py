@@ -2,7 +2,15 @@
 
 from countception.points.dots import DEFAULT_CLASSES, Dots
 from countception.points.format import Order
-from countception.points.formats import FORMATS, SUFFIXES, find_format, read_points, write_points
+from countception.points.formats import (
+    FORMATS,
+    SUFFIXES,
+    find_format,
+    find_writer,
+    holds_dots,
+    read_points,
+    write_points,
+)
 from countception.points.spacing import find_scale, spacing
 
 __all__ = [
@@ -13,6 +21,8 @@ __all__ = [
     "Order",
     "find_format",
     "find_scale",
+    "find_writer",
+    "holds_dots",
     "read_points",
     "spacing",
     "write_points",

@@ -7,7 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from countception.points.dots import Dots
+import numpy as np
+
+from countception.errors import PointsError
+from countception.images import natural_key
+from countception.points.dots import DEFAULT_CLASSES, Dots
 
 Order = Literal["xy", "yx"]
 
@@ -40,4 +44,26 @@ class Format:
     """Raises `PointsError`, with the path at the start of its sentence."""
     write: Writer | None = None
     recognises: Callable[[Path], bool] = _always
-    """Asked, by contents, only where several formats share a suffix."""
+    """By contents; asked before a file is taken for dots that was not named as such. True if the suffix says enough."""
+    needs: Callable[[Path], object] = _always
+    """Asked before there is anything to write; raises `PointsError` where a package is missing."""
+
+
+def named_dots(path: Path, dots: Sequence[tuple[tuple[float, float], str]]) -> Dots:
+    """Dots of places ``(y, x)`` with the names of their classes: all have one, or none does and all are empty.
+
+    Raises
+    ------
+    PointsError
+        Some have a class and some have none, or a place is NaN or infinite.
+    """
+    classes = [name for _, name in dots]
+    if any(classes) and not all(classes):
+        without = classes.count("")
+        raise PointsError(f"{path}: {without} of {len(classes)} dots have no class; every dot must have one, or none")
+    names = tuple(sorted(filter(None, set(classes)), key=natural_key)) or DEFAULT_CLASSES
+    labels = np.array([names.index(name) for name in classes if name], np.int64)
+    try:
+        return Dots(np.array([place for place, _ in dots], np.float64), labels, names, named=any(classes))
+    except PointsError as error:
+        raise PointsError(f"{path}: {error}") from None

@@ -15,11 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from countception.errors import PointsError
-from countception.points import mask, table
+from countception.points import geojson, markers, mask, rois, table
 from countception.points.dots import Dots
-from countception.points.format import Format, Order, ReadOptions
+from countception.points.format import Format, Order, ReadOptions, Writer
 
-FORMATS: tuple[Format, ...] = (table.FORMAT, mask.FORMAT)
+FORMATS: tuple[Format, ...] = (table.FORMAT, mask.FORMAT, rois.SET, rois.SINGLE, markers.FORMAT, geojson.FORMAT)
 """Every format; the first that fits is taken."""
 
 SUFFIXES = frozenset(suffix for format_ in FORMATS for suffix in format_.suffixes)
@@ -38,7 +38,8 @@ def read_points(
     Parameters
     ----------
     path
-        A table (CSV) or a mask image; see `countception.points.table` and `countception.points.mask`.
+        A table (CSV), a mask image, points of ImageJ, Fiji's Cell Counter or QuPath: see `table`, `mask`, `rois`,
+        `markers` and `geojson` in this package.
     image_shape
         Height and width of the image that the dots belong to; a mask must have that size.
     order
@@ -77,11 +78,11 @@ def write_points(path: str | os.PathLike[str], dots: Dots, *, extra: Mapping[str
     Parameters
     ----------
     path
-        Ends in ``.csv`` (or ``.tsv``).
+        Ends in ``.csv`` or ``.tsv``, ``.geojson`` or ``.json``, or ``.zip`` (ImageJ).
     dots
         The class is written unless it is the only one and has no name.
     extra
-        Further columns by name, one value per dot, such as the confidence in each.
+        Further columns by name, one value per dot, such as the confidence in each; tables alone have room for them.
 
     Raises
     ------
@@ -92,11 +93,31 @@ def write_points(path: str | os.PathLike[str], dots: Dots, *, extra: Mapping[str
     """
     path = Path(path)
     columns = {name: _column(name, values, len(dots)) for name, values in (extra or {}).items()}
+    find_writer(path)(path, dots, columns)
+
+
+def find_writer(path: Path) -> Writer:
+    """What writes dots to such a path.
+
+    Raises
+    ------
+    PointsError
+        No format of that suffix can be written, or the package that does it is not installed.
+    """
     for format_ in FORMATS:
         if format_.write is not None and path.suffix.lower() in format_.suffixes:
-            return format_.write(path, dots, columns)
+            format_.needs(path)
+            return format_.write
     writable = [suffix for format_ in FORMATS if format_.write is not None for suffix in format_.suffixes]
     raise PointsError(f"{path}: dots cannot be written as {path.suffix or 'that'}; use {' or '.join(writable)}")
+
+
+def holds_dots(path: Path) -> bool:
+    """Whether a file that lies among others is one of dots, by its suffix and, where that is not enough, contents."""
+    try:
+        return any(path.suffix.lower() in each.suffixes and each.recognises(path) for each in FORMATS)
+    except OSError:
+        return False
 
 
 def find_format(path: Path) -> Format:

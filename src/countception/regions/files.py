@@ -12,7 +12,6 @@ label images
 
 from __future__ import annotations
 
-import json
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -21,15 +20,14 @@ from typing import Any
 
 import numpy as np
 
+from countception import geojson, imagej
 from countception.errors import ImageError, RegionsError
 from countception.geometry import Points
 from countception.images import SUFFIXES as IMAGE_SUFFIXES
 from countception.images import read_numbers
 from countception.regions.shapes import Mask, Polygon, Region
 
-JSON_SUFFIXES = frozenset({".geojson", ".json"})
-ROI_SUFFIXES = frozenset({".roi", ".zip"})
-SUFFIXES = JSON_SUFFIXES | ROI_SUFFIXES | IMAGE_SUFFIXES
+SUFFIXES = IMAGE_SUFFIXES.union(geojson.SUFFIXES, imagej.SUFFIXES)
 """Suffixes, in lower case, of files that may hold regions."""
 
 ROI_AREAS = frozenset({0, 1, 2, 7, 8})
@@ -54,26 +52,21 @@ def read_regions(path: str | os.PathLike[str]) -> list[Region]:
     except OSError as error:
         raise RegionsError(f"{path}: cannot be read: {error.strerror or error}") from error
     suffix = path.suffix.lower()
-    if suffix in JSON_SUFFIXES:
-        regions: list[Region] = [*_geojson(path)]
-    elif suffix in ROI_SUFFIXES:
-        regions = [*_imagej(path)]
-    elif suffix in IMAGE_SUFFIXES:
-        regions = [*_labels(path)]
-    else:
+    if suffix not in SUFFIXES:
         raise RegionsError(f"{path}: is no file of regions; the suffixes known are {', '.join(sorted(SUFFIXES))}")
+    reader = _geojson if suffix in geojson.SUFFIXES else _imagej if suffix in imagej.SUFFIXES else _labels
+    try:
+        regions: list[Region] = [*reader(path)]
+    except (geojson.GeoJSONError, imagej.RoiError) as error:
+        raise RegionsError(str(error)) from None
     if not regions:
         raise RegionsError(f"{path}: there is no region in it")
     return regions
 
 
 def _geojson(path: Path) -> Iterator[Polygon]:
-    try:
-        whole = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
-        raise RegionsError(f"{path}: cannot be read as JSON ({error}); export the regions again") from None
     names: Counter[str] = Counter()
-    for number, feature in enumerate(_features(whole), 1):
+    for number, feature in enumerate(geojson.read_features(path), 1):
         try:
             name, rings = _feature_name(feature) or f"region {number}", _geometry(feature)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -82,29 +75,17 @@ def _geojson(path: Path) -> Iterator[Polygon]:
         yield Polygon(name if names[name] == 1 else f"{name} ({names[name]})", rings)
 
 
-def _features(whole: Any) -> list[Any]:
-    """The features, or bare geometries, of any of the forms that a GeoJSON file may have."""
-    if isinstance(whole, list):
-        return whole
-    members = whole if isinstance(whole, dict) else {}
-    for key in ("features", "geometries"):
-        if isinstance(members.get(key), list):
-            return list(members[key])
-    return [whole]
-
-
 def _feature_name(feature: Any) -> str:
     """QuPath puts the name into the properties, or only a class."""
-    properties = feature.get("properties") or {}
-    name = properties.get("name") or (properties.get("classification") or {}).get("name")
-    return "" if name is None else str(name)
+    name = (feature.get("properties") or {}).get("name")
+    return geojson.class_of(feature) if name in (None, "") else str(name)
 
 
 def _geometry(feature: Any) -> tuple[Points, ...]:
-    geometry = feature.get("geometry", feature)
-    kind = geometry.get("type") if isinstance(geometry, dict) else None
+    geometry = geojson.geometry_of(feature)
+    kind = geometry["type"]
     if kind not in ("Polygon", "MultiPolygon"):
-        raise ValueError(f"a {kind} has no area" if kind else "it has no geometry")
+        raise ValueError(f"a {kind} has no area")
     parts = geometry["coordinates"] if kind == "MultiPolygon" else [geometry["coordinates"]]
     rings = tuple(_ring(ring, hole=k > 0) for part in parts for k, ring in enumerate(part))
     if not rings:
@@ -123,18 +104,7 @@ def _ring(positions: Any, *, hole: bool) -> Points:
 
 
 def _imagej(path: Path) -> Iterator[Polygon]:
-    try:
-        import roifile  # type: ignore[import-not-found, unused-ignore]
-    except ModuleNotFoundError:
-        raise RegionsError(
-            f'{path}: reading ImageJ regions needs the package roifile: run pip install "countception[roi]"'
-        ) from None
-    try:
-        read = roifile.roiread(path)
-    except Exception as error:  # raises nearly anything on damaged files
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise RegionsError(f"{path}: cannot be read as ImageJ regions ({reason}); save them again") from None
-    for number, roi in enumerate(read if isinstance(read, list) else [read], 1):
+    for number, roi in enumerate(imagej.read_rois(path), 1):
         name = roi.name or f"region {number}"
         if int(roi.roitype) not in ROI_AREAS:
             raise RegionsError(f"{path}: {name} is a line or point, which has no area; remove it from the file")

@@ -1,0 +1,59 @@
+"""GeoJSON as QuPath and others write it: features, each with a geometry and perhaps a name.
+
+Regions (`countception.regions`) and dots (`countception.points`) are read from it. Positions are ``x, y`` in pixels
+from the image's upper left corner.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+SUFFIXES = (".geojson", ".json")
+
+
+class GeoJSONError(Exception):
+    """One sentence, with the path at its start."""
+
+
+def read_features(path: Path) -> list[Any]:
+    """The features, or bare geometries, of any of the forms that a GeoJSON file may have, unchecked.
+
+    Raises
+    ------
+    GeoJSONError
+        The file cannot be read, or is no JSON.
+    """
+    try:
+        whole = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (ValueError, OSError, RecursionError) as error:
+        raise GeoJSONError(f"{path}: cannot be read as JSON ({error}); export it again") from None
+    if isinstance(whole, list):
+        return whole
+    members = whole if isinstance(whole, dict) else {}
+    for key in ("features", "geometries"):
+        if isinstance(members.get(key), list):
+            return list(members[key])
+    return [whole]
+
+
+def geometry_of(feature: Any) -> dict[str, Any]:
+    """The geometry of a feature, which may be one itself.
+
+    Raises
+    ------
+    ValueError
+        It has none.
+    """
+    geometry = feature.get("geometry", feature) if isinstance(feature, dict) else None
+    if not isinstance(geometry, dict) or not geometry.get("type"):
+        raise ValueError("it has no geometry")
+    return geometry
+
+
+def class_of(feature: Any) -> str:
+    """The class that QuPath gives an object; empty where there is none."""
+    classification = (feature.get("properties") or {}).get("classification") or {}
+    name = classification.get("name")
+    return "" if name is None else str(name)

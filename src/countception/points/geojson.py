@@ -1,0 +1,80 @@
+"""Points as GeoJSON, as QuPath exports and imports them: one object with one or many points, and its class.
+
+Positions in such files count from a pixel's corner.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from countception import geojson
+from countception.errors import PointsError
+from countception.files import whole_file
+from countception.points.dots import Dots
+from countception.points.format import Format, ReadOptions, named_dots
+
+CORNER = 0.5
+"""From a pixel's corner to its centre."""
+
+_POINTS = re.compile(rb'"type"\s*:\s*"(Multi)?Point"|"features"\s*:\s*\[\s*\]')
+"""In a file with points, or with no object at all."""
+
+
+def read(path: Path, options: ReadOptions) -> Dots:  # noqa: ARG001
+    """Read the points.
+
+    Raises
+    ------
+    PointsError
+        The file is no GeoJSON, or an object is no points.
+    """
+    found = []
+    try:
+        features = geojson.read_features(path)
+    except geojson.GeoJSONError as error:
+        raise PointsError(str(error)) from None
+    for number, feature in enumerate(features, 1):
+        try:
+            found += list(_dots(feature))
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+            raise PointsError(f"{path}: object {number} is no GeoJSON of points ({error})") from None
+    return named_dots(path, found)
+
+
+def write(path: Path, dots: Dots, extra: Mapping[str, Sequence[object]]) -> None:  # noqa: ARG001
+    """Write one annotation for each class that has points, to be corrected as a whole; `extra` has no place in it."""
+    features = [_feature(dots, k) for k in range(len(dots.class_names)) if len(dots.of_class(k))]
+    with whole_file(path) as temporary:
+        whole = {"type": "FeatureCollection", "features": features}
+        temporary.write_text(json.dumps(whole) + "\n", encoding="utf-8")
+
+
+def _dots(feature: Any) -> Iterator[tuple[tuple[float, float], str]]:
+    geometry = geojson.geometry_of(feature)
+    if geometry["type"] not in ("Point", "MultiPoint"):
+        raise ValueError(f"a {geometry['type']} is no point: export the points alone")
+    positions = [geometry["coordinates"]] if geometry["type"] == "Point" else geometry["coordinates"]
+    name = geojson.class_of(feature)
+    for x, y, *_ in positions:
+        yield (float(y) - CORNER, float(x) - CORNER), name
+
+
+def _feature(dots: Dots, k: int) -> dict[str, Any]:
+    positions = (dots.of_class(k)[:, ::-1] + CORNER).tolist()
+    kind = {"classification": {"name": dots.class_names[k]}} if dots.named else {}
+    return {
+        "type": "Feature",
+        "geometry": {"type": "MultiPoint", "coordinates": positions},
+        "properties": {"objectType": "annotation", **kind},
+    }
+
+
+def _recognises(path: Path) -> bool:
+    return _POINTS.search(path.read_bytes()) is not None
+
+
+FORMAT = Format("GeoJSON", geojson.SUFFIXES, read, write, _recognises)

@@ -1,0 +1,60 @@
+"""Markers of Fiji's Cell Counter plugin (XML), which cellfinder writes, too.
+
+Each type of marker that has markers is a class of its name, or ``Type 1`` and so on in files of older versions.
+Positions are those of pixels. Markers on several planes of a stack are refused. Such files are not written, as the
+plugin reads only those that name its image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from xml.etree import ElementTree
+
+from countception.errors import PointsError
+from countception.points.dots import Dots
+from countception.points.format import Format, ReadOptions, named_dots
+
+ROOT = "CellCounter_Marker_File"
+HEAD = 1024
+"""Bytes within which a file of markers says that it is one."""
+
+Marker = tuple[tuple[float, float], str]
+
+
+def read(path: Path, options: ReadOptions) -> Dots:  # noqa: ARG001
+    """Read the markers.
+
+    Raises
+    ------
+    PointsError
+        The file is no such XML, a marker has no place, or they lie on several planes.
+    """
+    try:
+        root = ElementTree.parse(path).getroot()
+    except (ElementTree.ParseError, OSError, ValueError, LookupError) as error:  # unknown encodings are the last
+        raise PointsError(f"{path}: cannot be read as XML ({error}); save the markers again") from None
+    if root.tag != ROOT:
+        raise PointsError(f"{path}: is no file of Fiji's Cell Counter, as it starts with {root.tag}, not {ROOT}")
+    planes = {marker.findtext("MarkerZ", "1").strip() for marker in root.iter("Marker")}
+    if len(planes) > 1:
+        raise PointsError(f"{path}: its markers lie on {len(planes)} planes of a stack; save those of one plane")
+    return named_dots(path, list(_markers(path, root)))
+
+
+def _markers(path: Path, root: ElementTree.Element) -> Iterator[Marker]:
+    for number, kind in enumerate(root.iter("Marker_Type"), 1):
+        name = (kind.findtext("Name") or f"Type {kind.findtext('Type', str(number)).strip()}").strip()
+        for marker in kind.iter("Marker"):
+            try:
+                yield (float(marker.findtext("MarkerY", "")), float(marker.findtext("MarkerX", ""))), name
+            except ValueError:
+                raise PointsError(f"{path}: a marker of {name} has no place; remove it, or save them again") from None
+
+
+def _recognises(path: Path) -> bool:
+    with path.open("rb") as stream:
+        return ROOT.encode() in stream.read(HEAD)
+
+
+FORMAT = Format("Cell Counter", (".xml",), read, recognises=_recognises)

@@ -1,0 +1,223 @@
+"""Dots of other programs: ImageJ, Fiji's Cell Counter, QuPath."""
+
+import json
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numpy.testing import assert_allclose, assert_array_equal
+
+from countception.errors import PointsError
+from countception.points import Dots, find_writer, holds_dots, read_points, write_points
+
+PLACES = np.array([[3.0, 10.0], [0.5, 2.25], [40.0, 0.0]])
+
+MARKERS = """<?xml version="1.0" encoding="UTF-8"?>
+<CellCounter_Marker_File>
+ <Image_Properties>
+     <Image_Filename>a.tif</Image_Filename>
+ </Image_Properties>
+ <Marker_Data>
+     <Current_Type>1</Current_Type>
+     <Marker_Type>
+         <Type>1</Type>
+         <Marker><MarkerX>10</MarkerX><MarkerY>3</MarkerY><MarkerZ>1</MarkerZ></Marker>
+         <Marker><MarkerX>2</MarkerX><MarkerY>7</MarkerY><MarkerZ>1</MarkerZ></Marker>
+     </Marker_Type>
+     <Marker_Type>
+         <Type>2</Type>
+         SECOND
+     </Marker_Type>
+ </Marker_Data>
+</CellCounter_Marker_File>
+"""
+
+
+def roi(points: list[list[float]], **values: Any) -> Any:
+    """Points ``x, y`` of ImageJ's multi-point tool."""
+    roifile = pytest.importorskip("roifile", reason="roifile is not installed: it is the extra countception[roi]")
+    made = roifile.ImagejRoi.frompoints(np.array(points), name="points")
+    made.roitype = roifile.ROI_TYPE.POINT
+    for name, value in values.items():
+        setattr(made, name, value)
+    return made
+
+
+def features(*kinds: tuple[str, Any, str]) -> str:
+    made = [
+        {
+            "type": "Feature",
+            "geometry": {"type": kind, "coordinates": positions},
+            "properties": {"classification": {"name": name}} if name else {},
+        }
+        for kind, positions, name in kinds
+    ]
+    return json.dumps({"type": "FeatureCollection", "features": made})
+
+
+class TestImageJ:
+    def test_whole_numbers_are_centres_of_pixels(self, tmp_path: Path) -> None:
+        roi([[10, 3], [2, 7]]).tofile(tmp_path / "a.roi")
+        dots = read_points(tmp_path / "a.roi")
+        assert_array_equal(dots.points, [[3, 10], [7, 2]])
+        assert not dots.named
+
+    def test_places_between_pixels_and_single_points(self, tmp_path: Path) -> None:
+        path = tmp_path / "a.zip"
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("0001-0002.roi", roi([[10.25, 3.5]]).tobytes())
+            archive.writestr("0003-0004.roi", roi([[1, 2]]).tobytes())
+        assert_array_equal(read_points(path).points, [[3.5, 10.25], [2, 1]])
+
+    def test_counters_are_classes(self, tmp_path: Path) -> None:
+        roi([[1, 2], [3, 4], [5, 6]], counters=np.array([0, 2, 0], np.uint8)).tofile(tmp_path / "a.roi")
+        dots = read_points(tmp_path / "a.roi")
+        assert dots.class_names == ("0", "2")
+        assert_array_equal(dots.labels, [0, 1, 0])
+        roi([[1, 2]], counters=np.array([0], np.uint8)).tofile(tmp_path / "b.roi")
+        assert not read_points(tmp_path / "b.roi").named
+
+    def test_points_on_several_planes_are_refused(self, tmp_path: Path) -> None:
+        planes = {"counters": np.zeros(2, np.uint8), "counter_positions": np.array([1, 2], np.uint32)}
+        roi([[1, 2], [3, 4]], **planes).tofile(tmp_path / "a.roi")
+        with pytest.raises(PointsError, match=r"a\.roi: its points lie on several planes"):
+            read_points(tmp_path / "a.roi")
+
+    def test_areas_are_no_points(self, tmp_path: Path) -> None:
+        roifile = pytest.importorskip("roifile", reason="roifile is not installed: it is the extra countception[roi]")
+        box = roifile.ImagejRoi(roitype=roifile.ROI_TYPE.RECT, name="box", left=1, top=2, right=5, bottom=7)
+        box.tofile(tmp_path / "a.roi")
+        with pytest.raises(PointsError, match=r"a\.roi: box is an area or line, not points"):
+            read_points(tmp_path / "a.roi")
+        assert not holds_dots(tmp_path / "a.roi")
+
+    @pytest.mark.parametrize("name", ["a.roi", "a.zip"])
+    @pytest.mark.parametrize("content", [b"", b"Iout", b"Iout\x00\xe4\x0a\x00", b"PK\x03\x04rest", b"\x89PNG"])
+    def test_damaged_files_get_one_sentence(self, tmp_path: Path, name: str, content: bytes) -> None:
+        pytest.importorskip("roifile", reason="roifile is not installed: it is the extra countception[roi]")
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(PointsError, match="cannot be read as ImageJ regions or points") as caught:
+            read_points(tmp_path / name)
+        assert str(tmp_path / name) in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+    def test_without_roifile_one_sentence_says_what_to_install(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setitem(sys.modules, "roifile", None)
+        (tmp_path / "a.roi").write_bytes(b"Iout\x00\xe4\x0a\x00")
+        assert holds_dots(tmp_path / "a.roi")
+        with pytest.raises(PointsError, match=r'run pip install "countception\[roi\]"'):
+            read_points(tmp_path / "a.roi")
+        with pytest.raises(PointsError, match=r'run pip install "countception\[roi\]"'):
+            find_writer(tmp_path / "b.zip")
+
+    def test_it_reads_what_is_written(self, tmp_path: Path) -> None:
+        roifile = pytest.importorskip("roifile", reason="roifile is not installed: it is the extra countception[roi]")
+        write_points(tmp_path / "a.zip", Dots(PLACES, np.array([1, 0, 1]), ("alive", "dead/lost")))
+        alive, dead = roifile.roiread(tmp_path / "a.zip")
+        assert (alive.name, dead.name) == ("alive", "dead/lost")
+        assert alive.roitype == dead.roitype == roifile.ROI_TYPE.POINT
+        assert_array_equal(dead.coordinates(), PLACES[[0, 2], ::-1])
+
+
+class TestCellCounter:
+    def test_types_are_classes(self, tmp_path: Path) -> None:
+        marker = "<Name>dead</Name><Marker><MarkerX>1</MarkerX><MarkerY>0</MarkerY><MarkerZ>1</MarkerZ></Marker>"
+        (tmp_path / "a.xml").write_text(MARKERS.replace("SECOND", marker))
+        dots = read_points(tmp_path / "a.xml")
+        assert dots.class_names == ("Type 1", "dead")
+        assert_array_equal(dots.points, [[3, 10], [7, 2], [0, 1]])
+        assert_array_equal(dots.labels, [0, 0, 1])
+
+    def test_types_without_markers_are_left_out(self, tmp_path: Path) -> None:
+        (tmp_path / "a.xml").write_text(MARKERS.replace("SECOND", ""))
+        assert read_points(tmp_path / "a.xml").class_names == ("Type 1",)
+
+    @pytest.mark.parametrize(
+        ("content", "sentence"),
+        [
+            ("<CellCounter_Marker_File>", "cannot be read as XML"),
+            ('<?xml version="1.0" encoding="klingon"?><a/>', "cannot be read as XML"),
+            ("<metadata/>", "is no file of Fiji's Cell Counter"),
+            (MARKERS.replace("SECOND", "<Marker><MarkerX>1</MarkerX></Marker>"), "a marker of Type 2 has no place"),
+            (MARKERS.replace("SECOND", "<Marker><MarkerZ>2</MarkerZ></Marker>"), "lie on 2 planes of a stack"),
+        ],
+    )
+    def test_what_is_no_file_of_markers_is_refused(self, tmp_path: Path, content: str, sentence: str) -> None:
+        (tmp_path / "a.xml").write_text(content)
+        with pytest.raises(PointsError, match=sentence) as caught:
+            read_points(tmp_path / "a.xml")
+        assert str(tmp_path / "a.xml") in str(caught.value)
+
+
+class TestQuPath:
+    def test_positions_count_from_the_corner(self, tmp_path: Path) -> None:
+        (tmp_path / "a.geojson").write_text(
+            features(("Point", [10.5, 3.5], ""), ("MultiPoint", [[1, 2], [0.5, 0.5]], ""))
+        )
+        dots = read_points(tmp_path / "a.geojson")
+        assert_array_equal(dots.points, [[3, 10], [1.5, 0.5], [0, 0]])
+        assert not dots.named
+
+    def test_classifications_are_classes(self, tmp_path: Path) -> None:
+        (tmp_path / "a.json").write_text(features(("MultiPoint", [[1, 2]], "Tumor"), ("Point", [3, 4], "Stroma")))
+        dots = read_points(tmp_path / "a.json")
+        assert dots.class_names == ("Stroma", "Tumor")
+        assert_array_equal(dots.labels, [1, 0])
+
+    @pytest.mark.parametrize(
+        ("content", "sentence"),
+        [
+            ("{", "cannot be read as JSON"),
+            ("[" * 100_000, "cannot be read as JSON"),
+            (features(("Polygon", [[[0, 0], [1, 0], [1, 1]]], "")), "a Polygon is no point"),
+            (features(("Point", [1], "")), "object 1 is no GeoJSON of points"),
+            (features(("MultiPoint", [["a", "b"]], "")), "object 1 is no GeoJSON of points"),
+            (features(("MultiPoint", [[1, 2]], "a"), ("Point", [1, 2], "")), "1 of 2 dots have no class"),
+            (features(("Point", [1, float("nan")], "")), "NaN or infinite"),
+            ("[7]", "object 1 is no GeoJSON of points"),
+        ],
+    )
+    def test_what_is_no_geojson_of_points_is_refused(self, tmp_path: Path, content: str, sentence: str) -> None:
+        (tmp_path / "a.geojson").write_text(content)
+        with pytest.raises(PointsError, match=sentence) as caught:
+            read_points(tmp_path / "a.geojson")
+        assert str(tmp_path / "a.geojson") in str(caught.value)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".geojson", ".json", ".zip"])
+@given(
+    points=arrays(
+        np.float64, st.tuples(st.integers(0, 5), st.just(2)), elements=st.integers(-4, 4000).map(lambda k: k / 4)
+    ),
+    names=st.sampled_from([("object",), ("alive", "dead"), ("naïve, big",)]),
+)
+def test_dots_come_back(
+    tmp_path_factory: pytest.TempPathFactory, suffix: str, points: np.ndarray, names: tuple[str, ...]
+) -> None:
+    if suffix == ".zip":
+        pytest.importorskip("roifile", reason="roifile is not installed: it is the extra countception[roi]")
+    dots = Dots(points, np.arange(len(points)) % len(names), names)
+    path = tmp_path_factory.mktemp("dots") / f"a{suffix}"
+    write_points(path, dots, extra={"confidence": np.ones(len(points))})
+    again = read_points(path, classes=names)
+    order = np.argsort(dots.labels, kind="stable") if suffix in (".geojson", ".json", ".zip") else slice(None)
+    assert_allclose(again.points, points[order])
+    assert_array_equal(again.labels, dots.labels[order])
+    assert holds_dots(path)
+
+
+def test_other_files_of_such_suffixes_are_no_dots(tmp_path: Path) -> None:
+    contents = {"a.xml": "<metadata/>", "b.json": '{"exposure": 3}', "c.zip": "PK", "d.roi": ""}
+    for name, content in contents.items():
+        (tmp_path / name).write_text(content)
+        assert not holds_dots(tmp_path / name)
+    assert not holds_dots(tmp_path / "missing.xml")
+    assert holds_dots(tmp_path / "missing.csv")
