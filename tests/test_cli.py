@@ -4,6 +4,7 @@ import json
 import os
 import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,9 +13,11 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from tifffile import imwrite
 from typer.testing import CliRunner, Result
 
 import tiny
@@ -223,7 +226,8 @@ def test_control_c_keeps_the_best_so_far_and_resume_goes_on(tmp_path: Path) -> N
     refused(run("train", *options), "--resume")
     resumed = subprocess.Popen(command("train", *options, "--resume"), stderr=subprocess.PIPE, text=True)
     assert resumed.stderr is not None
-    assert any("step" in line for line in resumed.stderr)
+    steps = (int(found[1]) for found in map(re.compile(r"step (\d+)").search, resumed.stderr) if found)
+    assert any(step > first + 1 for step in steps)
     resumed.send_signal(signal.SIGINT)
     resumed.communicate(timeout=120)
     assert resumed.returncode == 130
@@ -342,6 +346,25 @@ def test_results_overwrite_neither_what_is_read_nor_each_other(images: Path, tmp
     assert not same.exists()
 
 
+def test_a_page_of_stacks_is_learned_from_as_it_is_counted(tmp_path: Path) -> None:
+    plain, stacks = tiny.dataset(tmp_path / "cells", 4), tmp_path / "stacks"
+    shutil.copytree(plain / "points", stacks / "points")
+    (stacks / "images").mkdir()
+    for path in (plain / "images").iterdir():
+        page = np.asarray(Image.open(path).convert("L"))
+        imwrite(stacks / "images" / f"{path.stem}.tif", np.stack([255 - page, page]), photometric="minisblack")
+        Image.fromarray(page).save(path)
+    options = ("--steps=2", *tiny.OPTIONS)
+    assert run("train", plain, "-o", tmp_path / "plain.count", *options).exit_code == 0
+    model = tmp_path / "m.count"
+    refused(run("train", stacks, "-o", model, *options), "is a stack of 2 planes", "--page")
+    assert run("train", stacks, "-o", model, *options, "--page", "1").exit_code == 0
+    assert "cannot be used" not in run("inspect", stacks, "--page", "1").stdout
+    one = run("evaluate", tmp_path / "plain.count", plain).stdout
+    assert run("evaluate", model, stacks, "--page", "1").stdout == one
+    refused(run("evaluate", model, stacks), "is a stack of 2 planes")
+
+
 def test_a_folder_of_which_a_few_images_have_dots(tmp_path: Path) -> None:
     folder = tiny.dataset(tmp_path / "cells", 4)
     (folder / "points" / "001.csv").unlink()
@@ -397,6 +420,7 @@ def test_an_unwritable_table_is_refused_before_counting(images: Path, tmp_path: 
 def test_control_c_while_counting_keeps_the_counts_so_far(
     images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    model = tiny.model_file()  # made before: training counts, too
     count, seen = Counter.count_pixels, []
 
     def interrupted(self: Counter, *args: object, **options: object) -> object:
@@ -407,7 +431,7 @@ def test_control_c_while_counting_keeps_the_counts_so_far(
 
     monkeypatch.setattr(Counter, "count_pixels", interrupted)
     out = tmp_path / "counts.csv"
-    result = run("count", tiny.model_file(), images / "good0.png", images / "good1.png", "-o", out)
+    result = run("count", model, images / "good0.png", images / "good1.png", "-o", out)
     assert result.exit_code == 130
     assert list(pd.read_csv(out)["image"]) == [str(images / "good0.png")]
 

@@ -112,6 +112,8 @@ def train(
     settings: given.Settings = None,
     order: given.Order = None,
     ignore_unmatched: given.IgnoreUnmatched = False,
+    page: given.Page = None,
+    axis: given.Axis = None,
     device: given.Device = None,
     resume: given.Resume = False,
     tensorboard: given.TensorBoard = None,
@@ -142,7 +144,7 @@ def train(
     for path in report.curve_paths(out):
         check_writable(path)
     validation = given.read_valid(valid)
-    read = partial(given.read_data, order=order, ignore_unmatched=ignore_unmatched)
+    read = partial(given.read_data, order=order, ignore_unmatched=ignore_unmatched, page=page, axis=axis)
     with progress.training_report(tensorboard) as shown:
         counter = training.train(
             read(data),
@@ -172,7 +174,13 @@ app.command()(evaluate)
 
 @app.command()
 def inspect(
-    data: given.Data, *, json: given.JsonFile = None, plot: given.PlotFile = None, order: given.Order = None
+    data: given.Data,
+    *,
+    json: given.JsonFile = None,
+    plot: given.PlotFile = None,
+    order: given.Order = None,
+    page: given.Page = None,
+    axis: given.Axis = None,
 ) -> None:
     """Show what a data set holds, before anything is trained on it.
 
@@ -183,7 +191,7 @@ def inspect(
     from countception.inspection import inspect as look
     from countception.report import write_json
 
-    found = look(data, order=given.read_order(order))
+    found = look(data, order=given.read_order(order), page=page, axis=given.read_axis(axis))
     console.show_inspection(found)
     if json is not None:
         write_json(json, found.to_dict())

@@ -178,6 +178,8 @@ def evaluate(
     tile: given.Tile = None,
     order: given.Order = None,
     ignore_unmatched: given.IgnoreUnmatched = False,
+    page: given.Page = None,
+    axis: given.Axis = None,
     device: given.Device = None,
 ) -> None:
     """Compare counts with the truth on images with dots.
@@ -205,7 +207,7 @@ def evaluate(
     with file_bar("counting") as shown:
         result = evaluation.evaluate(
             counter,
-            given.read_data(data, order, ignore_unmatched=ignore_unmatched),
+            given.read_data(data, order, ignore_unmatched=ignore_unmatched, page=page, axis=axis),
             level=level,
             points=points or tolerance is not None,
             tolerance=tolerance,

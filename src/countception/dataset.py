@@ -50,7 +50,13 @@ class Sample:
 
 
 def load_item(
-    item: Item, *, classes: Sequence[str] | None = None, order: Order | None = None, outside: Outside = "error"
+    item: Item,
+    *,
+    classes: Sequence[str] | None = None,
+    order: Order | None = None,
+    outside: Outside = "error",
+    page: int | None = None,
+    axis: int | str | None = None,
 ) -> Sample:
     """Read one image and its dots.
 
@@ -64,13 +70,15 @@ def load_item(
         Order of coordinates in a table without a header.
     outside
         Whether dots outside the image are an error, dropped, or kept.
+    page, axis
+        What to read of a stack, as `countception.images.read_image` takes it.
 
     Raises
     ------
     ImageError, PointsError
         A file cannot be read, a mask has another size than the image, or dots lie outside the image.
     """
-    image = read_image(item.image)
+    image = read_image(item.image, page=page, axis=axis)
     shape = (image.shape[1], image.shape[2])
     dots = read_points(item.dots, image_shape=shape, order=order, classes=classes)
     within = inside(dots.points, shape)
@@ -87,6 +95,8 @@ def load_dataset(
     order: Order | None = None,
     outside: Outside = "error",
     unmatched: Literal["error", "ignore"] = "error",
+    page: int | None = None,
+    axis: int | str | None = None,
 ) -> list[Sample]:
     """Read a whole data set, checked to be one.
 
@@ -101,6 +111,8 @@ def load_dataset(
     unmatched
         Whether an image without dots, or dots without an image, is an error or is passed over. An image without
         objects has an empty mask or a table with a header alone.
+    page, axis
+        What to read of stacks, as `countception.images.read_image` takes it.
 
     Raises
     ------
@@ -115,8 +127,10 @@ def load_dataset(
         if unmatched == "error":
             _refuse_unmatched(source)
         samples = []
+        order = order or source.order
         for item in source.items:
-            samples.append(load_item(item, classes=source.classes, order=order or source.order, outside=outside))
+            sample = load_item(item, classes=source.classes, order=order, outside=outside, page=page, axis=axis)
+            samples.append(sample)
             _refuse_mixture(samples[0], samples[-1], str(source.items[0].image), str(item.image))
         return samples
     samples = list(source)

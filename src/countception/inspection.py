@@ -111,7 +111,13 @@ class _Tally:
             self.duplicates[sample.name] = repeated
 
 
-def inspect(source: str | os.PathLike[str] | Dataset, *, order: Order | None = None) -> Inspection:
+def inspect(
+    source: str | os.PathLike[str] | Dataset,
+    *,
+    order: Order | None = None,
+    page: int | None = None,
+    axis: int | str | None = None,
+) -> Inspection:
     """Look through a data set.
 
     Parameters
@@ -120,6 +126,8 @@ def inspect(source: str | os.PathLike[str] | Dataset, *, order: Order | None = N
         A folder or manifest, or what `read_dataset` found in one.
     order
         ``"xy"`` or ``"yx"``: what the two columns of tables without a header are.
+    page, axis
+        What to read of stacks, as `countception.images.read_image` takes it.
 
     Raises
     ------
@@ -130,7 +138,10 @@ def inspect(source: str | os.PathLike[str] | Dataset, *, order: Order | None = N
     tally, unreadable = _Tally(), {}
     for item in dataset.items:
         try:
-            tally.add(load_item(item, classes=dataset.classes, order=order or dataset.order, outside="keep"))
+            sample = load_item(
+                item, classes=dataset.classes, order=order or dataset.order, outside="keep", page=page, axis=axis
+            )
+            tally.add(sample)
         except CountceptionError as error:
             unreadable[item.name] = str(error)
     scale = find_scale(tally.points, ScaleConfig())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 
@@ -223,7 +223,14 @@ def read_order(text: str | None) -> ColumnOrder | None:
     return cast("ColumnOrder | None", text)
 
 
-def read_data(path: Path | str, order: str | None, *, ignore_unmatched: bool = False) -> Path | str | list[Sample]:
+def read_data(
+    path: Path | str,
+    order: str | None,
+    *,
+    ignore_unmatched: bool = False,
+    page: int | None = None,
+    axis: str | None = None,
+) -> Path | str | list[Sample]:
     """A data set, read already where that takes options.
 
     Parameters
@@ -234,12 +241,15 @@ def read_data(path: Path | str, order: str | None, *, ignore_unmatched: bool = F
         Of the columns of tables of dots that have no header.
     ignore_unmatched
         Whether files without a partner are passed over instead of refused.
+    page, axis
+        What to read of stacks.
     """
-    if order is None and not ignore_unmatched:
+    if order is None and page is None and axis is None and not ignore_unmatched:
         return path
     from countception.dataset import load_dataset
 
-    return load_dataset(path, order=read_order(order), unmatched="ignore" if ignore_unmatched else "error")
+    unmatched: Literal["error", "ignore"] = "ignore" if ignore_unmatched else "error"
+    return load_dataset(path, order=read_order(order), unmatched=unmatched, page=page, axis=read_axis(axis))
 
 
 def read_pair(text: str | None, option: str) -> tuple[int, int] | None:
