@@ -197,7 +197,22 @@ def test_a_run_that_is_in_two_folders_counts_once(tmp_path: Path) -> None:
         results.append([row])
         tables.save(results, row.key, [Located("points", 8.0, 10, found, found, 1.0)])
     (once,) = points(runs(folders)["vgg"], 8.0)
-    assert (once.splits, once.recall) == (1, 0.9)
+    assert (len(once.by_split), once.recall, once.deviation) == (1, 0.9, None)
+
+
+def test_points_are_compared_on_the_splits_that_both_have(tmp_path: Path) -> None:
+    results = Results(tmp_path / "results")
+    found = {("boxnet", 0): 9, ("boxnet", 1): 7, ("boxnet", 2): 2, ("log", 0): 8, ("log", 1): 5}
+    for (method, split), matched in found.items():
+        row = make_row(method=method, n=50, split=split, config_hash="abcdef012345")
+        results.append([row])
+        locator = "points, flips" if method == "boxnet" else "blobs"
+        tables.save(results, row.key, [Located(locator, 8.0, 10, 10, matched, 1.0)])
+    blobs, ours = sorted(points(runs([results])["vgg"], 8.0), key=lambda way: way.locator)
+    assert blobs.less_than(ours) == pytest.approx([0.1, 0.2])
+    text = write_page([results.folder], tmp_path / "docs").read_text()
+    assert "| blobs | 2 | 0.650 | 0.650 | **0.650** ± 0.212 | 0.150 ± 0.071 (2) |" in text
+    assert "| points, flips | 3 | 0.600 | 0.600 | **0.600** ± 0.361 |  |" in text
 
 
 def test_flags_are_told_apart_by_what_was_learned(tmp_path: Path) -> None:

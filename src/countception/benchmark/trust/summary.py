@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import statistics
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,20 +45,33 @@ class Run:
 class F1:
     """One way to find points with one system, over splits."""
 
+    method: str
     system: str
     locator: str
-    splits: int
     seconds: float
     """Of learning, on average."""
     precision: float
     recall: float
-    f1: float
-    deviation: float | None
-    """Standard deviation of F1 over splits; None for one split."""
+    by_split: Mapping[tuple[int, int], float]
+    """F1 by seed and split."""
     distance: float
     """Mean over the pairs, in image pixels."""
     curve: tuple[tuple[float, float], ...]
     """Tolerance in pixels, and F1."""
+
+    @property
+    def f1(self) -> float:
+        """Mean over splits."""
+        return statistics.fmean(self.by_split.values())
+
+    @property
+    def deviation(self) -> float | None:
+        """Standard deviation of F1 over splits; None for one split."""
+        return statistics.stdev(self.by_split.values()) if len(self.by_split) > 1 else None
+
+    def less_than(self, other: F1) -> list[float]:
+        """How much lower F1 is than with another way, on each split that both were measured on."""
+        return [other.by_split[key] - mine for key, mine in self.by_split.items() if key in other.by_split]
 
 
 def runs(folders: Sequence[Results]) -> dict[str, list[Run]]:
@@ -90,19 +104,18 @@ def points(some: Sequence[Run], tolerance: float) -> list[F1]:
             grouped.setdefault((run.system, locator), []).append((run, mine))
     found = []
     for (system, locator), members in grouped.items():
-        stated = [each for _, mine in members for each in mine if each.tolerance == tolerance]
-        f1 = [each.f1 for each in stated]
+        at = [(run.row, each) for run, mine in members for each in mine if each.tolerance == tolerance]
+        stated = [each for _, each in at]
         tolerances = sorted({each.tolerance for _, mine in members for each in mine})
         found.append(
             F1(
+                method=members[0][0].row.method,
                 system=system,
                 locator=locator,
-                splits=len(members),
                 seconds=float(np.mean([run.row.seconds for run, _ in members])),
                 precision=float(np.mean([each.precision for each in stated])),
                 recall=float(np.mean([each.recall for each in stated])),
-                f1=float(np.mean(f1)),
-                deviation=float(np.std(f1, ddof=1)) if len(f1) > 1 else None,
+                by_split={(row.seed, row.split): each.f1 for row, each in at},
                 distance=float(np.mean([each.distance for each in stated])),
                 curve=tuple(
                     (t, float(np.mean([each.f1 for _, mine in members for each in mine if each.tolerance == t])))
