@@ -12,23 +12,21 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import torch
 
 from countception import targets
-from countception.augment import Example
 from countception.baselines.base import Baseline, mean_absolute_error, require_dots
 from countception.benchmark.method import Facts, Report
 from countception.benchmark.networks import device_name
-from countception.canvas import Canvas, resample
+from countception.canvas import Canvas
 from countception.config import Config
-from countception.dataset import Sample, content_hash
-from countception.geometry import to_working
+from countception.dataset import Sample
 from countception.networks.proximity import Proximity, peaks
-from countception.normalise import Normalisation, learn
-from countception.points.spacing import find_scale
-from countception.predict import choose_device, raw_map
+from countception.normalise import Normalisation
+from countception.points import Dots
+from countception.predict import raw_map
 from countception.training import Progress, configure
-from countception.training.loop import Trainer, Validation
+from countception.training.loop import Trainer
+from countception.training.prepare import prepare
 
 PEAKS = tuple((float(height), reach) for height in np.linspace(0.1, 0.9, 17) for reach in (1, 2, 3))
 """Thresholds and reaches to choose from."""
@@ -110,22 +108,16 @@ class ProximityMethod(Baseline[Options]):
         """Train, or go on with a training that was stopped; then choose the height that counts as a peak."""
         require_dots(training)
         config = configure(self.config, {"training.seed": seed, "network.channels": len(training[0].image)})
-        torch.manual_seed(seed)
-        normalisation = learn([sample.image for sample in training])
-        scale = find_scale([sample.dots.points for sample in training], config.scale)
-        network = Proximity(config.network).to(choose_device(self.setup.device))
-        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        trainer = Trainer(
-            network,
-            [_example(sample, normalisation, scale) for sample in training],
-            Validation(
-                [Canvas(sample.image, normalisation, scale, network.layout) for sample in validation],
-                [float(len(sample.dots)) for sample in validation],
-            ),
+        prepared = prepare(
+            [_one_class(sample) for sample in training],
+            [_one_class(sample) for sample in validation],
             config,
             checkpoint=None if self.setup.work is None else self.setup.work / "proximity.checkpoint",
-            fingerprint=f"{config.model_dump_json()} {content_hash(training)} {content_hash(validation)}",
+            device=self.setup.device,
+            make=lambda config, _: Proximity(config.network),
         )
+        trainer, network = prepared.trainer, prepared.trainer.network
+        assert isinstance(network, Proximity)
         self._train(trainer, report)
         network.load_state_dict(trainer.best)
         network.eval()
@@ -136,7 +128,7 @@ class ProximityMethod(Baseline[Options]):
             device=device_name(str(trainer.device)),
             curve=trainer.state.history,
         )
-        fitted = Fitted(network, normalisation, scale, config.counting.tile, facts=facts)
+        fitted = Fitted(network, prepared.normalisation, prepared.scale, config.counting.tile, facts=facts)
         return replace(fitted, peak=_best_peak(fitted, validation))
 
     def _train(self, trainer: Trainer, report: Report) -> None:
@@ -149,9 +141,8 @@ class ProximityMethod(Baseline[Options]):
             raise KeyboardInterrupt  # half a training is no result; the checkpoint stays
 
 
-def _example(sample: Sample, normalisation: Normalisation, scale: float) -> Example:
-    points = to_working(sample.dots.points, scale)
-    return Example(normalisation(resample(sample.image, scale)), points, np.zeros(len(points), np.int64))
+def _one_class(sample: Sample) -> Sample:
+    return replace(sample, dots=Dots(sample.dots.points))
 
 
 def _best_peak(fitted: Fitted, validation: Sequence[Sample]) -> tuple[float, int]:

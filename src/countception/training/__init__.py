@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -10,11 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from countception import calibration
-from countception.augment import Example
-from countception.canvas import Canvas, resample
 from countception.confidence import IntervalModel, fit_intervals
 from countception.config import Config, recipe, updated
 from countception.counter import Counter
@@ -23,14 +19,9 @@ from countception.errors import ConfigError, DatasetError
 from countception.evaluation.metrics import metrics
 from countception.familiarity import Familiarity, fit_familiarity, image_features
 from countception.files import check_writable
-from countception.geometry import to_working
 from countception.model_file import Model
-from countception.networks import build
-from countception.networks.pretrained import load_pretrained
-from countception.normalise import Normalisation, learn
-from countception.points.spacing import find_scale
-from countception.predict import choose_device
-from countception.training.loop import Progress, Report, Trainer, Validation
+from countception.training.loop import Progress, Report
+from countception.training.prepare import Prepared, prepare
 from countception.training.state import Record
 
 Data = str | os.PathLike[str] | Sequence[Sample]
@@ -94,11 +85,11 @@ def train(
     first = training[0]
     found = {"network.channels": first.image.shape[0], "network.classes": len(first.dots.class_names)}
     chosen = updated(chosen, found)
-    trainer, normalisation, scale = _prepare(training, validation, chosen, checkpoint, device)
+    prepared = prepare(training, validation, chosen, checkpoint=checkpoint, device=device)
     if resume and checkpoint is not None and checkpoint.exists():
-        trainer.resume()
-    interrupted = trainer.run(report)
-    counter = _finish(trainer, training, validation, normalisation, scale, device)
+        prepared.trainer.resume()
+    interrupted = prepared.trainer.run(report)
+    counter = _finish(prepared, training, validation, device)
     counter.interrupted = interrupted
     if out is not None:
         counter.save(out)
@@ -178,48 +169,11 @@ def _split_off(samples: list[Sample], share: float, seed: int) -> tuple[list[Sam
     return training, validation
 
 
-def _prepare(
-    training: Sequence[Sample],
-    validation: Sequence[Sample],
-    config: Config,
-    checkpoint: Path | None,
-    device: str | None,
-) -> tuple[Trainer, Normalisation, float]:
-    place = choose_device(device)
-    torch.manual_seed(config.training.seed)
-    scale = find_scale([sample.dots.points for sample in training], config.scale)
-    normalisation = learn([sample.image for sample in training])
-    examples = [_example(sample, normalisation, scale) for sample in training]
-    network = build(config.network)
-    if not (config.network.pretrained and load_pretrained(network)):
-        pixels = sum(example.image[0].size for example in examples)
-        network.start_from(sum(len(example.points) for example in examples) / pixels)
-    network.to(place).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    canvases = [Canvas(sample.image, normalisation, scale, network.layout) for sample in validation]
-    true = [float(len(sample.dots)) for sample in validation]
-    fingerprint = hashlib.sha256(
-        f"{config.model_dump_json()} {content_hash(training)} {content_hash(validation)}".encode()
-    ).hexdigest()
-    trainer = Trainer(
-        network, examples, Validation(canvases, true), config, checkpoint=checkpoint, fingerprint=fingerprint
-    )
-    return trainer, normalisation, scale
-
-
-def _example(sample: Sample, normalisation: Normalisation, scale: float) -> Example:
-    image = normalisation(resample(sample.image, scale))
-    return Example(image, to_working(sample.dots.points, scale), sample.dots.labels)
-
-
 def _finish(
-    trainer: Trainer,
-    training: Sequence[Sample],
-    validation: Sequence[Sample],
-    normalisation: Normalisation,
-    scale: float,
-    device: str | None,
+    prepared: Prepared, training: Sequence[Sample], validation: Sequence[Sample], device: str | None
 ) -> Counter:
     """The best weights as a counter, with its calibration and where it comes from."""
+    trainer = prepared.trainer
     config = trainer.config
     trainer.network.load_state_dict(trainer.best)
     true = list(trainer.validation.true)
@@ -230,8 +184,8 @@ def _finish(
     model = Model(
         network=trainer.network.eval(),
         config=config,
-        scale=scale,
-        normalisation=normalisation,
+        scale=prepared.scale,
+        normalisation=prepared.normalisation,
         calibration=fitted,
         class_names=training[0].dots.class_names,
         trained_on={

@@ -1,0 +1,89 @@
+"""From samples to a training that is ready to run: scale, normalisation, network, validation."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from countception.augment import Example
+from countception.canvas import Canvas, resample
+from countception.config import Config
+from countception.dataset import Sample, content_hash
+from countception.geometry import to_working
+from countception.networks import build
+from countception.networks.base import Network
+from countception.networks.pretrained import load_pretrained
+from countception.normalise import Normalisation, learn
+from countception.points.spacing import find_scale
+from countception.predict import choose_device
+from countception.training.loop import Trainer, Validation
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A training that has not begun, and how it shows images to its network."""
+
+    trainer: Trainer
+    normalisation: Normalisation
+    scale: float
+    """Working pixels per image pixel."""
+
+
+def prepare(
+    training: Sequence[Sample],
+    validation: Sequence[Sample],
+    config: Config,
+    *,
+    checkpoint: Path | None = None,
+    device: str | None = None,
+    make: Callable[[Config, Sequence[Example]], Network] | None = None,
+) -> Prepared:
+    """Learn scale and normalisation from the training images, and make the network.
+
+    Parameters
+    ----------
+    training, validation
+        Samples.
+    config
+        With the number of channels and classes of the samples.
+    checkpoint
+        Where the training is to be kept, to be resumed with the same configuration and samples only.
+    device
+        `cpu`, `cuda`, …; None takes a GPU where there is one.
+    make
+        Makes the network from the configuration and the training examples, after random numbers are seeded; None makes
+        the one that `config` names, which starts from the weights that ship for it or the mean density of the examples.
+    """
+    place = choose_device(device)
+    torch.manual_seed(config.training.seed)
+    scale = find_scale([sample.dots.points for sample in training], config.scale)
+    normalisation = learn([sample.image for sample in training])
+    examples = [_example(sample, normalisation, scale) for sample in training]
+    network = (make or _network)(config, examples)
+    network.to(place).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    canvases = [Canvas(sample.image, normalisation, scale, network.layout) for sample in validation]
+    true = [float(len(sample.dots)) for sample in validation]
+    fingerprint = hashlib.sha256(
+        f"{config.model_dump_json()} {content_hash(training)} {content_hash(validation)}".encode()
+    ).hexdigest()
+    trainer = Trainer(
+        network, examples, Validation(canvases, true), config, checkpoint=checkpoint, fingerprint=fingerprint
+    )
+    return Prepared(trainer, normalisation, scale)
+
+
+def _network(config: Config, examples: Sequence[Example]) -> Network:
+    network = build(config.network)
+    if not (config.network.pretrained and load_pretrained(network)):
+        pixels = sum(example.image[0].size for example in examples)
+        network.start_from(sum(len(example.points) for example in examples) / pixels)
+    return network
+
+
+def _example(sample: Sample, normalisation: Normalisation, scale: float) -> Example:
+    image = normalisation(resample(sample.image, scale))
+    return Example(image, to_working(sample.dots.points, scale), sample.dots.labels)
