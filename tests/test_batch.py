@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,8 @@ from countception.errors import ConfigError, ImageError, OutputError, PointsErro
 from countception.outputs import unique_names
 from countception.points import read_points
 from countception.tables import write_counts
+
+SQUARE = {"type": "Polygon", "coordinates": [[[0, 0], [9, 0], [9, 9]]]}
 
 
 @pytest.fixture
@@ -182,9 +185,35 @@ def test_one_folder_may_hold_pictures_maps_and_points(images: Path, tmp_path: Pa
 
 
 def test_counts_and_points_do_not_replace_each_other(images: Path, tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match=r"0\.csv would be written twice"):
+    with pytest.raises(OutputError, match=r"0\.csv would be overwritten, as another file has that place"):
         count_files(tiny.untrained(), images, out=tmp_path / "0.csv", points=tmp_path)
     assert not list(tmp_path.glob("*.csv"))
+
+
+@pytest.mark.parametrize("kind", ["overlays", "maps", "points"])
+def test_files_of_each_image_are_not_written_over_other_results(images: Path, tmp_path: Path, kind: str) -> None:
+    suffix = {"overlays": "png", "maps": "tif", "points": "csv"}[kind]
+    taken, regions = tmp_path / f"1.{suffix}", tmp_path / "field.json"
+    regions.write_text(json.dumps(SQUARE))
+    for options in ({"out": taken}, {"regions_out": taken, "regions": regions}, {"others": [taken]}):
+        with pytest.raises(OutputError, match=rf"1\.{suffix} would be overwritten"):
+            count_files(tiny.untrained(), images, overwrite=True, **{kind: tmp_path}, **options)  # type: ignore[arg-type]
+    assert not taken.exists()
+
+
+def test_points_never_replace_regions_that_are_read(images: Path, tmp_path: Path) -> None:
+    (tmp_path / "1.geojson").write_text(json.dumps(SQUARE))
+    count = partial(count_files, tiny.untrained(), images, points=tmp_path, points_as="geojson", overwrite=True)
+    for regions in (tmp_path, tmp_path / "1.geojson"):
+        with pytest.raises(OutputError, match=r"1\.geojson would be overwritten"):
+            count(regions=regions)
+    assert json.loads((tmp_path / "1.geojson").read_text()) == SQUARE
+
+
+def test_a_file_is_no_folder(images: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match=r"file is no folder: name another"):
+        count_files(tiny.untrained(), images, overlays=tmp_path / "file")
 
 
 def test_points_that_may_have_been_corrected_are_replaced_only_when_asked(images: Path, tmp_path: Path) -> None:

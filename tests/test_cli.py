@@ -341,6 +341,12 @@ def test_results_overwrite_neither_what_is_read_nor_each_other(images: Path, tmp
     refused(run("count", model, images, "-o", model), "m.count would be overwritten")
     assert model.read_bytes() == tiny.model_file().read_bytes()
     refused(run("count", model, images, "--groups", groups, "--totals", groups), "groups.csv would be overwritten")
+    for other in ("--totals", "--report"):
+        refused(
+            run("count", model, images, "--points", tmp_path, other, tmp_path / "good1.csv"), "would be overwritten"
+        )
+    refused(run("count", model, images, "--points-as", "geojson"), "--points-as geojson needs a folder")
+    refused(run("count", model, images, "--points", tmp_path, "--points-as", ".zip"), "--points-as .zip is none of csv")
     same = tmp_path / "same.csv"
     refused(run("count", model, images, "-o", same, "--totals", same), "same.csv would be written twice")
     assert not same.exists()

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from countception.dataset import Dataset, read_dataset
+from countception.dataset import Dataset, load_dataset, read_dataset
 from countception.errors import DatasetError
 from countception.report import curve_paths
 
 CONTENTS = {
     ".csv": b"x,y\n",
     ".roi": b"Iout\x00\xe4\x0a\x00",
-    ".zip": b"PK\x05\x06" + bytes(18),  # an archive with nothing in it
+    ".zip": b"PK\x05\x06" + bytes(16) + b"\x09\x00no points",  # as sets without points are written
     ".xml": b"<CellCounter_Marker_File></CellCounter_Marker_File>",
     ".geojson": b'{"type": "Point", "coordinates": [1, 2]}',
 }
@@ -76,12 +76,30 @@ class TestOneFolder:
             ("a.tif", "CellCounter_a.xml"),
             ("a.tif", "a_markers.xml"),
             ("a.tif", "a.geojson"),
+            ("marker_3.tif", "CellCounter_marker_3.xml"),
+            ("ROI_4.tif", "RoiSet_ROI_4.zip"),
+            ("a.tif", "a.tif.geojson"),
+            ("a.tif", "CellCounter_a.tif.xml"),
         ],
     )
     def test_dots_of_other_programs(self, tmp_path: Path, image: str, dots: str) -> None:
         make(tmp_path, image, dots)
         (tmp_path / dots).write_bytes(CONTENTS[Path(dots).suffix])
         assert pairs(read_dataset(tmp_path)) == [(image, dots)]
+
+    def test_a_file_that_is_no_dots_is_named_where_an_image_has_no_others(self, tmp_path: Path) -> None:
+        make(tmp_path, "a.tif", "a.csv", "b.tif", "b.geojson", "b.json", "c.xml")
+        dataset = read_dataset(tmp_path)
+        assert [path.name for path in dataset.passed_over] == ["b.geojson"]
+        with pytest.raises(
+            DatasetError, match=r"1 image \(b\.tif\) without a partner.*b\.geojson: cannot be read as JSON"
+        ):
+            load_dataset(dataset)
+
+    def test_nothing_but_files_that_are_no_dots(self, tmp_path: Path) -> None:
+        make(tmp_path, "a.tif", "a.xml")
+        with pytest.raises(DatasetError, match=r"no dots for any of them.*a\.xml: cannot be read as XML"):
+            read_dataset(tmp_path)
 
     def test_files_of_other_programs_that_hold_no_dots_are_left_alone(self, tmp_path: Path) -> None:
         dataset = read_dataset(make(tmp_path, "a.tif", "a.csv", "a.xml", "a.json", "a.roi", "a.zip", "meta.xml"))
@@ -151,6 +169,11 @@ class TestTwoFolders:
         dataset = read_dataset(make(tmp_path, "images/a.png", "points/a.csv", "images/b.png", "points/c.csv"))
         assert [path.name for path in dataset.unmatched_images] == ["b.png"]
         assert [path.name for path in dataset.unmatched_dots] == ["c.csv"]
+
+    def test_a_damaged_file_of_dots_is_one(self, tmp_path: Path) -> None:
+        dataset = read_dataset(make(tmp_path, "images/a.png", "points/a.zip", "images/b.png", "points/b.csv"))
+        assert pairs(dataset) == [("a.png", "a.zip"), ("b.png", "b.csv")]
+        assert dataset.unmatched_images == dataset.passed_over == ()
 
     def test_two_folders_of_dots(self, tmp_path: Path) -> None:
         with pytest.raises(DatasetError, match="dots could be in points/ or in labels/; keep one"):

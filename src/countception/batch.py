@@ -57,6 +57,7 @@ class BatchOptions(FileOptions, total=False):
     points_as: str
     regions_out: StrPath | None
     overwrite: bool
+    others: Sequence[StrPath]
 
 
 def count_files(
@@ -102,6 +103,7 @@ def count_files(
         - `points_as`: ``"csv"``, with the confidence in each; ``"geojson"`` for QuPath; ``"zip"`` for ImageJ.
         - `overwrite`: whether points may replace others there, which may have been corrected by hand.
         - `regions_out`: CSV file of the regions, written as `out` is.
+        - `others`: files that are not to be written over, as they are read or written elsewhere.
         - the others as in `Counter.count`.
 
     Returns
@@ -151,8 +153,10 @@ def _job(
         overwrite=options.get("overwrite", False),
     )
     job = _Job(counter, files, outputs, level, pixel_size, options)
-    job.outputs.check(options.get("out"), options.get("regions_out"))
     job.add_regions(regions)
+    others = [*options.get("others", ()), *(job.regions.paths if job.regions is not None else ())]
+    names = counter.model.class_names
+    job.outputs.check(options.get("out"), options.get("regions_out"), others=others, classes=names)
     counter.model.intervals.interval(0.0, None, level)  # an impossible level
     return job
 

@@ -120,8 +120,9 @@ def train(
 ) -> None:
     """Learn to count from images with dots.
 
-    DATA is a folder with images and, for each, dots of the same name, as a mask image or a CSV file, beside it or in
-    `images/` and `points/` (or `annotations/`); or a manifest: a CSV file with columns image and dots.
+    DATA is a folder with images and, for each, dots of the same name, as a mask image, a CSV file, or points of ImageJ,
+    Fiji or QuPath, beside it or in `images/` and `points/` (or `annotations/`); or a manifest: a CSV file with columns
+    image and dots.
 
     Without a length the recipe's own is used. A quarter of the images, or those of --valid, are not learned from: the
     weights that count them best are kept. Beside the model, <name>.curve.csv and <name>.curve.png show how the training

@@ -29,7 +29,7 @@ def count(
     overlays: given.Overlays = None,
     maps: given.Maps = None,
     points: given.PointsFolder = None,
-    points_as: given.PointsAs = "csv",
+    points_as: given.PointsAs = None,
     overwrite: given.Overwrite = False,
     regions: given.Regions = None,
     regions_csv: given.RegionsFile = None,
@@ -81,9 +81,10 @@ def count(
         overlays=overlays,
         maps=maps,
         points=points,
-        points_as=points_as,
+        points_as=given.read_points_as(points_as, points),
         overwrite=overwrite,
         regions_out=regions_csv,
+        others=[place for place in (model, groups, totals, report) if place is not None],
     )
     reading = FileOptions(flips=flips or None, shifts=shifts, tile=tile, page=page, axis=given.read_axis(axis))
     options: BatchOptions = {**places, **reading}

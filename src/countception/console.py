@@ -127,6 +127,7 @@ def show_inspection(found: Inspection) -> None:
     problems = {
         "images without dots": [(name, "") for name in found.unmatched_images],
         "dots without an image": [(name, "") for name in found.unmatched_dots],
+        "hold no dots": [(sentence, "") for sentence in found.passed_over],
         "cannot be used": list(found.unreadable.items()),
         "dots outside the image": [(name, str(n)) for name, n in found.outside.items()],
         "duplicate dots": [(name, str(n)) for name, n in found.duplicates.items()],

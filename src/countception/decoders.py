@@ -114,7 +114,8 @@ def series_of(path: Path, tiff: Any, page: int | None, axis: int | str | None) -
     if len(tiff.series) > 1:  # such as an overview beside the image
         if page is None:
             raise ImageError(
-                f"{path}: holds {len(tiff.series)} images of different shapes; name the page to read (page, --page)"
+                f"{path}: holds {len(tiff.series)} images of different shapes; name the page to read (--page, "
+                "or page of `load_dataset` and `count`)"
             )
         series, page, axis = tiff.pages[in_range(path, page, len(tiff.pages))], None, None
     _check_honest(path, _bytes(series.shape, series.dtype.itemsize))
@@ -147,8 +148,8 @@ def place_in(path: Path, axes: str, shape: tuple[int, ...], page: int | None) ->
     count = math.prod(sizes)
     if count > 1 and page is None:
         raise ImageError(
-            f"{path}: is a stack of {count} planes (axes {axes}); name the page to read (page, --page), or the axis "
-            "that holds the channels (axis, --axis), or save a projection"
+            f"{path}: is a stack of {count} planes (axes {axes}); name the page to read (--page, or page of "
+            "`load_dataset` and `count`), or the axis that holds the channels (--axis, axis), or save a projection"
         )
     place = np.unravel_index(in_range(path, page or 0, count), sizes or (1,))
     fixed = dict(zip(frames, map(int, place), strict=False))  # without frames there is nothing to fix

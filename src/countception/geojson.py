@@ -7,6 +7,7 @@ from the image's upper left corner.
 from __future__ import annotations
 
 import json
+from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,8 @@ def read_features(path: Path) -> list[Any]:
     if isinstance(whole, list):
         return whole
     members = whole if isinstance(whole, dict) else {}
-    for key in ("features", "geometries"):
-        if isinstance(members.get(key), list):
+    for kind, key in (("FeatureCollection", "features"), ("GeometryCollection", "geometries")):
+        if isinstance(members.get(key), list) and (members[key] or members.get("type") == kind):
             return list(members[key])
     return [whole]
 
@@ -53,7 +54,28 @@ def geometry_of(feature: Any) -> dict[str, Any]:
 
 
 def class_of(feature: Any) -> str:
-    """The class that QuPath gives an object; empty where there is none."""
+    """The class that QuPath gives an object, with those it derives from as QuPath shows them; empty without any."""
     classification = (feature.get("properties") or {}).get("classification") or {}
-    name = classification.get("name")
-    return "" if name is None else str(name)
+    names = classification.get("names") or [classification.get("name")]
+    return ": ".join(str(name) for name in names if name is not None)
+
+
+def holds(path: Path, kinds: Container[str]) -> bool:
+    """Whether a file is GeoJSON with a geometry of these kinds, or with no object at all.
+
+    Raises
+    ------
+    OSError
+        The file cannot be read.
+    """
+    if b'"type"' not in path.read_bytes():
+        return False
+    try:
+        features = read_features(path)
+    except GeoJSONError:
+        return False
+    for feature in features:
+        geometry = feature.get("geometry", feature) if isinstance(feature, dict) else None
+        if isinstance(geometry, dict) and geometry.get("type") in kinds and "coordinates" in geometry:
+            return True
+    return not features

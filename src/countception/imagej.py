@@ -6,17 +6,25 @@ areas count from a pixel's corner, points and lines from its centre.
 
 from __future__ import annotations
 
+import logging
 import zipfile
-import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 SUFFIXES = (".roi", ".zip")
 POINT = 10
 """ImageJ's type of points, one or many."""
+NO_POINTS = b"no points"
+"""Comment of a set that is empty because there are no points, not because something else was packed."""
 
-_TYPE = 6
-"""Byte that holds the type, after the four letters of every such file and a version."""
+_HEAD = 7
+"""Bytes that hold the four letters of every such file, a version, and the type."""
+_LARGEST = 2**28
+"""Bytes of a selection; as many as roifile reads."""
+_REASON = 120
+"""Characters of what another package says is wrong."""
 
 
 class RoiError(Exception):
@@ -24,36 +32,32 @@ class RoiError(Exception):
 
 
 def read_rois(path: Path) -> list[Any]:
-    """`roifile.ImagejRoi` of each selection in a file.
+    """`roifile.ImagejRoi` of each selection in a file; what else there is in a ``.zip`` is left alone.
 
     Raises
     ------
     RoiError
         The file cannot be read, or the package is not installed.
     """
+    read = roifile(path).ImagejRoi.frombytes
     try:
-        read = roifile(path).roiread(path)
-    except RoiError:
-        raise
+        with _as_errors():
+            return [read(data) for data in _selections(path, _LARGEST)]
     except Exception as error:  # raises nearly anything on damaged files
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = (" ".join(str(error).split()) or type(error).__name__)[:_REASON]
         raise RoiError(f"{path}: cannot be read as ImageJ regions or points ({reason}); save them again") from None
-    return read if isinstance(read, list) else [read]
 
 
 def holds_points(path: Path) -> bool:
-    """Whether the first selection in a file, if there is any, is points; roifile need not be there."""
+    """Whether the first selection in a file is points, or it is an empty set of them; roifile need not be there."""
     try:
-        if path.suffix.lower() != ".zip":
-            return _starts_points(path.read_bytes())
+        first = next(_selections(path, _HEAD), None)
+        if first is not None:
+            return first[:4] == b"Iout" and first[_HEAD - 1 :] == bytes([POINT])
         with zipfile.ZipFile(path) as archive:
-            return all(_starts_points(archive.read(name)) for name in archive.namelist()[:1])
-    except (OSError, ValueError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error):
+            return archive.comment == NO_POINTS
+    except Exception:  # raises nearly anything on damaged archives
         return False
-
-
-def _starts_points(data: bytes) -> bool:
-    return data.startswith(b"Iout") and data[_TYPE : _TYPE + 1] == bytes([POINT])
 
 
 def roifile(path: Path) -> Any:
@@ -71,3 +75,35 @@ def roifile(path: Path) -> Any:
             f'{path}: regions and points of ImageJ need the package roifile: run pip install "countception[roi]"'
         ) from None
     return package
+
+
+def _selections(path: Path, size: int) -> Iterator[bytes]:
+    """The first bytes of each selection. A set that macOS has packed again holds files of its own, too."""
+    if path.suffix.lower() != ".zip":
+        with path.open("rb") as stream:
+            yield stream.read(size)
+        return
+    with zipfile.ZipFile(path) as archive:
+        for name in archive.namelist():
+            last = name.rpartition("/")[2]
+            if last.lower().endswith(".roi") and not last.startswith("."):
+                with archive.open(name) as entry:
+                    yield entry.read(size)
+
+
+@contextmanager
+def _as_errors() -> Iterator[None]:
+    """What roifile logs of damaged files becomes an error."""
+
+    class Raise(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            raise ValueError(record.getMessage())
+
+    logger, handler = logging.getLogger("roifile"), Raise(logging.WARNING)
+    propagate, logger.propagate = logger.propagate, False
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.propagate = propagate

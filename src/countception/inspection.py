@@ -15,6 +15,7 @@ from countception.config import NetworkConfig, ScaleConfig
 from countception.dataset import Dataset, Sample, load_item, read_dataset
 from countception.errors import CountceptionError
 from countception.geometry import inside, pixel_of
+from countception.pairing import why_no_dots
 from countception.points import Order, find_scale, spacing
 
 
@@ -42,6 +43,8 @@ class Inspection:
     pairs: int
     unmatched_images: tuple[str, ...]
     unmatched_dots: tuple[str, ...]
+    passed_over: tuple[str, ...]
+    """What is wrong with files that could be the dots of images without any."""
     unreadable: dict[str, str]
     """Pairs that cannot be used, with the sentence that says why; the figures below are of the others."""
     sizes: dict[str, int]
@@ -71,7 +74,7 @@ class Inspection:
         """Plain values, fit for JSON."""
         values = asdict(self)
         values["channels"] = {str(channels): number for channels, number in self.channels.items()}
-        for key in ("unmatched_images", "unmatched_dots", "intensity"):
+        for key in ("unmatched_images", "unmatched_dots", "passed_over", "intensity"):
             values[key] = None if values[key] is None else list(values[key])
         if values["counts"] is not None:
             values["counts"] |= {key: list(values["counts"][key]) for key in ("histogram", "edges")}
@@ -150,6 +153,7 @@ def inspect(
         pairs=len(dataset.items),
         unmatched_images=tuple(path.name for path in dataset.unmatched_images),
         unmatched_dots=tuple(path.name for path in dataset.unmatched_dots),
+        passed_over=tuple(map(why_no_dots, dataset.passed_over)),
         unreadable=unreadable,
         sizes={f"{y} × {x}": tally.sizes[y, x] for y, x in sorted(tally.sizes, key=lambda size: size[0] * size[1])},
         channels=dict(sorted(tally.channels.items())),

@@ -23,6 +23,8 @@ Images = Annotated[
 ]
 Folder = Annotated[Path, Argument(metavar="OUT", help="Folder to make; it must be new or empty.", show_default=False)]
 
+POINTS_AS = ("csv", "geojson", "zip")
+
 # of all commands
 Device = Annotated[str | None, Option(metavar="NAME", help="cpu, cuda, cuda:1 …; left out, a GPU where there is one.")]
 Order = Annotated[
@@ -85,10 +87,11 @@ PointsFolder = Annotated[
     Option("--points", metavar="DIR", help="Write a point per counted object, to correct and train on."),
 ]
 PointsAs = Annotated[
-    str,
+    str | None,
     Option(
         metavar="csv|geojson|zip",
-        help="Points as tables with the confidence in each; as GeoJSON for QuPath; or as ROI sets for ImageJ.",
+        help="Points as tables with the confidence in each, as GeoJSON for QuPath, or as ROI sets for ImageJ.  "
+        "[default: csv]",
     ),
 ]
 CountReport = Annotated[
@@ -208,6 +211,21 @@ def read_valid(text: str | None) -> str | float | None:
 def read_axis(text: str | None) -> int | str | None:
     """An axis by number or by letter."""
     return int(text) if text is not None and text.isascii() and text.isdigit() else text
+
+
+def read_points_as(text: str | None, folder: Path | None) -> str:
+    """How points are written: the suffix of their files.
+
+    Raises
+    ------
+    ConfigError
+        None of those that are offered, or no folder for them.
+    """
+    if text is not None and text not in POINTS_AS:
+        raise ConfigError(f"--points-as {text or 'nothing'} is none of {', '.join(POINTS_AS)}")
+    if text is not None and folder is None:
+        raise ConfigError(f"--points-as {text} needs a folder for the points: name one with --points")
+    return text or POINTS_AS[0]
 
 
 def read_order(text: str | None) -> ColumnOrder | None:

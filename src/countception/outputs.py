@@ -1,4 +1,4 @@
-"""The files that are written for each counted image: pictures, count maps, tables of points."""
+"""The files that are written for each counted image: pictures, count maps, points."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import io
 import json
 import os
 from collections import Counter as Tally
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,8 +57,17 @@ class Outputs:
             None if folder is None else Path(folder) for folder in (overlays, maps, points)
         )
 
-    def check(self, *tables: StrPath | None) -> None:
-        """Refuse to overwrite an image with these files or `tables`, or points, and places that cannot be written to.
+    def check(self, *tables: StrPath | None, others: Iterable[StrPath] = (), classes: Sequence[str] = ()) -> None:
+        """Refuse to write over an image or another result, or over points, and places that cannot be written to.
+
+        Parameters
+        ----------
+        *tables
+            Files that are written beside these; None is no file.
+        others
+            Files that are read, or written by others.
+        classes
+            Names of the classes of points.
 
         Raises
         ------
@@ -68,24 +77,27 @@ class Outputs:
             Points cannot be written like that.
         """
         if self.points is not None:
-            find_writer(self.points / f"points.{self.points_as}")
+            find_writer(self.points / f"points.{self.points_as}", classes)
         inputs = {file.resolve() for file in self.files}
-        written = {Path(table).resolve() for table in tables if table is not None}
+        taken = {Path(place).resolve() for place in (*tables, *others) if place is not None}
         for file in self.files:
             for target in (self.overlay(file), self.map(file), self.table(file)):
                 if target is not None and target.resolve() in inputs:
                     raise OutputError(
                         f"{target} would be overwritten, and it is one of the images: name another folder"
                     )
+                if target is not None and target.resolve() in taken:
+                    raise OutputError(f"{target} would be overwritten, as another file has that place: name another")
             table = self.table(file)
-            if table is not None and table.resolve() in written:
-                raise OutputError(f"{table} would be written twice, for points too: name another file or folder")
             if table is not None and table.exists() and not self.overwrite:
                 raise OutputError(
                     f"{table} is there already, and may hold points that were corrected: name another folder, or allow "
                     "to replace it (overwrite, --overwrite)"
                 )
         folders = {folder.resolve(): folder for folder in (self.overlays, self.maps, self.points) if folder is not None}
+        for folder in folders.values():
+            if folder.exists() and not folder.is_dir():
+                raise OutputError(f"{folder} is no folder: name another for the files of each image")
         check_places(self.files, *tables, *(folder / "file" for folder in folders.values()))  # one may hold all three
 
     def overlay(self, file: Path) -> Path | None:

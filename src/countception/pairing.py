@@ -33,8 +33,8 @@ from countception.points.table import read_table
 DOTS_FOLDERS = ("points", "annotations", "dots", "labels")
 TABLES = points.SUFFIXES - images.SUFFIXES
 CONVENTIONS = (
-    "name them a.png and a.csv, a_dots.png or a_points.csv in one folder, or alike in images/ and points/ "
-    "(annotations/, dots/, labels/), or list them in a CSV with columns image and dots"
+    "name them a.png and a.csv, a_dots.png, a_points.csv, a.roi, CellCounter_a.xml or a.geojson in one folder, or "
+    "alike in images/ and points/ (annotations/, dots/, labels/), or list them in a CSV with columns image and dots"
 )
 
 
@@ -73,14 +73,16 @@ class Dataset:
     root: Path
     order: points.Order | None = None
     """Order of coordinates in tables without a header."""
+    passed_over: tuple[Path, ...] = ()
+    """Files called as the dots of an image without any would be, but that hold no dots."""
 
 
 @dataclass(frozen=True)
 class _Named:
     path: Path
     stem: str
-    loose: str
-    """The stem without the word that says what kind of file it is."""
+    loose: tuple[str, ...]
+    """The stem without the word that says what kind of file it is; several where that could be one of several."""
 
 
 def read_dataset(
@@ -110,18 +112,29 @@ def read_dataset(
     root = Path(path)
     try:
         if root.is_dir() and not (root / "manifest.csv").is_file():
-            pairs, images_left, dots_left = _match(*_listing(root, image_suffix, dots_suffix))
+            pairs, images_left, dots_left, passed = _pair(*_listing(root, image_suffix, dots_suffix))
             items = tuple(Item(image, dots, image.stem) for image, dots in pairs)
         elif root.exists():
             root, items = _manifest(root / "manifest.csv" if root.is_dir() else root)
-            images_left, dots_left = [], []
+            images_left, dots_left, passed = [], [], []
         else:
             raise DatasetError(f"{root}: there is no such folder or manifest")
     except OSError as error:
         raise DatasetError(f"{root}: cannot be read: {error.strerror or error}") from error
     if not items:
-        raise DatasetError(_nothing_pairs(root, images_left, dots_left))
-    return Dataset(items, _classes(items, order), tuple(images_left), tuple(dots_left), root, order)
+        raise DatasetError(
+            _nothing_pairs(root, images_left, dots_left) + "".join(f"; {why_no_dots(file)}" for file in passed[:1])
+        )
+    return Dataset(items, _classes(items, order), tuple(images_left), tuple(dots_left), root, order, tuple(passed))
+
+
+def why_no_dots(file: Path) -> str:
+    """What is wrong with a file that is called as dots would be."""
+    try:
+        points.read_points(file)
+    except PointsError as error:
+        return str(error)
+    return f"{file}: holds no points"
 
 
 def count_of(paths: Sequence[Path], noun: str, most: int = 3) -> str:
@@ -133,30 +146,36 @@ def count_of(paths: Sequence[Path], noun: str, most: int = 3) -> str:
     return f"{len(paths)} {noun}{'s' if len(paths) > 1 else ''} ({names}{more})"
 
 
-def _listing(root: Path, image_suffix: str | None, dots_suffix: str | None) -> tuple[list[_Named], list[_Named]]:
-    """Tell images from dots, in one folder or two."""
+def _listing(
+    root: Path, image_suffix: str | None, dots_suffix: str | None
+) -> tuple[list[_Named], list[_Named], list[_Named]]:
+    """Tell images from dots, in one folder or two; and from files whose suffix dots can have, but that hold none."""
     folders = {entry.name.lower(): entry for entry in root.iterdir() if entry.is_dir()}
     beside = [folders[name] for name in DOTS_FOLDERS if name in folders]
     if "images" not in folders or not beside:
-        files = _files(root)
+        files, doubtful = _files(root)
         if image_suffix or dots_suffix:
-            return _by_suffix(files, files, image_suffix, dots_suffix)
-        return _by_word(files)
+            return *_by_suffix(files, files, image_suffix, dots_suffix), []
+        return *_by_word(files), doubtful
     if len(beside) > 1:
         raise DatasetError(
             f"{root}: dots could be in {' or in '.join(f'{folder.name}/' for folder in beside)}; "
             "keep one of them, or list the files in a manifest"
         )
-    image_files, dots_files = _files(folders["images"]), _files(beside[0])
+    (image_files, _), (dots_files, doubtful) = _files(folders["images"]), _files(beside[0])
     if image_suffix or dots_suffix:
-        return _by_suffix(image_files, dots_files, image_suffix, dots_suffix)
-    return [_image(file) for file in image_files if not _is_table(file)], [_dots(file) for file in dots_files]
+        return *_by_suffix(image_files, dots_files, image_suffix, dots_suffix), []
+    plain = [_image(file) for file in image_files if not _is_table(file)]
+    return plain, [_dots(file) for file in dots_files], doubtful
 
 
-def _files(folder: Path) -> list[Path]:
-    entries = (entry for entry in folder.iterdir() if entry.is_file() and not images.left_alone(entry.name))
-    found = (entry for entry in entries if entry.suffix.lower() in images.SUFFIXES or points.holds_dots(entry))
-    return sorted(found, key=lambda entry: images.natural_key(entry.name))
+def _files(folder: Path) -> tuple[list[Path], list[_Named]]:
+    """Images and dots in natural order, and files whose suffix dots can have, but that hold none."""
+    known = images.SUFFIXES | points.SUFFIXES
+    entries = (entry for entry in folder.iterdir() if entry.suffix.lower() in known and entry.is_file())
+    kept = sorted((e for e in entries if not images.left_alone(e.name)), key=lambda e: images.natural_key(e.name))
+    found = [entry for entry in kept if entry.suffix.lower() in images.SUFFIXES or points.holds_dots(entry)]
+    return found, [_dots(entry) for entry in kept if entry not in set(found)]
 
 
 def _by_suffix(
@@ -172,7 +191,7 @@ def _by_suffix(
 
     def named(file: Path, suffix: str) -> _Named:
         key = file.name.removesuffix(suffix)
-        return _Named(file, key, key)
+        return _Named(file, key, (key,))
 
     pictures = [file for file in chosen(image_files, image_suffix, dots_suffix) if not _is_table(file)]
     dots = chosen(dots_files, dots_suffix, image_suffix)
@@ -188,11 +207,26 @@ def _by_word(files: list[Path]) -> tuple[list[_Named], list[_Named]]:
     marked = [_dots(file) for file in files if not _is_table(file) and _DOTS_WORD.search(file.stem)]
     plain = [_image(file) for file in files if not _is_table(file) and not _DOTS_WORD.search(file.stem)]
     # "quantum_dots_1.png" is an image if dots ask for one of that name and no other will do
-    keys = {key for each in plain for key in (each.stem, each.loose)}
-    wanted = {each.loose for each in marked + tables if each.loose not in keys}
-    wanted |= {each.stem for each in tables if each.stem not in keys and each.loose not in keys}
+    keys = {key for each in plain for key in (each.stem, *each.loose)}
+    wanted = {name for each in marked + tables if keys.isdisjoint(each.loose) for name in each.loose}
+    wanted |= {each.stem for each in tables if keys.isdisjoint((each.stem, *each.loose))}
     promoted = [_image(each.path) for each in marked if each.stem in wanted]
     return plain + promoted, tables + [each for each in marked if each.stem not in wanted]
+
+
+def _pair(
+    image_files: list[_Named], dots_files: list[_Named], doubtful: list[_Named]
+) -> tuple[list[tuple[Path, Path]], list[Path], list[Path], list[Path]]:
+    """Pair by name: pairs in natural order, images and dots left over, and what is called as dots but holds none.
+
+    In a folder of dots the latter are dots all the same, and reading them says what is wrong.
+    """
+    pairs, images_left, dots_left = _match(image_files, dots_files)
+    meant = _meant([image for image in image_files if image.path in set(images_left)], doubtful)
+    damaged = {image: file for image, file in meant.items() if file.parent != image.parent}
+    pairs = sorted([*pairs, *damaged.items()], key=lambda pair: images.natural_key(pair[0].name))
+    images_left = [image for image in images_left if image not in damaged]
+    return pairs, images_left, dots_left, [file for image, file in meant.items() if image not in damaged]
 
 
 def _match(
@@ -203,11 +237,13 @@ def _match(
     by_loose: dict[str, dict[Path, None]] = defaultdict(dict)
     for image in image_files:
         by_stem[image.stem][image.path] = None
-        by_loose[image.loose][image.path] = None
+        for name in image.loose:
+            by_loose[name][image.path] = None
     dots_of: dict[Path, list[Path]] = defaultdict(list)
     unmatched_dots = []
     for dots in dots_files:
-        hits = list(by_stem.get(dots.stem) or by_stem.get(dots.loose, {}) | by_loose.get(dots.loose, {}))
+        called = {path: None for name in dots.loose for path in (*by_stem.get(name, {}), *by_loose.get(name, {}))}
+        hits = list(by_stem.get(dots.stem) or called)
         if len(hits) > 1:
             raise DatasetError(
                 f"{dots.path}: could belong to {' or to '.join(hit.name for hit in hits)}; rename one of the images"
@@ -221,8 +257,18 @@ def _match(
             names = " and ".join(dots.name for dots in found)
             raise DatasetError(f"{path}: has more than one dots file, {names}; keep the right one")
     pairs = [(image.path, dots_of[image.path][0]) for image in image_files if image.path in dots_of]
-    pairs.sort(key=lambda pair: images.natural_key(pair[0].name))
     return pairs, [image.path for image in image_files if image.path not in dots_of], unmatched_dots
+
+
+def _meant(left: Sequence[_Named], doubtful: Sequence[_Named]) -> dict[Path, Path]:
+    """For images without dots the first file that is called as those would be."""
+    called = {name: image.path for image in left for name in (image.stem, *image.loose)}
+    found: dict[Path, Path] = {}
+    for file in doubtful:
+        image = next((called[name] for name in (file.stem, *file.loose) if name in called), None)
+        if image is not None:
+            found.setdefault(image, file.path)
+    return found
 
 
 def _manifest(path: Path) -> tuple[Path, tuple[Item, ...]]:
@@ -253,12 +299,17 @@ def _manifest(path: Path) -> tuple[Path, tuple[Item, ...]]:
 def _classes(items: Iterable[Item], order: points.Order | None) -> tuple[str, ...]:
     """Names of all classes; files that cannot be read say so when they are loaded, or inspected."""
     names: set[str] = set()
+    counters: set[str] = set()
     for item in items:
         if _is_table(item.dots):
             with suppress(PointsError):
                 dots = points.read_points(item.dots, order=order)
                 if dots.named:
                     names |= dots.used_names
+                elif dots.class_names != points.DEFAULT_CLASSES:
+                    counters |= dots.used_names
+    if names and all(name.isdigit() for name in names):  # ImageJ's first counter is a class beside the others only
+        names |= counters
     return tuple(sorted(names, key=images.natural_key)) or points.DEFAULT_CLASSES
 
 
@@ -276,16 +327,20 @@ def _is_table(path: Path) -> bool:
 
 
 def _image(path: Path) -> _Named:
-    return _Named(path, path.stem, _without(path.stem, _IMAGE_WORD))
+    return _Named(path, path.stem, (_without(path.stem, _IMAGE_WORD)[-1],))
 
 
 def _dots(path: Path) -> _Named:
-    return _Named(path, path.stem, _without(path.stem, _TABLE_WORD if _is_table(path) else _DOTS_WORD))
+    """Programs put a word of their own before the name of the image, which may have such words, or its suffix."""
+    if not _is_table(path):
+        return _Named(path, path.stem, (_without(path.stem, _DOTS_WORD)[-1],))
+    whole = Path(path.stem)
+    stems = (path.stem, whole.stem) if whole.suffix.lower() in images.SUFFIXES else (path.stem,)
+    names = (name for stem in stems for name in (stem, *_without(stem, _TABLE_WORD)))
+    return _Named(path, path.stem, tuple(dict.fromkeys(names)))
 
 
-def _without(stem: str, word: re.Pattern[str]) -> str:
-    """Remove the last occurrence of a word, with the separator before it."""
-    found = list(word.finditer(stem))
-    if not found:
-        return stem
-    return (stem[: found[-1].start()] + stem[found[-1].end() :]).lstrip("-_. ")
+def _without(stem: str, word: re.Pattern[str]) -> list[str]:
+    """The stem without each occurrence of a word, one at a time, and the separator before it; else the stem itself."""
+    found = word.finditer(stem)
+    return [(stem[: each.start()] + stem[each.end() :]).lstrip("-_. ") for each in found] or [stem]

@@ -34,7 +34,7 @@ class Row:
     map: str = ""
     """The count map written for it, if any."""
     points: str = ""
-    """The table of points written for it, if any."""
+    """The file of points written for it, if any."""
     warning: str = ""
     """In what the image is unlike the training images, worst first; empty if it is like them."""
     error: str = ""

@@ -1,7 +1,10 @@
 """Dots of other programs: ImageJ, Fiji's Cell Counter, QuPath."""
 
+import io
 import json
+import struct
 import sys
+import tracemalloc
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -14,6 +17,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose, assert_array_equal
 
 from countception.errors import PointsError
+from countception.pairing import read_dataset
 from countception.points import Dots, find_writer, holds_dots, read_points, write_points
 
 PLACES = np.array([[3.0, 10.0], [0.5, 2.25], [40.0, 0.0]])
@@ -86,8 +90,112 @@ class TestImageJ:
     def test_points_on_several_planes_are_refused(self, tmp_path: Path) -> None:
         planes = {"counters": np.zeros(2, np.uint8), "counter_positions": np.array([1, 2], np.uint32)}
         roi([[1, 2], [3, 4]], **planes).tofile(tmp_path / "a.roi")
-        with pytest.raises(PointsError, match=r"a\.roi: its points lie on several planes"):
+        with pytest.raises(PointsError, match=r"a\.roi: its points lie on 2 planes of a stack"):
             read_points(tmp_path / "a.roi")
+
+    @pytest.mark.parametrize(
+        "planes",
+        [
+            [{"position": 1}, {"position": 2}],
+            [{"z_position": 1, "c_position": 1}, {"z_position": 3, "c_position": 1}],
+            [{"t_position": 1}, {"t_position": 2}],
+            [{"counters": np.zeros(1, np.uint8), "counter_positions": np.array([k], np.uint32)} for k in (1, 2)],
+        ],
+    )
+    def test_selections_on_several_planes_are_refused(self, tmp_path: Path, planes: list[dict[str, Any]]) -> None:
+        path = tmp_path / "a.zip"
+        with zipfile.ZipFile(path, "w") as archive:
+            for k, plane in enumerate(planes):
+                archive.writestr(f"{k}.roi", roi([[1, 2]], **plane).tobytes())
+        with pytest.raises(PointsError, match=r"a\.zip: its points lie on 2 planes of a stack"):
+            read_points(path)
+
+    def test_the_channel_that_was_shown_does_not_matter(self, tmp_path: Path) -> None:
+        path = tmp_path / "a.zip"
+        with zipfile.ZipFile(path, "w") as archive:
+            for channel in (1, 2):
+                archive.writestr(f"{channel}.roi", roi([[1, 2]], c_position=channel, z_position=4).tobytes())
+        assert len(read_points(path)) == 2
+
+    def test_the_first_counter_is_a_class_beside_others_only(self, tmp_path: Path) -> None:
+        for name, counters in (("a", None), ("b", [0, 0]), ("c", [0, 1])):
+            (tmp_path / f"{name}.png").touch()
+            kept = {} if counters is None else {"counters": np.array(counters, np.uint8)}
+            roi([[1, 2], [3, 4]], **kept).tofile(tmp_path / f"{name}.roi")
+        dataset = read_dataset(tmp_path)
+        assert dataset.classes == ("0", "1")
+        labels = [read_points(item.dots, classes=dataset.classes).labels.tolist() for item in dataset.items]
+        assert labels == [[0, 0], [0, 0], [0, 1]]
+        (tmp_path / "c.roi").unlink()
+        dataset = read_dataset(tmp_path)
+        assert dataset.classes == ("object",)
+        assert read_points(dataset.items[0].dots, classes=dataset.classes).class_names == ("object",)
+
+    def test_what_else_is_in_a_set_is_left_alone(self, tmp_path: Path) -> None:
+        path = tmp_path / "a.zip"
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.mkdir("RoiSet") if hasattr(archive, "mkdir") else archive.writestr("RoiSet/", "")
+            archive.writestr("__MACOSX/._1.roi", b"Mac OS X")
+            archive.writestr("RoiSet/1.roi", roi([[1, 2]]).tobytes())
+            archive.writestr("RoiSet/.DS_Store", b"more of it")
+        assert holds_dots(path)
+        assert_array_equal(read_points(path).points, [[2, 1]])
+
+    @pytest.mark.parametrize("how", ["cut", "longer", "encrypted", "method"])
+    def test_damaged_archives_are_left_alone(self, tmp_path: Path, how: str) -> None:
+        """Each is damaged where another part of the library looks."""
+        whole = io.BytesIO()
+        with zipfile.ZipFile(whole, "w") as archive:
+            archive.writestr("a.roi", bytes(100))
+        data = bytearray(whole.getvalue())
+        entry = data.rfind(b"PK\x01\x02")
+        if how == "cut":
+            del data[40:]
+        elif how == "longer":  # sizes beyond the end of the file
+            data[entry + 20 : entry + 28] = struct.pack("<II", 100_000, 100_000)
+        elif how == "encrypted":
+            data[entry + 8] |= 1
+        else:
+            data[entry + 10] = 14
+        (tmp_path / "a.zip").write_bytes(data)
+        (tmp_path / "a.png").touch()
+        (tmp_path / "a.csv").write_text("x,y\n")
+        assert not holds_dots(tmp_path / "a.zip")
+        assert [item.dots.name for item in read_dataset(tmp_path).items] == ["a.csv"]
+        pytest.importorskip("roifile", reason="roifile is not installed: it is the extra countception[roi]")
+        with pytest.raises(PointsError, match=r"a\.zip: "):
+            read_points(tmp_path / "a.zip")
+
+    def test_a_set_of_something_else_is_not_one_without_points(self, tmp_path: Path) -> None:
+        pytest.importorskip("roifile", reason="roifile is not installed: it is the extra countception[roi]")
+        with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+            archive.writestr("a.geojson", features(("Point", [1, 2], "")))
+        with pytest.raises(PointsError, match=r"a\.zip: has no selection of ImageJ in it"):
+            read_points(tmp_path / "a.zip")
+
+    def test_a_large_archive_is_not_unpacked_to_be_told(self, tmp_path: Path) -> None:
+        with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("a.roi", bytes(50_000_000))
+        tracemalloc.start()
+        assert not holds_dots(tmp_path / "a.zip")
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+        tracemalloc.stop()
+
+    def test_what_roifile_only_logs_is_an_error(self, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+        data = bytearray(roi([[1, 2]]).tobytes())
+        header = struct.unpack(">i", data[60:64])[0]
+        data[header + 20 : header + 24] = struct.pack(">i", 2**30)  # the length of the name
+        (tmp_path / "a.roi").write_bytes(data)
+        with pytest.raises(PointsError, match=r"a\.roi: cannot be read .*name"):
+            read_points(tmp_path / "a.roi")
+        assert capfd.readouterr().err == ""
+
+    @pytest.mark.parametrize("name", ["two\nlines", "\U0001f9a0"])
+    def test_names_of_classes_that_would_not_come_back_are_refused(self, tmp_path: Path, name: str) -> None:
+        pytest.importorskip("roifile", reason="roifile is not installed: it is the extra countception[roi]")
+        with pytest.raises(PointsError, match="no room for the class name"):
+            write_points(tmp_path / "a.zip", Dots(PLACES, class_names=(name,)))
+        assert not (tmp_path / "a.zip").exists()
 
     def test_areas_are_no_points(self, tmp_path: Path) -> None:
         roifile = pytest.importorskip("roifile", reason="roifile is not installed: it is the extra countception[roi]")
@@ -136,6 +244,10 @@ class TestCellCounter:
         assert_array_equal(dots.points, [[3, 10], [7, 2], [0, 1]])
         assert_array_equal(dots.labels, [0, 0, 1])
 
+    def test_names_of_images_are_not_escaped(self, tmp_path: Path) -> None:
+        (tmp_path / "a.xml").write_text(MARKERS.replace("a.tif", "R&D &amp; more.tif").replace("SECOND", ""))
+        assert len(read_points(tmp_path / "a.xml")) == 2
+
     def test_types_without_markers_are_left_out(self, tmp_path: Path) -> None:
         (tmp_path / "a.xml").write_text(MARKERS.replace("SECOND", ""))
         assert read_points(tmp_path / "a.xml").class_names == ("Type 1",)
@@ -172,10 +284,24 @@ class TestQuPath:
         assert dots.class_names == ("Stroma", "Tumor")
         assert_array_equal(dots.labels, [1, 0])
 
+    def test_derived_classes_keep_all_their_names(self, tmp_path: Path) -> None:
+        whole = json.loads(features(("Point", [1, 2], "Tumor"), ("Point", [3, 4], "Tumor")))
+        whole["features"][0]["properties"]["classification"] = {"names": ["Tumor", "Positive"]}
+        (tmp_path / "a.geojson").write_text(json.dumps(whole))
+        assert read_points(tmp_path / "a.geojson").class_names == ("Tumor", "Tumor: Positive")
+
+    def test_points_on_several_planes_are_refused(self, tmp_path: Path) -> None:
+        whole = json.loads(features(("Point", [1, 2], ""), ("Point", [3, 4], "")))
+        whole["features"][1]["geometry"]["plane"] = {"c": -1, "z": 1, "t": 0}
+        (tmp_path / "a.geojson").write_text(json.dumps(whole))
+        with pytest.raises(PointsError, match=r"a\.geojson: its points lie on 2 planes of a stack"):
+            read_points(tmp_path / "a.geojson")
+
     @pytest.mark.parametrize(
         ("content", "sentence"),
         [
             ("{", "cannot be read as JSON"),
+            ('{"type": "Point", "coordinates": [1' + "0" * 400 + ", 2]}", "object 1 is no GeoJSON of points"),
             ("[" * 100_000, "cannot be read as JSON"),
             (features(("Polygon", [[[0, 0], [1, 0], [1, 1]]], "")), "a Polygon is no point"),
             (features(("Point", [1], "")), "object 1 is no GeoJSON of points"),
@@ -183,6 +309,7 @@ class TestQuPath:
             (features(("MultiPoint", [[1, 2]], "a"), ("Point", [1, 2], "")), "1 of 2 dots have no class"),
             (features(("Point", [1, float("nan")], "")), "NaN or infinite"),
             ("[7]", "object 1 is no GeoJSON of points"),
+            ('{"features": []}', "object 1 is no GeoJSON of points"),
         ],
     )
     def test_what_is_no_geojson_of_points_is_refused(self, tmp_path: Path, content: str, sentence: str) -> None:
@@ -215,9 +342,17 @@ def test_dots_come_back(
 
 
 def test_other_files_of_such_suffixes_are_no_dots(tmp_path: Path) -> None:
-    contents = {"a.xml": "<metadata/>", "b.json": '{"exposure": 3}', "c.zip": "PK", "d.roi": ""}
+    contents = {
+        "a.xml": "<metadata/>",
+        "b.json": '{"exposure": 3}',
+        "c.zip": "PK",
+        "d.roi": "",
+        "e.json": '{"features": [], "lr": 1}',
+        "f.json": '{"type": "Point", "size": 3}',
+        "g.zip": b"PK\x05\x06" + bytes(18),
+    }
     for name, content in contents.items():
-        (tmp_path / name).write_text(content)
+        (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
         assert not holds_dots(tmp_path / name)
     assert not holds_dots(tmp_path / "missing.xml")
     assert holds_dots(tmp_path / "missing.csv")

@@ -31,7 +31,7 @@ class Dots:
     class_names
         At least one name.
     named
-        Whether the dots say that this is their class; left out, if the names are not `DEFAULT_CLASSES`. A file may well
+        Whether the dots say that this is their class; None, if the names are not `DEFAULT_CLASSES`. A file may well
         call its dots that.
 
     Raises
@@ -43,7 +43,7 @@ class Dots:
     points: npt.NDArray[np.float64]
     labels: npt.NDArray[np.int64] = field(default_factory=_unlabelled)
     class_names: tuple[str, ...] = DEFAULT_CLASSES
-    named: bool = False
+    named: bool | None = None
 
     def __post_init__(self) -> None:
         points = np.asarray(self.points, np.float64)
@@ -61,7 +61,7 @@ class Dots:
             raise PointsError(f"classes {names} make no sense: there must be at least one, each with its own name")
         if labels.size and not (labels.min() >= 0 and labels.max() < len(names)):
             raise PointsError(f"labels run from {labels.min()} to {labels.max()}, but there are {len(names)} classes")
-        named = self.named or names != DEFAULT_CLASSES
+        named = names != DEFAULT_CLASSES if self.named is None else self.named
         for name, value in (("points", points), ("labels", labels), ("class_names", names), ("named", named)):
             object.__setattr__(self, name, value)
 

@@ -29,7 +29,7 @@ class ReadOptions:
     """Order of coordinates in a file that does not say."""
 
 
-def _always(path: Path) -> bool:  # noqa: ARG001
+def _always(*_: object) -> bool:
     return True
 
 
@@ -45,8 +45,9 @@ class Format:
     write: Writer | None = None
     recognises: Callable[[Path], bool] = _always
     """By contents; asked before a file is taken for dots that was not named as such. True if the suffix says enough."""
-    needs: Callable[[Path], object] = _always
-    """Asked before there is anything to write; raises `PointsError` where a package is missing."""
+    needs: Callable[[Path, Sequence[str]], object] = _always
+    """Asked before there is anything to write, with the names of the classes; raises `PointsError` where a package is
+    missing, or a name cannot be written."""
 
 
 def named_dots(path: Path, dots: Sequence[tuple[tuple[float, float], str]]) -> Dots:

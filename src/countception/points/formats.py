@@ -93,20 +93,21 @@ def write_points(path: str | os.PathLike[str], dots: Dots, *, extra: Mapping[str
     """
     path = Path(path)
     columns = {name: _column(name, values, len(dots)) for name, values in (extra or {}).items()}
-    find_writer(path)(path, dots, columns)
+    find_writer(path, dots.class_names)(path, dots, columns)
 
 
-def find_writer(path: Path) -> Writer:
-    """What writes dots to such a path.
+def find_writer(path: Path, classes: Sequence[str] = ()) -> Writer:
+    """What writes dots of these classes to such a path.
 
     Raises
     ------
     PointsError
-        No format of that suffix can be written, or the package that does it is not installed.
+        No format of that suffix can be written, it has no room for such a name, or the package that does it is not
+        installed.
     """
     for format_ in FORMATS:
         if format_.write is not None and path.suffix.lower() in format_.suffixes:
-            format_.needs(path)
+            format_.needs(path, classes)
             return format_.write
     writable = [suffix for format_ in FORMATS if format_.write is not None for suffix in format_.suffixes]
     raise PointsError(f"{path}: dots cannot be written as {path.suffix or 'that'}; use {' or '.join(writable)}")

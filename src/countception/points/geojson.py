@@ -6,7 +6,6 @@ Positions in such files count from a pixel's corner.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,7 @@ from countception.points.format import Format, ReadOptions, named_dots
 CORNER = 0.5
 """From a pixel's corner to its centre."""
 
-_POINTS = re.compile(rb'"type"\s*:\s*"(Multi)?Point"|"features"\s*:\s*\[\s*\]')
-"""In a file with points, or with no object at all."""
+KINDS = ("Point", "MultiPoint")
 
 
 def read(path: Path, options: ReadOptions) -> Dots:  # noqa: ARG001
@@ -32,7 +30,7 @@ def read(path: Path, options: ReadOptions) -> Dots:  # noqa: ARG001
     PointsError
         The file is no GeoJSON, or an object is no points.
     """
-    found = []
+    found, planes = [], set()
     try:
         features = geojson.read_features(path)
     except geojson.GeoJSONError as error:
@@ -40,8 +38,12 @@ def read(path: Path, options: ReadOptions) -> Dots:  # noqa: ARG001
     for number, feature in enumerate(features, 1):
         try:
             found += list(_dots(feature))
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+            plane = geojson.geometry_of(feature).get("plane") or {}
+            planes.add((plane.get("z", 0), plane.get("t", 0)))
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
             raise PointsError(f"{path}: object {number} is no GeoJSON of points ({error})") from None
+    if len(planes) > 1:
+        raise PointsError(f"{path}: its points lie on {len(planes)} planes of a stack; export those of one plane")
     return named_dots(path, found)
 
 
@@ -55,7 +57,7 @@ def write(path: Path, dots: Dots, extra: Mapping[str, Sequence[object]]) -> None
 
 def _dots(feature: Any) -> Iterator[tuple[tuple[float, float], str]]:
     geometry = geojson.geometry_of(feature)
-    if geometry["type"] not in ("Point", "MultiPoint"):
+    if geometry["type"] not in KINDS:
         raise ValueError(f"a {geometry['type']} is no point: export the points alone")
     positions = [geometry["coordinates"]] if geometry["type"] == "Point" else geometry["coordinates"]
     name = geojson.class_of(feature)
@@ -73,8 +75,4 @@ def _feature(dots: Dots, k: int) -> dict[str, Any]:
     }
 
 
-def _recognises(path: Path) -> bool:
-    return _POINTS.search(path.read_bytes()) is not None
-
-
-FORMAT = Format("GeoJSON", geojson.SUFFIXES, read, write, _recognises)
+FORMAT = Format("GeoJSON", geojson.SUFFIXES, read, write, lambda path: geojson.holds(path, KINDS))

@@ -7,6 +7,7 @@ plugin reads only those that name its image.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
@@ -18,6 +19,9 @@ from countception.points.format import Format, ReadOptions, named_dots
 ROOT = "CellCounter_Marker_File"
 HEAD = 1024
 """Bytes within which a file of markers says that it is one."""
+
+_BARE = re.compile(rb"&(?!#?\w+;)")
+"""An ampersand that begins no entity."""
 
 Marker = tuple[tuple[float, float], str]
 
@@ -31,7 +35,11 @@ def read(path: Path, options: ReadOptions) -> Dots:  # noqa: ARG001
         The file is no such XML, a marker has no place, or they lie on several planes.
     """
     try:
-        root = ElementTree.parse(path).getroot()
+        data = path.read_bytes()
+        try:
+            root = ElementTree.fromstring(data)
+        except ElementTree.ParseError:  # the plugin writes the image's name as it is, even R&D.tif
+            root = ElementTree.fromstring(_BARE.sub(b"&amp;", data))
     except (ElementTree.ParseError, OSError, ValueError, LookupError) as error:  # unknown encodings are the last
         raise PointsError(f"{path}: cannot be read as XML ({error}); save the markers again") from None
     if root.tag != ROOT:

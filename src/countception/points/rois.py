@@ -1,8 +1,9 @@
 """Points of ImageJ: ``.roi``, and ``.zip`` of its ROI manager (needs ``pip install "countception[roi]"``).
 
 The class of a dot is the number of its counter, as the multi-point tool has them, or for all points of a selection its
-property ``class``, which is also how classes are written; without either, dots have no class. A whole number is a
-pixel's centre in ImageJ's points, too.
+property ``class``, which is also how classes are written. Points that are all of counter 0, as they are where nobody
+thinks of counters, have no class, unless other images of the data set use more. A whole number is a pixel's centre in
+ImageJ's points, too.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,8 @@ from countception.points.dots import Dots
 from countception.points.format import Format, ReadOptions, named_dots
 
 CLASS = "class"
+FIRST = "0"
+"""ImageJ's first counter."""
 
 
 def read(path: Path, options: ReadOptions) -> Dots:  # noqa: ARG001
@@ -36,15 +40,22 @@ def read(path: Path, options: ReadOptions) -> Dots:  # noqa: ARG001
         rois = imagej.read_rois(path)
     except imagej.RoiError as error:
         raise PointsError(str(error)) from None
-    return named_dots(path, [dot for roi in rois for dot in _dots(path, roi)])
+    if not rois and not imagej.holds_points(path):
+        raise PointsError(f"{path}: has no selection of ImageJ in it; save the points as .roi, or from the ROI manager")
+    planes = {plane for roi in rois for plane in _planes(roi)}
+    if len(planes) > 1:
+        raise PointsError(f"{path}: its points lie on {len(planes)} planes of a stack; save those of one plane")
+    dots = named_dots(path, [dot for roi in rois for dot in _dots(path, roi)])
+    return replace(dots, named=False) if dots.class_names == (FIRST,) else dots
 
 
 def write(path: Path, dots: Dots, extra: Mapping[str, Sequence[object]]) -> None:  # noqa: ARG001
     """Write one selection of points for each class that has any; `extra` has no place in such a file."""
-    package = _package(path)
+    package = _package(path, dots.class_names)
     rois = [_roi(package, dots, k) for k in np.unique(dots.labels).tolist()]
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as archive:
+        archive.comment = b"" if rois else imagej.NO_POINTS
         for k, roi in enumerate(rois):
             archive.writestr(f"{k}-{roi.name.replace('/', '-')}.roi", roi.tobytes())
     with whole_file(path) as temporary:
@@ -55,12 +66,18 @@ def _dots(path: Path, roi: Any) -> Iterator[tuple[tuple[float, float], str]]:
     if int(roi.roitype) != imagej.POINT:
         raise PointsError(f"{path}: {roi.name or 'a selection'} is an area or line, not points; remove it")
     places = np.asarray(roi.coordinates(), np.float64).reshape(-1, 2)[:, ::-1]
-    counters, planes = roi.counters, roi.counter_positions
-    if planes is not None and len(np.unique(planes)) > 1:
-        raise PointsError(f"{path}: its points lie on several planes of a stack; save those of one plane")
     named = _properties(roi).get(CLASS)
     for i, (y, x) in enumerate(places.tolist()):
-        yield (y, x), named or ("" if counters is None or not np.any(counters) else str(int(counters[i])))
+        yield (y, x), named or (FIRST if roi.counters is None else str(int(roi.counters[i])))
+
+
+def _planes(roi: Any) -> set[tuple[int, ...]]:
+    """The planes of a stack that the points say they lie on; which channel was shown does not matter."""
+    if roi.counter_positions is not None and np.any(roi.counter_positions):
+        return {(int(position),) for position in np.unique(roi.counter_positions) if position}
+    if roi.z_position or roi.t_position:
+        return {(roi.z_position, roi.t_position)}
+    return {(roi.position,)} if roi.position else set()
 
 
 def _properties(roi: Any) -> dict[str, str]:
@@ -68,7 +85,10 @@ def _properties(roi: Any) -> dict[str, str]:
     return {key.strip(): value.strip() for key, _, value in lines}
 
 
-def _package(path: Path) -> Any:
+def _package(path: Path, classes: Sequence[str]) -> Any:
+    odd = [name for name in classes if not name.isprintable() or max(name) > "\uffff"]
+    if odd:
+        raise PointsError(f"{path}: has no room for the class name {odd[0]!r}: write CSV or GeoJSON instead")
     try:
         return imagej.roifile(path)
     except imagej.RoiError as error:

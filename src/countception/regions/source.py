@@ -40,6 +40,7 @@ class RegionFiles:
         try:
             self.common = None if path.is_dir() else read_regions(path)
             self.files = _in_folder(path, images) if self.common is None else {}
+            self.paths = [path, *self.files.values()]
         except OSError as error:
             raise RegionsError(f"{path}: cannot be read: {error.strerror or error}") from error
 
