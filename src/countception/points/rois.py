@@ -65,7 +65,8 @@ def write(path: Path, dots: Dots, extra: Mapping[str, Sequence[object]]) -> None
 def _dots(path: Path, roi: Any) -> Iterator[tuple[tuple[float, float], str]]:
     if int(roi.roitype) != imagej.POINT:
         raise PointsError(f"{path}: {roi.name or 'a selection'} is an area or line, not points; remove it")
-    places = np.asarray(roi.coordinates(), np.float64).reshape(-1, 2)[:, ::-1]
+    with np.errstate(invalid="ignore"):  # NaN in a damaged file, which is refused with the others
+        places = np.asarray(roi.coordinates(), np.float64).reshape(-1, 2)[:, ::-1]
     named = _properties(roi).get(CLASS)
     for i, (y, x) in enumerate(places.tolist()):
         yield (y, x), named or (FIRST if roi.counters is None else str(int(roi.counters[i])))
