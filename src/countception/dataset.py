@@ -18,7 +18,7 @@ import numpy.typing as npt
 from countception.errors import DatasetError, PointsError
 from countception.geometry import inside
 from countception.images import Image, read_image
-from countception.pairing import Dataset, Item, count_of, read_dataset, why_no_dots
+from countception.pairing import Dataset, Item, count_of, read_dataset, why_passed_over
 from countception.points import Dots, Order, read_points
 
 __all__ = [
@@ -248,7 +248,7 @@ def _refuse_unmatched(dataset: Dataset) -> None:
         raise DatasetError(
             f"{dataset.root}: has {' and '.join(found)} without a partner; rename them, or pass "
             "over them (--ignore-unmatched), and give images without objects an empty table of dots with the header x,y"
-            + "".join(f"; {why_no_dots(file)}" for file in dataset.passed_over[:1])
+            + why_passed_over(dataset.passed_over)
         )
 
 

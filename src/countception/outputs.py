@@ -82,11 +82,12 @@ class Outputs:
         taken = {Path(place).resolve() for place in (*tables, *others) if place is not None}
         for file in self.files:
             for target in (self.overlay(file), self.map(file), self.table(file)):
-                if target is not None and target.resolve() in inputs:
+                place = target and target.resolve()
+                if place in inputs:
                     raise OutputError(
                         f"{target} would be overwritten, and it is one of the images: name another folder"
                     )
-                if target is not None and target.resolve() in taken:
+                if place in taken:
                     raise OutputError(f"{target} would be overwritten, as another file has that place: name another")
             table = self.table(file)
             if table is not None and table.exists() and not self.overwrite:

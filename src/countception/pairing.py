@@ -43,8 +43,9 @@ def _word(words: str) -> re.Pattern[str]:
     return re.compile(rf"(?:^|[-_. ]|(?<=[0-9]))(?:{words})(?=$|[-_. 0-9])", re.IGNORECASE)
 
 
-_DOTS_WORD = _word("dots?|points?|annotations?|labels?")
-_TABLE_WORD = _word("dots?|points?|annotations?|labels?|cellcounter|markers?|roiset|rois?")
+_DOTS_WORDS = "dots?|points?|annotations?|labels?"
+_DOTS_WORD = _word(_DOTS_WORDS)
+_TABLE_WORD = _word(f"{_DOTS_WORDS}|cellcounter|markers?|roiset|rois?")
 _IMAGE_WORD = _word("cells?|images?|img")
 
 
@@ -122,10 +123,13 @@ def read_dataset(
     except OSError as error:
         raise DatasetError(f"{root}: cannot be read: {error.strerror or error}") from error
     if not items:
-        raise DatasetError(
-            _nothing_pairs(root, images_left, dots_left) + "".join(f"; {why_no_dots(file)}" for file in passed[:1])
-        )
+        raise DatasetError(_nothing_pairs(root, images_left, dots_left) + why_passed_over(passed))
     return Dataset(items, _classes(items, order), tuple(images_left), tuple(dots_left), root, order, tuple(passed))
+
+
+def why_passed_over(files: Sequence[Path]) -> str:
+    """What is wrong with the first of them, to go on a sentence with; empty without any."""
+    return "".join(f"; {why_no_dots(file)}" for file in files[:1])
 
 
 def why_no_dots(file: Path) -> str:
@@ -174,8 +178,14 @@ def _files(folder: Path) -> tuple[list[Path], list[_Named]]:
     known = images.SUFFIXES | points.SUFFIXES
     entries = (entry for entry in folder.iterdir() if entry.suffix.lower() in known and entry.is_file())
     kept = sorted((e for e in entries if not images.left_alone(e.name)), key=lambda e: images.natural_key(e.name))
-    found = [entry for entry in kept if entry.suffix.lower() in images.SUFFIXES or points.holds_dots(entry)]
-    return found, [_dots(entry) for entry in kept if entry not in set(found)]
+    found: list[Path] = []
+    doubtful: list[_Named] = []
+    for entry in kept:
+        if entry.suffix.lower() in images.SUFFIXES or points.holds_dots(entry):
+            found.append(entry)
+        else:
+            doubtful.append(_dots(entry))
+    return found, doubtful
 
 
 def _by_suffix(
@@ -222,7 +232,8 @@ def _pair(
     In a folder of dots the latter are dots all the same, and reading them says what is wrong.
     """
     pairs, images_left, dots_left = _match(image_files, dots_files)
-    meant = _meant([image for image in image_files if image.path in set(images_left)], doubtful)
+    left = set(images_left)
+    meant = _meant([image for image in image_files if image.path in left], doubtful)
     damaged = {image: file for image, file in meant.items() if file.parent != image.parent}
     pairs = sorted([*pairs, *damaged.items()], key=lambda pair: images.natural_key(pair[0].name))
     images_left = [image for image in images_left if image not in damaged]

@@ -63,7 +63,8 @@ def named_dots(path: Path, dots: Sequence[tuple[tuple[float, float], str]]) -> D
         without = classes.count("")
         raise PointsError(f"{path}: {without} of {len(classes)} dots have no class; every dot must have one, or none")
     names = tuple(sorted(filter(None, set(classes)), key=natural_key)) or DEFAULT_CLASSES
-    labels = np.array([names.index(name) for name in classes if name], np.int64)
+    index = {name: k for k, name in enumerate(names)}
+    labels = np.array([index[name] for name in classes if name], np.int64)
     try:
         return Dots(np.array([place for place, _ in dots], np.float64), labels, names, named=any(classes))
     except PointsError as error:

@@ -15,13 +15,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from countception.errors import PointsError
 from countception.files import whole_file
-from countception.images import natural_key
-from countception.points.dots import DEFAULT_CLASSES, Dots
-from countception.points.format import Format, Order, ReadOptions
+from countception.points.dots import Dots
+from countception.points.format import Format, Order, ReadOptions, named_dots
 
 COORDINATES = (("y", "x"), ("axis-0", "axis-1"))
 CLASSES = ("class", "label", "type")
@@ -54,22 +51,19 @@ def read(path: Path, options: ReadOptions) -> Dots:
     """
     table = read_table(path)
     columns, rows = _columns(table, options.order)
-    points = np.empty((len(rows), 2))
-    classes: list[str] = []
-    for i, (line, cells) in enumerate(rows):
+    dots: list[tuple[tuple[float, float], str]] = []
+    for line, cells in rows:
         if columns.names and any(cells[len(columns.names) :]):
             raise PointsError(
                 f"{path}, line {line}: has {len(cells)} values for {len(columns.names)} columns; "
                 "are there decimal commas in a file that commas part?"
             )
-        points[i] = _number(table, line, cells, columns.y), _number(table, line, cells, columns.x)
-        if columns.label is not None:
-            classes.append(_cell(table, line, cells, columns.label))
-            if not classes[-1]:
-                raise PointsError(f"{path}, line {line}: the class is missing; every dot must have one, or none")
-    names = tuple(sorted(set(classes), key=natural_key)) or DEFAULT_CLASSES
-    index = {name: k for k, name in enumerate(names)}
-    return Dots(points, np.array([index[name] for name in classes], np.int64), names, named=bool(classes))
+        place = _number(table, line, cells, columns.y), _number(table, line, cells, columns.x)
+        name = "" if columns.label is None else _cell(table, line, cells, columns.label)
+        if columns.label is not None and not name:
+            raise PointsError(f"{path}, line {line}: the class is missing; every dot must have one, or none")
+        dots.append((place, name))
+    return named_dots(path, dots)
 
 
 def write(path: Path, dots: Dots, extra: Mapping[str, Sequence[object]]) -> None:

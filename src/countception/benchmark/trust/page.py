@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -150,17 +150,17 @@ def _points(ways: Sequence[F1]) -> str:
     ours = next((way for way in ways if (way.method, way.locator) == OURS), None)
     for way in ways:
         lower = way.less_than(ours) if ours is not None and way is not ours else []
+        text = f"{statistics.fmean(lower):.3f}{_deviation(summary.deviation(lower))} ({len(lower)})" if lower else ""
         lines.append(
             f"| {way.system} | {way.locator} | {len(way.by_split)} | {way.precision:.3f} | {way.recall:.3f} "
-            f"| **{way.f1:.3f}**{_deviation(way.by_split.values())} "
-            f"| {f'{statistics.fmean(lower):.3f}{_deviation(lower)} ({len(lower)})' if lower else ''} "
+            f"| **{way.f1:.3f}**{_deviation(way.deviation)} | {text} "
             f"| {way.distance:.1f} px | {way.seconds / 60:.1f} min |"
         )
     return "\n".join(lines)
 
 
-def _deviation(values: Collection[float]) -> str:
-    return f" ± {statistics.stdev(values):.3f}" if len(values) > 1 else ""
+def _deviation(value: float | None) -> str:
+    return "" if value is None else f" ± {value:.3f}"
 
 
 def _intervals(covered: dict[tuple[str, float], Coverage]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,11 +67,16 @@ class F1:
     @property
     def deviation(self) -> float | None:
         """Standard deviation of F1 over splits; None for one split."""
-        return statistics.stdev(self.by_split.values()) if len(self.by_split) > 1 else None
+        return deviation(self.by_split.values())
 
     def less_than(self, other: F1) -> list[float]:
         """How much lower F1 is than with another way, on each split that both were measured on."""
         return [other.by_split[key] - mine for key, mine in self.by_split.items() if key in other.by_split]
+
+
+def deviation(values: Collection[float]) -> float | None:
+    """Standard deviation; None of a single value."""
+    return statistics.stdev(values) if len(values) > 1 else None
 
 
 def runs(folders: Sequence[Results]) -> dict[str, list[Run]]:
