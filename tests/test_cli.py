@@ -167,6 +167,9 @@ def test_a_time_budget_is_the_length(tmp_path: Path) -> None:
         ([f"--valid={'a' * 300}"], ["File name too long"]),
         (["--order=up"], ["--order", "xy"]),
         (["--device=abacus"], ["abacus", "cpu"]),
+        (["--device=meta"], ["meta", "cpu"]),
+        (["--seed=99999999999999999999"], ["training.seed must be below"]),
+        (["--set", "network.name=[1]"], ["network.name must be a word"]),
         (["--steps=4", "--epochs=4"], ["exactly one"]),
     ],
 )
@@ -219,6 +222,7 @@ def test_control_c_keeps_the_best_so_far_and_resume_goes_on(tmp_path: Path) -> N
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=120)
     assert process.returncode == 130
+    assert "interrupted: saving" in stderr
     assert "--resume" in stderr
     assert "Traceback" not in stderr
     first = load(out).trained_on["steps_in_all"]
@@ -240,6 +244,22 @@ def test_control_c_before_anything_is_saved_exits_with_130(monkeypatch: pytest.M
 
     monkeypatch.setattr("countception.inspection.inspect", interrupted)
     refused(run("inspect", tiny.data()), "interrupted", status=130)
+
+
+def test_control_c_again_while_the_first_is_served_says_how_to_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "cells.count"
+
+    def interrupted(*_args: object, **_options: object) -> None:
+        (tmp_path / "cells.count.checkpoint").touch()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("countception.training.train", interrupted)
+    result = run("train", tiny.data(), "-o", out)
+    refused(result, "interrupted", status=130)
+    assert "the training is kept, but not saved" in result.stderr
+    assert "--resume" in result.stderr
 
 
 # count
@@ -350,6 +370,59 @@ def test_results_overwrite_neither_what_is_read_nor_each_other(images: Path, tmp
     same = tmp_path / "same.csv"
     refused(run("count", model, images, "-o", same, "--totals", same), "same.csv would be written twice")
     assert not same.exists()
+
+
+@pytest.mark.parametrize("command", ["evaluate", "train", "inspect"])
+def test_no_result_replaces_data_or_another_result(command: str, tmp_path: Path) -> None:
+    data, model, manifest = tiny.dataset(tmp_path / "cells"), tmp_path / "m.count", tmp_path / "list.csv"
+    model.write_bytes(tiny.model_file().read_bytes())
+    names = [path.stem for path in sorted((data / "images").iterdir())]
+    manifest.write_text("image,dots\n" + "".join(f"cells/images/{n}.png,cells/points/{n}.csv\n" for n in names))
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    image, dots = data / "images" / f"{names[0]}.png", data / "points" / f"{names[0]}.csv"
+    call = {
+        "evaluate": lambda source, place: run("evaluate", model, source, "--csv", place),
+        "train": lambda source, place: run("train", source, "-o", place, "--steps=1", *tiny.OPTIONS),
+        "inspect": lambda source, place: run("inspect", source, "--json", place),
+    }[command]
+    for source in (data, manifest):
+        for place in (image, dots):
+            refused(call(source, place), f"{place} would be overwritten")
+    refused(call(manifest, manifest), "list.csv would be overwritten")
+    if command == "evaluate":
+        refused(call(data, model), "m.count would be overwritten")
+        same = tmp_path / "same.csv"
+        refused(run("evaluate", model, data, "--csv", same, "--json", same), "same.csv would be written twice")
+    if command == "train":
+        refused(run("train", tiny.data(), "--valid", data, "-o", image), "would be overwritten")
+    assert before == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("command", [["inspect", tiny.data()], ["evaluate", tiny.model_file(), tiny.data()]])
+def test_a_plot_of_another_kind_is_refused_before_the_work(command: list[Path], tmp_path: Path) -> None:
+    refused(run(*command, "--plot", tmp_path / "p.jpg"), "p.jpg: plots are written as .png, .svg, .pdf")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_in_a_folder_whose_name_is_no_utf_8_is_read(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"bad\xff")
+    try:
+        folder.mkdir()
+    except OSError:
+        pytest.skip("this file system takes UTF-8 alone")
+    (folder / "m.count").write_bytes(tiny.model_file().read_bytes())
+    assert run("info", folder / "m.count").exit_code == 0
+
+
+def test_points_of_images_without_dots_have_no_nan(tmp_path: Path) -> None:
+    data = tiny.dataset(tmp_path / "cells", 2)
+    for table in (data / "points").iterdir():
+        table.write_text("x,y\n")
+    files = {name: tmp_path / f"out.{name}" for name in ("json", "report")}
+    result = run("evaluate", tiny.model_file(), data, "--points", *(f"--{n}={path}" for n, path in files.items()))
+    assert result.exit_code == 0, result.stderr
+    for text in (result.stdout, *(path.read_text() for path in files.values())):
+        assert not re.search(r"\bnan\b", text, re.IGNORECASE)
 
 
 def test_a_page_of_stacks_is_learned_from_as_it_is_counted(tmp_path: Path) -> None:
@@ -487,7 +560,7 @@ def test_examples_in_the_help_keep_their_lines(command: str) -> None:
 
 
 def test_evaluate_shows_and_writes_the_figures(tmp_path: Path) -> None:
-    files = {name: tmp_path / f"out.{name}" for name in ("json", "csv", "plot", "report")}
+    files = {name: tmp_path / f"{name}.png" for name in ("json", "csv", "plot", "report")}
     result = run("evaluate", tiny.model_file(), tiny.data(), *(f"--{name}={path}" for name, path in files.items()))
     assert result.exit_code == 0, result.stderr
     figures = json.loads(files["json"].read_text())
@@ -535,6 +608,16 @@ def test_inspect_names_what_is_wrong(tmp_path: Path) -> None:
     refused(run("inspect", tmp_path / "nowhere"), "nowhere")
 
 
+def test_inspect_shows_nothing_of_images_that_cannot_be_used(tmp_path: Path) -> None:
+    data = tiny.dataset(tmp_path / "data", 2)
+    for path in (data / "images").iterdir():
+        path.write_text("no image")
+    result = run("inspect", data, "--plot", tmp_path / "i.png")
+    assert result.exit_code == 0
+    assert result.stdout.startswith(f"{data}: 2 images with dots\n\ncannot be used: 2\n")
+    assert "i.png is not written: no image can be used" in result.stderr
+
+
 def test_evaluate_takes_names_that_are_not_utf_8(tmp_path: Path) -> None:
     data = tiny.dataset(tmp_path / "data", 2)
     for kind, suffix in (("images", b".png"), ("points", b".csv")):
@@ -573,6 +656,18 @@ def test_simulate_makes_the_same_data_set_from_the_same_seed(tmp_path: Path) -> 
 @pytest.mark.parametrize("option", ["--size=large", "--size=3x4x5", "--counts=-5", "--look=nice"])
 def test_simulations_that_make_no_sense_are_one_sentence(tmp_path: Path, option: str) -> None:
     refused(run("simulate", tmp_path / "a", option), option.split("=")[1])
+
+
+@pytest.mark.parametrize(
+    ("option", "sentence"),
+    [
+        ("--size=15", "size must be at least 16, not 15"),
+        ("--counts=9-2", "counts: the least comes first, then the most (got (9, 2))"),
+        ("--size=16", "317 objects leave less than 3 × 3 pixels each on 16 × 16: ask for fewer, or for a larger image"),
+    ],
+)
+def test_simulations_out_of_range_are_said_plainly(tmp_path: Path, option: str, sentence: str) -> None:
+    refused(run("simulate", tmp_path / "a", option), f"countception: simulated images (fluorescence): {sentence}")
 
 
 def test_info_shows_what_a_model_holds() -> None:

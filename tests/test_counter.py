@@ -172,6 +172,19 @@ def test_a_model_from_a_newer_version_says_so(counter: Counter, tmp_path: Path) 
         Counter.load(tmp_path / "m.count")
 
 
+@pytest.mark.parametrize(("key", "value"), [("normalisation", 5), ("trained_on", None), ("versions", None)])
+def test_a_model_with_other_values_than_it_should_have_is_refused(saved: Path, key: str, value: object) -> None:
+    """With a matching checksum."""
+    from countception import model_file
+
+    header, weights = model_file.read_tensors(saved)
+    text = json.dumps({**json.loads(header["model"]), key: value})
+    other = saved.with_name("other.count")
+    save_file(weights, other, {**header, "model": text, "sha256": model_file._digest(text, weights)})
+    with pytest.raises(ModelFileError, match=r"other\.count cannot be used"):
+        Counter.load(other)
+
+
 @pytest.mark.parametrize(
     ("image", "words"),
     [

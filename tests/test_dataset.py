@@ -3,7 +3,9 @@ from __future__ import annotations
 import hashlib
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ import tifffile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from countception.dataset import Item, Sample, content_hash, load_dataset, load_item, read_dataset, split
+from countception.dataset import Item, Sample, content_hash, load_dataset, load_item, read_dataset, split, split_off
 from countception.errors import DatasetError, ImageError, PointsError
 from countception.points import Dots
 
@@ -147,6 +149,32 @@ class TestBadData:
         with pytest.raises(ImageError, match=r"c\.tif: 768 of 768 pixel values are NaN"):
             load_dataset(folder)
 
+    @pytest.mark.parametrize(
+        ("image", "sentence"),
+        [
+            (np.zeros((24, 32), np.uint8), r"^a has shape \(24, 32\): it must be \(channel, y, x\)"),
+            (np.zeros((24, 32, 3), np.uint8), "whose channels seem to come last: move them first"),
+            (np.zeros((3, 0, 32), np.uint8), "a has no pixels"),
+            (np.full((3, 24, 32), np.nan, np.float32), "a: 2304 of 2304 pixel values are NaN"),
+            (np.zeros((3, 24, 32), complex), "a has pixels of type complex128"),
+        ],
+    )
+    def test_images_of_samples(self, image: Any, sentence: str) -> None:
+        with pytest.raises(ImageError, match=sentence):
+            load_dataset([Sample(image, Dots(np.zeros((1, 2))), "a")])
+
+    def test_dots_of_samples_outside(self) -> None:
+        stray = replace(sample(), dots=Dots(np.array([[3.0, 4.0], [30.0, 4.0]])))
+        with pytest.raises(PointsError, match=r"^a: 1 of 2 dots lie outside the image, which is 24 × 32 pixels"):
+            load_dataset([stray])
+        assert load_dataset([stray], outside="drop")[0].dots.points.tolist() == [[3, 4]]
+        assert load_dataset([stray], outside="keep") == [stray]
+
+    def test_samples_get_a_type_that_is_known(self) -> None:
+        one = sample()
+        (found,) = load_dataset([replace(one, image=one.image.astype(np.float64), group="g")])
+        assert (found.image.dtype, found.name, found.group) == (np.float32, "a", "g")
+
     def test_no_samples(self) -> None:
         with pytest.raises(DatasetError, match="there are no samples"):
             load_dataset([])
@@ -192,6 +220,10 @@ class TestSplit:
         groups = [str(k // 10) for k in range(100)]
         assert [len(part) for part in split(100, parts=(45, 45, 10), seed=0, groups=groups)] == [50, 40, 10]
 
+    def test_the_benchmarks_splits_by_field_stay_as_they_are(self) -> None:
+        drawn = split(44, parts=(10, 5, 5), seed=7, groups=[f"field {k // 4}" for k in range(44)])
+        assert [[part[i] // 4 for i in range(0, len(part), 4)] for part in drawn] == [[3, 5, 9], [0, 1], [2, 7]]
+
     def test_seed_decides(self) -> None:
         one, same, other = (split(100, parts=(50,), seed=seed)[0].tolist() for seed in (3, 3, 4))
         assert one == same
@@ -211,6 +243,46 @@ class TestSplit:
     ) -> None:
         with pytest.raises(DatasetError, match=sentence):
             split(n, parts=parts, seed=0, groups=groups)
+
+
+def grouped(*sizes: int) -> list[Sample]:
+    names = [f"group {k}" for k, size in enumerate(sizes) for _ in range(size)]
+    return [replace(sample(dots=1, name=f"{i}"), group=name) for i, name in enumerate(names)]
+
+
+class TestSplittingOff:
+    @pytest.mark.parametrize(
+        ("sizes", "size", "aside"),
+        [
+            ((20, 1, 1, 1, 1), 6, {4}),
+            ((40, 5, 5, 5, 5), 15, {15}),
+            ((30, 10), 10, {10}),
+            ((8, 10, 30), 12, {8, 10}),
+            ((4,) * 10, 10, {12}),
+            ((100, 1), 1, {1}),
+            ((7, 9), 1, {7}),  # both are too large, but one is needed
+            ((2, 2), 3, {2}),  # and one to learn from
+            ((9,), 3, {3}),  # one group alone is parted
+        ],
+    )
+    def test_is_as_near_to_the_size_as_whole_groups_allow(
+        self, sizes: tuple[int, ...], size: int, aside: set[int]
+    ) -> None:
+        samples = grouped(*sizes)
+        drawn = [split_off(samples, size, seed=seed) for seed in range(20)]
+        assert {len(chosen) for chosen, _ in drawn} == aside
+        for chosen, rest in drawn:
+            assert sorted([*chosen, *rest], key=samples.index) == samples
+            assert len(sizes) == 1 or {s.group for s in chosen}.isdisjoint({s.group for s in rest})
+
+    def test_samples_without_groups_are_drawn_as_ever(self) -> None:
+        samples = [sample(dots=1, name=f"i{k}") for k in range(20)]
+        assert [s.name for s in split_off(samples, 5, seed=3)[0]] == ["i2", "i6", "i8", "i11", "i16"]
+
+    def test_samples_of_one_name_are_no_group(self) -> None:
+        samples = [sample(dots=1, name=name) for name in ("001", "001", "001", "002")]
+        assert {len(split_off(samples, 1, seed=seed)[0]) for seed in range(20)} == {1}
+        assert len(split_off(samples[:3], 1, seed=0)[1]) == 2
 
 
 class TestContentHash:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from countception.console import show_inspection
 from countception.dataset import read_dataset
 from countception.errors import DatasetError
 from countception.inspection import inspect
@@ -28,6 +29,19 @@ def test_a_good_folder(folder: Path) -> None:
     assert found.counts.sd == pytest.approx(np.std([2, 3, 4, 5]))
     assert found.counts.histogram == (1, 1, 1, 1)
     assert found.counts.edges == (2, 3, 4, 5, 6)
+
+
+def test_bins_hold_whole_numbers_of_dots(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, number in zip("abcd", (24, 24, 25, 35), strict=True):
+        (folder / f"{name}.csv").write_text("x,y\n" + "1,2\n" * number)
+    found = inspect(folder)
+    assert found.counts is not None
+    assert found.counts.edges == (24, 26, 28, 30, 32, 34, 36)
+    assert found.counts.histogram == (3, 0, 0, 0, 0, 1)
+    show_inspection(found)
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["24", "–", "25", "█" * 40, "3"] in lines
+    assert ["34", "–", "35", "█" * 14, "1"] in lines
 
 
 def test_goes_past_bad_files(folder: Path, write_image: Callable[..., Path], write_table: Callable[..., Path]) -> None:

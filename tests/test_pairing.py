@@ -215,7 +215,7 @@ class TestManifest:
             ("image,dots\nraw/1.png\n", "line 2: needs both"),
             ("image,dots\nraw/1.png,dots/p.csv\nraw/1.png,dots/q.csv\n", r"line 3: 1\.png is listed before"),
             ("image,dots\nraw/1.png,dots/p.csv\nraw/2.png,dots/p.csv\n", r"line 3: p\.csv is listed before"),
-            ("image,dots\n", "no images and no dots"),
+            ("image,dots\n", r"\.csv: lists no images; give it a row"),
         ],
     )
     def test_bad_manifests(self, tmp_path: Path, text: str, sentence: str) -> None:

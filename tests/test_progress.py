@@ -15,6 +15,11 @@ def test_lengths_of_time_are_read(text: str, seconds: float) -> None:
     assert parse_duration(text) == seconds
 
 
+@pytest.mark.parametrize(("text", "seconds"), [("1h30", 5400), ("2m30", 150), ("1h30m15", 5415), ("1 h 5", 3900)])
+def test_a_rest_without_a_unit_is_of_the_next_smaller_one(text: str, seconds: float) -> None:
+    assert parse_duration(text) == seconds
+
+
 @pytest.mark.parametrize("text", ["", "0", "0m", "soon", "-5m", "5 parsecs", "m", "1.2.3s", "30m1h", "nan"])
 def test_what_is_no_length_of_time_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="10m"):
@@ -55,8 +60,11 @@ def test_files_are_numbered(capsys: pytest.CaptureFixture[str]) -> None:
 def test_training_shows_step_and_newest_error(capsys: pytest.CaptureFixture[str]) -> None:
     record = Record(step=4, epoch=1.0, seconds=1.0, learning_rate=0.1, loss=0.5, valid_mae=2.5, valid_bias=0.0)
     with training_report() as report:
-        report(Progress(done=1.0, step=5, elapsed=2.0, record=record))
-    assert "step 5, validation error 2.50 objects per image" in capsys.readouterr().err
+        for done in (0.5, 1.0):
+            report(Progress(done, step=5, elapsed=2.0, record=record, learned_from=3, validated_on=1))
+    err = capsys.readouterr().err
+    assert "step 5, validation error 2.50 objects per image" in err
+    assert err.count("learning from 3 images, validating on 1 image\n") == 1
 
 
 def test_on_a_terminal_there_is_a_bar(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 import tiny
+from countception.calibration import Calibration
 from countception.confidence import fit_intervals
 from countception.counter import Counter
 from countception.errors import OutputError
 from countception.evaluation.evaluation import EvaluatedImage, Evaluation, evaluate
 from countception.evaluation.metrics import metrics
-from countception.report import facts, write_curve, write_report
+from countception.report import curve_paths, facts, write_curve, write_report
 from countception.training import train
 from helpers_page import Page
 
@@ -99,6 +100,8 @@ def test_facts_say_where_a_model_comes_from() -> None:
     assert found["trained on"].startswith("3 images")
     assert "validation data" in found
     assert "trained on" not in dict(facts(tiny.untrained().model))
+    one = replace(tiny.untrained().model, calibration=Calibration(images=1))
+    assert dict(facts(one))["calibration"].startswith("none, as it takes two")
 
 
 def test_the_training_curve_is_written_beside_the_model(tmp_path: Path) -> None:
@@ -106,6 +109,7 @@ def test_the_training_curve_is_written_beside_the_model(tmp_path: Path) -> None:
     kept = counter.model.trained_on["steps"]
     table, picture = write_curve(counter.history, tmp_path / "cells.v2.count", kept=kept)
     assert table == tmp_path / "cells.v2.curve.csv"
+    assert curve_paths("cells.v2")[0] == Path("cells.v2.curve.csv")
     assert picture.read_bytes().startswith(b"\x89PNG")
     with table.open(newline="") as stream:
         rows = list(csv.DictReader(stream))

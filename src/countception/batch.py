@@ -6,8 +6,9 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict, Unpack
+from typing import TYPE_CHECKING, Unpack
 
+from countception.config import CountOptions
 from countception.errors import ConfigError, ImageError, RegionsError
 from countception.images import Image, find_images
 from countception.outputs import Outputs
@@ -30,14 +31,6 @@ PICTURES = 24
 """In a report, of ordinary images and of those with warnings."""
 THUMBNAIL = 320
 """Largest side, in pixels, of the pictures in a report."""
-
-
-class CountOptions(TypedDict, total=False):
-    """Options of counting one image, as in `Counter.count`."""
-
-    tile: int | None
-    flips: bool | None
-    shifts: int | None
 
 
 class FileOptions(CountOptions, total=False):

@@ -133,7 +133,6 @@ def train(
       countception train cells/ -o paper.count --recipe paper --valid more-cells/
     """
     from countception import progress, report, training
-    from countception.files import check_writable
 
     changes = given.read_settings(settings or [])
     named = {"training.steps": steps, "training.epochs": epochs, "network.name": network, "network.window": window}
@@ -142,21 +141,25 @@ def train(
         changes["training.seconds"] = progress.parse_duration(time_budget)
     if scale is not None:
         changes["scale.factor"] = given.read_scale(scale)
-    for path in report.curve_paths(out):
-        check_writable(path)
     validation = given.read_valid(valid)
+    given.check_results(out, training.checkpoint_path(out), *report.curve_paths(out), data=(data, validation))
     read = partial(given.read_data, order=order, ignore_unmatched=ignore_unmatched, page=page, axis=axis)
-    with progress.training_report(tensorboard) as shown:
-        counter = training.train(
-            read(data),
-            valid=read(validation) if isinstance(validation, str) else validation,
-            out=out,
-            config=recipe,
-            changes=changes,
-            device=device,
-            resume=resume,
-            report=shown,
-        )
+    try:
+        with progress.training_report(tensorboard) as shown:
+            counter = training.train(
+                read(data),
+                valid=read(validation) if isinstance(validation, str) else validation,
+                out=out,
+                config=recipe,
+                changes=changes,
+                device=device,
+                resume=resume,
+                report=shown,
+            )
+    except KeyboardInterrupt:  # again, or before there was anything to save
+        if training.checkpoint_path(out).exists():
+            _say(f"the training is kept, but not saved as {out} yet: repeat the command with --resume to go on")
+        raise
     table, picture = report.write_curve(counter.history, out, kept=counter.model.trained_on["steps"])
     figures = counter.model.validation
     typer.echo(f"{out}: off by {figures['mae']:.2f} objects per image on {figures['images']} validation images")
@@ -186,20 +189,25 @@ def inspect(
     """Show what a data set holds, before anything is trained on it.
 
     Pairs, files without a partner by name, sizes, how many dots the images have, duplicate dots and dots outside the
-    image, and the spacing of the dots, with the scale and counting window that training would choose from it.
+    image, and the spacing of the dots, with about the scale and counting window that training would choose.
     """
-    from countception import console
+    from countception import console, plots
     from countception.inspection import inspect as look
     from countception.report import write_json
 
+    given.check_results(json, plot, data=(data,))
+    if plot is not None:
+        plots.plot_kind(plot)
     found = look(data, order=given.read_order(order), page=page, axis=given.read_axis(axis))
     console.show_inspection(found)
     if json is not None:
         write_json(json, found.to_dict())
-    if plot is not None and found.counts is not None:
-        from countception import plots
-
-        plots.save_figure(plots.histogram(found.counts.histogram, found.counts.edges), plot)
+    if plot is None:
+        return
+    if found.counts is None:
+        _say(f"{plot} is not written: no image can be used, so there is nothing to plot")
+        return
+    plots.save_figure(plots.histogram(found.counts.histogram, found.counts.edges), plot)
 
 
 @app.command()

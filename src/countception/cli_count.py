@@ -198,12 +198,13 @@ def evaluate(
     from countception import console
     from countception.counter import Counter
     from countception.evaluation import evaluation
-    from countception.files import check_writable
+    from countception.plots import plot_kind
     from countception.progress import file_bar
     from countception.report import write_json, write_report
 
-    for path in filter(None, (json, csv, plot, report)):
-        check_writable(path)
+    given.check_results(json, csv, plot, report, data=(data,), read=(model,))
+    if plot is not None:
+        plot_kind(plot)
     counter = Counter.load(model, device=device)
     with file_bar("counting") as shown:
         result = evaluation.evaluate(

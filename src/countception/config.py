@@ -7,11 +7,12 @@ A `Config` is what is written into a model file. `recipe(name)` makes the two th
 from __future__ import annotations
 
 from difflib import get_close_matches
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from countception.errors import ConfigError
+from countception.sentences import in_words
 
 
 class _Frozen(BaseModel):
@@ -124,7 +125,7 @@ class TrainingConfig(_Frozen):
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Of the training steps: `auto` takes bfloat16 on a GPU or a CPU with AMX, and float32 elsewhere, where bfloat16 is
     slower. Counting is always done in float32, so that tiles and machines agree."""
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=2**63)
     augment: AugmentConfig = AugmentConfig()
 
     @model_validator(mode="after")
@@ -146,6 +147,14 @@ class CountingConfig(_Frozen):
     own, scaled by the spread."""
     shifts: int = Field(0, ge=0)
     """Average over this many further whole-pixel shifts of the image."""
+
+
+class CountOptions(TypedDict, total=False):
+    """What of it may be chosen anew for each image, as in `countception.counter.Counter.count`; None is as trained."""
+
+    tile: int | None
+    flips: bool | None
+    shifts: int | None
 
 
 class Config(_Frozen):
@@ -211,8 +220,11 @@ def recipe(name: str, *, network: str | None = None) -> Config:
     if name not in RECIPES:
         raise ConfigError(f"there is no recipe {name!r}: the recipes are {', '.join(sorted(RECIPES))}")
     config = RECIPES[name]
-    if network is None or network == config.network.name:
-        return config
+    return config if network is None or network == config.network.name else with_network(config, network)
+
+
+def with_network(config: Config, network: str) -> Config:
+    """The same with another network, and what that needs beside its name."""
     return updated(config, {"network.name": network, **NETWORK_SETTINGS.get(network, {})})
 
 
@@ -227,45 +239,12 @@ def parse(values: dict[str, Any]) -> Config:
     try:
         return Config.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(_sentence(**error.errors()[0])) from None
+        raise ConfigError(in_words(error, whole="the configuration", hint=_hint)) from None
 
 
-WRONG = {
-    "int_parsing": "a whole number",
-    "int_from_float": "a whole number",
-    "int_type": "a whole number",
-    "float_parsing": "a number",
-    "float_type": "a number",
-    "finite_number": "a finite number",
-    "bool_parsing": "true or false",
-    "bool_type": "true or false",
-    "string_type": "a word",
-    "model_type": "a group of settings",
-    "literal_error": "{expected}",
-    "greater_than": "above {gt:g}",
-    "greater_than_equal": "at least {ge:g}",
-    "less_than": "below {lt:g}",
-    "less_than_equal": "at most {le:g}",
-}
-"""What a value must be, by pydantic's name of the error."""
-
-
-def _sentence(**error: Any) -> str:
-    """One of pydantic's errors, for people who know nothing of it."""
-    value, parts = error["input"], [str(part) for part in error["loc"]]
-    if error["type"] == "extra_forbidden":
-        while isinstance(value, dict) and value:  # the group is unknown, and so is what was set in it
-            part, value = next(iter(value.items()))
-            parts.append(str(part))
-        name = ".".join(parts)
-        near = _nearest(name)
-        hint = f"did you mean {near}?" if near else "countception settings lists all there are"
-        return f"there is no setting {name}: {hint}"
-    where = ".".join(parts) or "the configuration"
-    if error["type"] in WRONG:
-        return f"{where} must be {WRONG[error['type']].format(**error.get('ctx', {}))}, not {value!r}"
-    got = "" if isinstance(value, dict) else f" (got {value!r})"
-    return f"{where}: {error['msg'].removeprefix('Value error, ')}{got}"
+def _hint(name: str) -> str:
+    near = _nearest(name)
+    return f"did you mean {near}?" if near else "countception settings lists all there are"
 
 
 def _nearest(name: str) -> str | None:

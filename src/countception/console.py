@@ -87,7 +87,7 @@ def show_evaluation(result: Evaluation) -> None:
     cells = []
     for row in result.rows:
         interval = row.intervals.get(result.level) or (None, None)
-        cells.append([row.image, f"{row.true:g}", f"{row.count:.1f}", *map(_whole, interval), f"{row.error:+.1f}"])
+        cells.append([row.image, f"{row.true:.0f}", f"{row.count:.1f}", *map(_whole, interval), f"{row.error:+.1f}"])
     table(["image", "true count", "count", "low", "high", "error"], cells)
     figures = result.metrics
     relative = "" if math.isnan(figures.relative_error) else f", relative error {figures.relative_error:.1%}"
@@ -104,9 +104,11 @@ def show_evaluation(result: Evaluation) -> None:
             )
     points = result.points
     if points is not None:
+        shares = {"precision": points.precision, "recall": points.recall, "F1": points.f1}
+        said = [f"{name} {_percent(share)}" for name, share in shares.items() if not math.isnan(share)]
+        said += [] if math.isnan(points.mean_distance) else [f"{points.mean_distance:.2f} pixels off on average"]
         typer.echo(
-            f"points within {points.tolerance:.3g} pixels of a dot: precision {_percent(points.precision)}, recall "
-            f"{_percent(points.recall)}, F1 {_percent(points.f1)}, {points.mean_distance:.2f} pixels off on average"
+            f"points within {points.tolerance:.3g} pixels of a dot: {', '.join(said) or 'no dots and no points'}"
         )
     if result.flagged:
         typer.echo(f"unlike the training images: {result.flagged} of {figures.n}, whose intervals do not hold")
@@ -132,14 +134,14 @@ def show_inspection(found: Inspection) -> None:
         "dots outside the image": [(name, str(n)) for name, n in found.outside.items()],
         "duplicate dots": [(name, str(n)) for name, n in found.duplicates.items()],
     }
-    typer.echo(f"sizes (height × width): {numbers(found.sizes)}")
-    typer.echo(f"channels: {numbers({str(channels): number for channels, number in found.channels.items()})}")
-    typer.echo(f"pixels: {numbers(found.dtypes)}" + _range(found))
-    if len(found.classes) > 1:
-        typer.echo(f"classes: {numbers(found.classes)}")
     if found.counts is not None:
+        typer.echo(f"sizes (height × width): {numbers(found.sizes)}")
+        typer.echo(f"channels: {numbers({str(channels): number for channels, number in found.channels.items()})}")
+        typer.echo(f"pixels: {numbers(found.dtypes)}" + _range(found))
+        if len(found.classes) > 1:
+            typer.echo(f"classes: {numbers(found.classes)}")
         _histogram(found.counts)
-    _spacing(found)
+        _spacing(found)
     for title, names in problems.items():
         if names:
             typer.echo(f"\n{title}: {len(names)}")
@@ -171,7 +173,8 @@ def _histogram(counts: Counts) -> None:
     )
     most = max(counts.histogram)
     for number, low, high in zip(counts.histogram, counts.edges, counts.edges[1:], strict=False):
-        typer.echo(f"  {low:6.0f} – {high:<6.0f} {'█' * math.ceil(BAR * number / most)} {number}")
+        held = f"{low}" if high == low + 1 else f"{low} – {high - 1}"
+        typer.echo(f"  {held:>15} {'█' * math.ceil(BAR * number / most)} {number}")
 
 
 def _spacing(found: Inspection) -> None:

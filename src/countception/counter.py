@@ -18,7 +18,7 @@ import torch
 from countception import model_file, targets
 from countception.canvas import Canvas, View
 from countception.confidence import IntervalModel
-from countception.config import Config, CountingConfig, updated
+from countception.config import Config, CountingConfig, CountOptions, updated
 from countception.count import Count
 from countception.errors import ConfigError, ImageError
 from countception.familiarity import image_features
@@ -31,7 +31,6 @@ from countception.points import Dots
 from countception.predict import Report, choose_device, raw_map
 
 if TYPE_CHECKING:
-    from countception.batch import CountOptions
     from countception.training.state import Record
 
 FLIPS = tuple(View(bool(k & 1), bool(k & 2), bool(k & 4)) for k in range(8))

@@ -10,14 +10,14 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from countception.errors import DatasetError, PointsError
 from countception.geometry import inside
-from countception.images import Image, read_image
+from countception.images import Image, checked, read_image
 from countception.pairing import Dataset, Item, count_of, read_dataset, why_passed_over
 from countception.points import Dots, Order, read_points
 
@@ -31,6 +31,7 @@ __all__ = [
     "load_item",
     "read_dataset",
     "split",
+    "split_off",
     "with_classes",
 ]
 
@@ -81,11 +82,7 @@ def load_item(
     image = read_image(item.image, page=page, axis=axis)
     shape = (image.shape[1], image.shape[2])
     dots = read_points(item.dots, image_shape=shape, order=order, classes=classes)
-    within = inside(dots.points, shape)
-    if outside != "keep" and not within.all():
-        if outside == "error":
-            raise PointsError(_outside(item, dots.points, shape))
-        dots = dots.select(within)
+    dots = _within(dots, shape, outside, called=(str(item.dots), f"the image {item.image.name}"))
     return Sample(image, dots, item.name, item.group)
 
 
@@ -103,7 +100,7 @@ def load_dataset(
     Parameters
     ----------
     source
-        A folder or manifest, what `read_dataset` found in one, or samples, which are checked only.
+        A folder or manifest, what `read_dataset` found in one, or samples, which are checked in the same way.
     order
         Order of coordinates in tables without a header.
     outside
@@ -119,7 +116,7 @@ def load_dataset(
     DatasetError
         Nothing pairs, a file has no partner, or images differ in their number of channels or samples in their classes.
     ImageError, PointsError
-        As `load_item`.
+        As `load_item`; of samples, an image that is not ``(channel, y, x)``, too.
     """
     if isinstance(source, str | os.PathLike):
         source = read_dataset(source, order=order)
@@ -133,7 +130,7 @@ def load_dataset(
             samples.append(sample)
             _refuse_mixture(samples[0], samples[-1], str(source.items[0].image), str(item.image))
         return samples
-    samples = list(source)
+    samples = [_checked(sample, outside) for sample in source]
     if not samples:
         raise DatasetError("there are no samples: give at least one image with its dots")
     for sample in samples:
@@ -144,6 +141,8 @@ def load_dataset(
 def with_classes(samples: Iterable[Sample], names: Sequence[str], *, whose: str) -> list[Sample]:
     """Samples with their classes renumbered to the order of those of other data, which may have more.
 
+    One kind of object may have another name in both.
+
     Raises
     ------
     DatasetError
@@ -151,6 +150,9 @@ def with_classes(samples: Iterable[Sample], names: Sequence[str], *, whose: str)
     """
     found = []
     for sample in samples:
+        if len(names) == len(sample.dots.class_names) == 1:
+            found.append(replace(sample, dots=replace(sample.dots, class_names=tuple(names), named=None)))
+            continue
         try:
             found.append(replace(sample, dots=sample.dots.with_classes(names)))
         except PointsError as error:
@@ -190,22 +192,38 @@ def split(
     """
     if any(part < 0 for part in parts) or sum(parts) > n:
         raise DatasetError(f"{n} images cannot be split into parts of {' + '.join(map(str, parts))}; ask for fewer")
-    rng = np.random.default_rng(seed)
     if groups is None:
         ends = np.cumsum([0, *parts])
-        shuffled = rng.permutation(n)
+        shuffled = np.random.default_rng(seed).permutation(n)
         return tuple(shuffled[a:b] for a, b in pairwise(ends))
     if len(groups) != n:
         raise DatasetError(f"{len(groups)} groups are named for {n} images; name one for each")
-    names = sorted(set(groups))
-    members = [np.flatnonzero([group == name for group in groups]) for name in names]
-    queue = [members[i] for i in rng.permutation(len(names))]
+    queue = _shuffled(groups, seed)
     if len(queue) < sum(part > 0 for part in parts):
         raise DatasetError(
             f"{len(queue)} groups cannot be split into {len(parts)} parts, as a group stays together; "
             "add images of other groups"
         )
     return tuple(_deal(queue, part, sum(later > 0 for later in parts[k + 1 :])) for k, part in enumerate(parts))
+
+
+def split_off(samples: Sequence[Sample], size: int, *, seed: int) -> tuple[list[Sample], list[Sample]]:
+    """Put about `size` samples aside at random, and whole groups only; return these, and the others.
+
+    A group that would bring their number no nearer to `size` is passed over. One group at least is put aside, and one
+    is left; where all samples are of one group, it is parted. Both parts are in the order of `samples`.
+    """
+    queue = _shuffled([(s.group or s.name, -1 if s.group else i) for i, s in enumerate(samples)], seed)
+    if len(queue) < 2:
+        queue = _shuffled([(s.name, i) for i, s in enumerate(samples)], seed)
+    taken: list[list[int]] = []
+    number = 0
+    for group in queue:
+        if len(taken) < len(queue) - 1 and abs(number + len(group) - size) <= abs(number - size):
+            taken.append(group)
+            number += len(group)
+    chosen = {i for group in taken or [min(queue, key=len)] for i in group}
+    return [s for i, s in enumerate(samples) if i in chosen], [s for i, s in enumerate(samples) if i not in chosen]
 
 
 def content_hash(samples: Iterable[Sample]) -> str:
@@ -221,22 +239,51 @@ def content_hash(samples: Iterable[Sample]) -> str:
     return digest.hexdigest()
 
 
-def _deal(queue: list[npt.NDArray[np.intp]], size: int, leave: int) -> npt.NDArray[np.int64]:
+def _shuffled(groups: Sequence[Any], seed: int) -> list[list[int]]:
+    """Which images are in each group; the groups in random order."""
+    members: dict[Any, list[int]] = {}
+    for i, group in enumerate(groups):
+        members.setdefault(group, []).append(i)
+    names = sorted(members)
+    return [members[names[k]] for k in np.random.default_rng(seed).permutation(len(names))]
+
+
+def _deal(queue: list[list[int]], size: int, leave: int) -> npt.NDArray[np.int64]:
     """Take whole groups off the queue until there are `size` images, but leave some groups."""
-    taken: list[npt.NDArray[np.intp]] = []
-    while sum(map(len, taken)) < size and len(queue) > leave:
-        taken.append(queue.pop(0))
-    return np.concatenate([np.empty(0, np.int64), *taken]).astype(np.int64)
+    taken: list[int] = []
+    while len(taken) < size and len(queue) > leave:
+        taken += queue.pop(0)
+    return np.array(taken, np.int64)
 
 
-def _outside(item: Item, points: npt.NDArray[np.float64], shape: tuple[int, int]) -> str:
-    within = inside(points, shape)
+def _checked(sample: Sample, outside: Outside) -> Sample:
+    """What `load_item` promises, of a sample that was made elsewhere; itself, if nothing is to be changed."""
+    image = checked(sample.image, sample.name)
+    shape = (image.shape[1], image.shape[2])
+    dots = _within(sample.dots, shape, outside, called=(sample.name, "the image"))
+    unchanged = image is sample.image and dots is sample.dots
+    return sample if unchanged else replace(sample, image=image, dots=dots)
+
+
+def _within(dots: Dots, shape: tuple[int, int], outside: Outside, *, called: tuple[str, str]) -> Dots:
+    """The dots that may stay; errors call the dots and the image as `called` says."""
+    within = inside(dots.points, shape)
+    if outside == "keep" or within.all():
+        return dots
+    if outside == "error":
+        raise PointsError(_outside(dots.points, within, shape, *called))
+    return dots.select(within)
+
+
+def _outside(
+    points: npt.NDArray[np.float64], within: npt.NDArray[np.bool_], shape: tuple[int, int], dots: str, image: str
+) -> str:
     y, x = points[~within][0]
     hint = "remove those dots"
     if inside(points[:, ::-1], shape).all():
         hint = "x and y may be swapped, as all would fit then"
     return (
-        f"{item.dots}: {int((~within).sum())} of {len(points)} dots lie outside the image {item.image.name}, which is "
+        f"{dots}: {int((~within).sum())} of {len(points)} dots lie outside {image}, which is "
         f"{shape[0]} × {shape[1]} pixels (height × width), the first at y = {y:g}, x = {x:g}; {hint}"
     )
 

@@ -150,6 +150,25 @@ def as_channels_first(image: npt.ArrayLike, *, name: str = "the image") -> Image
     return standard(np.moveaxis(array, 2, 0), name)
 
 
+def checked(image: npt.ArrayLike, name: str) -> Image:
+    """An array ``(channel, y, x)`` with a dtype that the rest of the package knows; the same one, if it has that.
+
+    Raises
+    ------
+    ImageError
+        Another number of axes, an empty axis, channels that seem to come last, values that are no numbers, NaN.
+    """
+    array = np.asarray(image)
+    if array.ndim != 3:
+        raise ImageError(f"{name} has shape {array.shape}: it must be (channel, y, x)")
+    if array.shape[0] > 16 and 1 <= array.shape[2] <= 4:
+        raise ImageError(
+            f"{name} has shape {array.shape}, whose channels seem to come last: "
+            "move them first with numpy.moveaxis(image, -1, 0)"
+        )
+    return standard(array, name)
+
+
 def check_finite(image: npt.NDArray[Any], name: str) -> None:
     """Refuse pixels that are no measured values: NaN, infinite, or so large that they stand for missing ones.
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from countception.config import NetworkConfig, ScaleConfig
 from countception.dataset import Dataset, Sample, load_item, read_dataset
 from countception.errors import CountceptionError
-from countception.geometry import inside, pixel_of
+from countception.geometry import ceil_div, inside, pixel_of
 from countception.pairing import why_no_dots
 from countception.points import Order, find_scale, spacing
 
@@ -30,9 +30,9 @@ class Counts:
     largest: int
     total: int
     histogram: tuple[int, ...]
-    """Images in each of at most ten bins of equal width."""
-    edges: tuple[float, ...]
-    """Edges of the bins, one more than bins; a bin's lower edge belongs to it."""
+    """Images in each of at most ten bins of equal, whole width."""
+    edges: tuple[int, ...]
+    """Edges of the bins, one more than bins; a bin's lower edge belongs to it, its upper edge to the next."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Inspection:
     third_nearest: float | None
     """Median distance in image pixels from a dot to its third neighbour, which the scale follows from."""
     scale: float
-    """Suggested working pixels per image pixel: what training would choose."""
+    """Suggested working pixels per image pixel: about what training would choose, from the dots it learns from."""
     window: float
     """Side in image pixels of the counting window at that scale."""
 
@@ -176,7 +176,9 @@ def _counts(counts: Sequence[int]) -> Counts | None:
     if not counts:
         return None
     low, high = min(counts), max(counts)
-    numbers, edges = np.histogram(counts, bins=min(10, high - low + 1), range=(low, high + 1))
+    width = ceil_div(high - low + 1, 10)
+    edges = range(low, high + width + 1, width)
+    numbers, _ = np.histogram(counts, bins=edges)
     return Counts(
         mean=float(np.mean(counts)),
         sd=float(np.std(counts)),
@@ -184,5 +186,5 @@ def _counts(counts: Sequence[int]) -> Counts | None:
         largest=high,
         total=sum(counts),
         histogram=tuple(numbers.tolist()),
-        edges=tuple(edges.tolist()),
+        edges=tuple(edges),
     )

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialise
 from torch import Tensor
 
@@ -28,8 +27,11 @@ from countception.familiarity import Familiarity
 from countception.files import whole_file
 from countception.networks import Network, build
 from countception.normalise import Normalisation
+from countception.tensor_file import DAMAGED, read_tensors
 
 FORMAT = "countception model 1"
+SUFFIX = ".count"
+"""How names of model files usually end."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ def load(path: str | os.PathLike[str]) -> Model:
         raise ModelFileError(f"{path} has been altered or damaged since it was written: copy it anew from its source")
     try:
         return _rebuild(json.loads(document), weights)
-    except (KeyError, TypeError, ValueError, RuntimeError, CountceptionError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, CountceptionError) as error:
         raise ModelFileError(
             f"{path} cannot be used by countception {__version__} ({_first_line(error)}): "
             "it may come from a newer version; update countception or train anew"
@@ -126,10 +128,8 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
             f"{path} cannot be read ({error.strerror or error}): check its name and who may read it"
         ) from error
     try:
-        with safe_open(path, framework="pt") as stream:
-            header: dict[str, str] = stream.metadata() or {}
-            weights = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError, UnicodeDecodeError) as error:
+        header, weights = read_tensors(path)
+    except DAMAGED as error:
         raise ModelFileError(
             f"{path} is not a whole countception model ({_first_line(error)}): "
             "it is of another kind, cut off or damaged"
@@ -153,9 +153,9 @@ def _rebuild(values: dict[str, Any], weights: dict[str, Tensor]) -> Model:
         flipped_intervals=IntervalModel(**values.get("flipped_intervals", {})),  # not in models of older versions
         familiarity=Familiarity(**values["familiarity"]),
         class_names=tuple(values["class_names"]),
-        trained_on=values["trained_on"],
-        validation=values["validation"],
-        versions=values["versions"],
+        trained_on=dict(values["trained_on"]),
+        validation=dict(values["validation"]),
+        versions=dict(values["versions"]),
     )
 
 

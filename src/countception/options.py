@@ -10,6 +10,8 @@ import typer
 from countception.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from countception.dataset import Sample
     from countception.points import Order as ColumnOrder
 
@@ -268,6 +270,33 @@ def read_data(
 
     unmatched: Literal["error", "ignore"] = "ignore" if ignore_unmatched else "error"
     return load_dataset(path, order=read_order(order), unmatched=unmatched, page=page, axis=read_axis(axis))
+
+
+def check_results(
+    *places: Path | None, data: Sequence[Path | str | float | None] = (), read: Sequence[Path] = ()
+) -> None:
+    """Refuse results that would be written over each other, or over what is read, before there are any.
+
+    Parameters
+    ----------
+    *places
+        Files to write; None is no file.
+    data
+        Data sets that are read; what is none is left out.
+    read
+        Other files that are.
+
+    Raises
+    ------
+    OutputError
+        Says which.
+    """
+    from countception.outputs import check_places
+    from countception.pairing import is_part_of
+
+    sets = [each for each in data if isinstance(each, Path | str)]
+    taken = [place for place in places if place is not None and any(is_part_of(each, place) for each in sets)]
+    check_places([*read, *taken], *places)
 
 
 def read_pair(text: str | None, option: str) -> tuple[int, int] | None:

@@ -127,6 +127,21 @@ def read_dataset(
     return Dataset(items, _classes(items, order), tuple(images_left), tuple(dots_left), root, order, tuple(passed))
 
 
+def is_part_of(data: str | os.PathLike[str], file: Path) -> bool:
+    """Whether a file that is there is a manifest, or an image or dots of a data set, or would be taken for them."""
+    root = Path(data)
+    if not file.is_file() or not root.exists():
+        return False
+    manifest = root / "manifest.csv" if root.is_dir() else root
+    if manifest.is_file():
+        listed = (each for item in _manifest(manifest)[1] for each in (item.image, item.dots))
+        return any(file.samefile(each) for each in (manifest, *listed))
+    folders = [root, *(entry for entry in root.iterdir() if entry.name.lower() in ("images", *DOTS_FOLDERS))]
+    if images.left_alone(file.name) or not any(file.parent.samefile(folder) for folder in folders):
+        return False
+    return file.suffix.lower() in images.SUFFIXES or points.holds_dots(file)
+
+
 def why_passed_over(files: Sequence[Path]) -> str:
     """What is wrong with the first of them, to go on a sentence with; empty without any."""
     return "".join(f"; {why_no_dots(file)}" for file in files[:1])
@@ -304,6 +319,8 @@ def _manifest(path: Path) -> tuple[Path, tuple[Item, ...]]:
         if len(files) < 2:
             raise DatasetError(f"{path}, line {line}: needs both an image and a dots file")
         items.append(Item(files[0], files[1], row["image"], row.get("group") or None))
+    if not items:
+        raise DatasetError(f"{path}: lists no images; give it a row with the image and the dots of each")
     return path.parent, tuple(items)
 
 

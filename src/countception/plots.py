@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from countception.errors import OutputError
 from countception.files import whole_file
 from countception.pictures import viewable
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from countception.row import Row
     from countception.training.state import Record
 
+KINDS = ("png", "svg", "pdf")
 INK, ACCENT, MUTED = "#1b2733", "#b5381f", "#6b7a88"
 
 
@@ -53,19 +55,33 @@ def png(figure: Figure) -> bytes:
 
 
 def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
-    """Write a figure as a PNG file, or as SVG or PDF where the name ends so, whole or not at all.
+    """Write a figure as a PNG, SVG or PDF file, by its name, whole or not at all.
 
     Raises
     ------
     OutputError
-        The place cannot be written to.
+        The place cannot be written to, or has another suffix.
+    """
+    kind = plot_kind(path)
+    with whole_file(path) as temporary:
+        if kind == "png":
+            temporary.write_bytes(png(figure))
+        else:
+            figure.savefig(temporary, format=kind)
+
+
+def plot_kind(path: str | os.PathLike[str]) -> str:
+    """``png``, ``svg`` or ``pdf``: how a plot of that name is written.
+
+    Raises
+    ------
+    OutputError
+        It has another suffix.
     """
     kind = Path(path).suffix.lower().removeprefix(".")
-    with whole_file(path) as temporary:
-        if kind in ("svg", "pdf"):
-            figure.savefig(temporary, format=kind)
-        else:
-            temporary.write_bytes(png(figure))
+    if kind not in KINDS:
+        raise OutputError(f"{path}: plots are written as {', '.join(f'.{each}' for each in KINDS)}: name it so")
+    return kind
 
 
 def panel(image: npt.NDArray[np.generic], count: Count, true_map: npt.NDArray[np.float32] | None = None) -> Figure:

@@ -72,15 +72,13 @@ class _Plain:
         self.printed_at = float("-inf")
 
     def __call__(self, done: float, text: str) -> None:
-        import sys
-
         now = time.monotonic()
         if now - self.printed_at < self.seconds and done < 1:
             return
         self.printed_at = now
         left = time_left(done, now - self.started)
         parts = [f"{self.title} {100 * done:.0f} %", *(part for part in (left, text) if part)]
-        print(", ".join(parts), file=sys.stderr, flush=True)  # noqa: T201
+        _say(", ".join(parts))
 
 
 def time_left(done: float, elapsed: float) -> str:
@@ -103,7 +101,7 @@ def duration(seconds: float) -> str:
 
 
 def parse_duration(text: str) -> float:
-    """``90``, ``90s``, ``10m`` or ``1h30m`` → seconds.
+    """``90``, ``90s``, ``10m`` or ``1h30m`` → seconds; in ``1h30`` and ``2m30`` the rest is of the next smaller unit.
 
     Raises
     ------
@@ -112,7 +110,8 @@ def parse_duration(text: str) -> float:
     """
     import re
 
-    match = re.fullmatch(r"(?:([\d.]+)h)?(?:([\d.]+)m(?:in)?)?(?:([\d.]+)s?)?", text.strip().lower().replace(" ", ""))
+    plain = re.sub(r"h([\d.]+)$", r"h\1m", text.strip().lower().replace(" ", ""))
+    match = re.fullmatch(r"(?:([\d.]+)h)?(?:([\d.]+)m(?:in)?)?(?:([\d.]+)s?)?", plain)
     try:
         seconds = (
             sum(float(n or 0) * unit for n, unit in zip(match.groups(), (3600, 60, 1), strict=True)) if match else 0
@@ -134,7 +133,9 @@ def training_text(progress: Progress) -> str:
 
 @contextmanager
 def training_report(log: str | os.PathLike[str] | None = None) -> Iterator[Report]:
-    """A progress bar, and a TensorBoard log where a folder for it is named, as `report` for `countception.train`.
+    """How many images are for what, and a progress bar, as `report` for `countception.train`.
+
+    Where a folder for it is named, a TensorBoard log is written, too.
 
     Raises
     ------
@@ -143,8 +144,15 @@ def training_report(log: str | os.PathLike[str] | None = None) -> Iterator[Repor
     """
     write = tensorboard(log) if log is not None else None
     with progress_bar("training") as show:
+        told = False
 
         def report(progress: Progress) -> None:
+            nonlocal told
+            if not told:
+                _say(f"learning from {_images(progress.learned_from)}, validating on {_images(progress.validated_on)}")
+                told = True
+            if progress.interrupted:
+                _say("interrupted: saving the best weights so far …")
             show(progress.done, training_text(progress))
             if write is not None:
                 write(progress)
@@ -179,6 +187,17 @@ def tensorboard(folder: str | os.PathLike[str]) -> Report:
         writer.flush()
 
     return report
+
+
+def _images(number: int) -> str:
+    return f"{number} image{'' if number == 1 else 's'}"
+
+
+def _say(text: str) -> None:
+    """A line on standard error; above the bar, where there is one."""
+    import sys
+
+    print(text, file=sys.stderr, flush=True)  # noqa: T201
 
 
 def _escape(text: str) -> str:

@@ -16,6 +16,7 @@ from countception import plots
 from countception.evaluation.metrics import LEVELS
 from countception.files import whole_file
 from countception.images import CURVES
+from countception.model_file import SUFFIX
 
 if TYPE_CHECKING:
     from countception.counter import Counter
@@ -109,6 +110,8 @@ def facts(model: Model) -> list[tuple[str, str]]:
     config, trained, valid = model.config, model.trained_on, model.validation
     network, calibration = config.network, model.calibration
     how = f"× {calibration.factor:.4f}, fitted on {calibration.images} validation images"
+    if calibration.images < 2:
+        how = "none, as it takes two validation images or more"
     found: list[tuple[str, str | None]] = [
         ("network", f"{network.name}, {model.network.parameters_count():,} weights"),
         ("counts", ", ".join(model.class_names)),
@@ -129,7 +132,7 @@ def facts(model: Model) -> list[tuple[str, str]]:
 
 
 def write_curve(history: Sequence[Record], model_path: StrPath, *, kept: int | None = None) -> tuple[Path, Path]:
-    """Write a training curve beside its model, as `<stem>.curve.csv` and `<stem>.curve.png`.
+    """Write a training curve beside its model, as `<name>.curve.csv` and `<name>.curve.png`, without `.count`.
 
     The CSV has one row per evaluation and the fields of `countception.training.Record` as columns. In the picture, the
     step whose weights were `kept` is marked.
@@ -164,7 +167,8 @@ def write_json(path: StrPath, values: dict[str, Any]) -> None:
 def curve_paths(model_path: StrPath) -> tuple[Path, Path]:
     """Where `write_curve` writes."""
     path = Path(model_path)
-    table, picture = (path.with_name(path.stem + ending) for ending in CURVES)
+    stem = path.name.removesuffix(SUFFIX)  # and no other: a.v1 and a.v2 are two models
+    table, picture = (path.with_name(stem + ending) for ending in CURVES)
     return table, picture
 
 
@@ -192,7 +196,9 @@ def _jpeg(data: bytes | None) -> str | None:
     return None if data is None else data_url(data, "jpeg")
 
 
-def _percent(share: float) -> str:
+def _percent(share: float | None) -> str:
+    if share is None or math.isnan(share):
+        return "–"
     return f"{100 * share:.3g}\N{NO-BREAK SPACE}%"
 
 

@@ -145,7 +145,7 @@ class TestMethod:
             ("adipocyte", {}, r"no CellProfiler pipeline .*adipocyte.cppipe: name one with --set pipeline=FILE"),
             ("vgg", {"pipeline": "nowhere.cppipe"}, "no CellProfiler pipeline nowhere.cppipe"),
             ("vgg", {"pipelines": 3}, "pipelines=3 is for mbm"),
-            ("mbm", {"pipelines": 2}, "pipelines: .*got 2"),
+            ("mbm", {"pipelines": 2}, "pipelines must be 1 or 3, not 2"),
         ],
     )
     def test_bad_settings(self, data: str, settings: dict[str, object], sentence: str) -> None:

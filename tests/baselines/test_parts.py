@@ -8,8 +8,9 @@ from helpers_cells import cells
 from hypothesis import given
 from hypothesis import strategies as st
 
-from countception.baselines import arteta, fiaschi, lempitsky, words
+from countception.baselines import arteta, fiaschi, lempitsky, proximity, words
 from countception.baselines.base import Eye
+from countception.baselines.proximity import REACHES, THRESHOLDS, best_peak
 from countception.benchmark.method import Setup
 from countception.dataset import Sample
 from countception.networks.proximity import Proximity, peaks, proximity_map
@@ -158,3 +159,31 @@ class TestProximity:
         tensor = torch.from_numpy(raw)[None, None]
         assert network.train().redundant(tensor) is tensor
         assert float(network.eval().redundant(tensor).sum()) / network.redundancy == 3
+
+    def test_what_counts_as_a_peak_is_what_counts_best(self) -> None:
+        rng = np.random.default_rng(0)
+        maps = [rng.random((40, 50)).astype(np.float32) for _ in range(2)]
+        for threshold in THRESHOLDS:
+            for reach in REACHES:
+                true = [float(peaks(one, threshold, reach).sum()) for one in maps]
+                chosen = best_peak(maps, true)
+                assert [float(peaks(one, *chosen).sum()) for one in maps] == true
+
+    def test_the_choice_is_made_at_each_evaluation_and_kept_with_its_weights(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        chosen = []
+
+        def choose(*_: object) -> tuple[float, int]:
+            chosen.append((0.3 + 0.05 * len(chosen), 2))
+            return chosen[-1]
+
+        monkeypatch.setattr(proximity, "best_peak", choose)
+        samples = cells(4)
+        settings = {"steps": 20, "crop": 32, "batch": 1, "width": 0.1}
+        method = proximity.ProximityMethod(Setup("vgg", settings))
+        fitted = method.fit(samples[:2], samples[2:], seed=0, report=lambda *_: None)
+        curve = fitted.facts.curve
+        best = min(range(len(curve)), key=lambda k: curve[k].valid_mae)
+        assert len(chosen) == len(curve) == 20
+        assert tuple(fitted.network.peak.tolist()) == chosen[best]

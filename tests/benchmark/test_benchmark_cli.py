@@ -38,13 +38,15 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def call(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
-    """Run a command line in an empty folder; returns what it printed on standard output."""
+    """Run a command line in an empty folder; returns what it printed on standard output. With ``!1`` at the end, the
+    status that it must end with."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COUNTCEPTION_DATA", str(data))
 
     def run(line: str) -> str:
+        line, _, status = line.partition(" !")
         found = CliRunner().invoke(app, shlex.split(line), catch_exceptions=False)
-        assert found.exit_code == 0, found.output
+        assert found.exit_code == int(status or 0), found.output
         return found.stdout
 
     return run
@@ -66,9 +68,24 @@ def test_the_command_of_a_row_repeats_it(call: Callable[[str], str], tmp_path: P
     assert (row.seed, row.split, row.split_by) == (3, 4, "field")
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
     line = row.command.removeprefix("countception benchmark ")
-    assert f"MAE {row.mae:.4f} now, {row.mae:.4f} in its row" in call(line)
+    assert f"MAE {row.mae:.4f} now, {row.mae:.4f} in its row: equal" in call(line)
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
-    assert "no row of this configuration" in call(line.replace("--split 4", "--split 5"))
+
+
+def test_a_check_that_fails_ends_with_1(call: Callable[[str], str], tmp_path: Path) -> None:
+    line = "--data mbm --method predict-average --n 5"
+    call(f"{line} --split 0")
+    assert "no row of this configuration" in call(f"{line} --split 1 --check !1")
+    results = Results(tmp_path / "benchmarks" / "results")
+    (row,) = results.rows()
+    changed = row.model_copy(update={"bias": row.bias + 0.01})
+    (tmp_path / "benchmarks" / "results" / "mbm.csv").unlink()
+    results.append([changed])
+    assert "in its row: different" in call(f"{line} --split 0 --check !1")
+    results.examined.append([row])
+    assert "in its row: different" in call(f"{line} --split 0 --check !1")
+    (tmp_path / "benchmarks" / "results" / "mbm.csv").unlink()
+    assert "in its row: equal" in call(f"{line} --split 0 --check")
 
 
 def test_protocol_file(call: Callable[[str], str], tmp_path: Path) -> None:
@@ -81,16 +98,43 @@ def test_protocol_file(call: Callable[[str], str], tmp_path: Path) -> None:
         call("--protocol p.toml --results out")
 
 
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ("--n 5 --splits 1", "leave out --n, --splits, or --protocol"),
+        ("--set training.steps=3 --seed 0 --split-by image", "leave out --seed, --split-by, --set, or --protocol"),
+        ("--data mbm --method predict-average", "leave out --data, --method, or --protocol"),
+        ("--split 7", "there is no split 7 in p.toml"),
+        ("--check --tables", "--check writes nothing"),
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(
+    call: Callable[[str], str], tmp_path: Path, options: str, named: str
+) -> None:
+    text = 'data = "mbm"\nn = [5]\nsplits = 3\nsystems = [{ method = "predict-average" }]\n'
+    (tmp_path / "p.toml").write_text(text)
+    with pytest.raises(CountceptionError, match=named):
+        call(f"--protocol p.toml --results out {options}")
+    assert not (tmp_path / "out").exists()
+
+
 def test_list(call: Callable[[str], str]) -> None:
     lines = call("--list").splitlines()
     assert any(line.split()[0] == "count-ception" for line in lines if line)
     assert any(line.split() == ["mbm", "10", "5,", "10,", "15"] for line in lines)
 
 
-@pytest.mark.parametrize("line", ["", "--data mbm", "--method boxnet", "--data mbm --tables"])
+@pytest.mark.parametrize(
+    "line", ["", "--data mbm", "--method boxnet", "--data mbm --tables", "--n 5", "--tables --n 5"]
+)
 def test_half_a_question(call: Callable[[str], str], line: str) -> None:
     with pytest.raises(CountceptionError, match="say what to run"):
         call(line)
+
+
+def test_no_images_to_train_on(call: Callable[[str], str]) -> None:
+    with pytest.raises(CountceptionError, match=r"^the command: n must be at least 1, not 0$"):
+        call("--data vgg --method predict-average --n 0")
 
 
 def test_importing_the_command_is_light() -> None:

@@ -258,3 +258,9 @@ class TestExperiments:
     def test_without_rows_no_section(self, tmp_path: Path) -> None:
         empty = Results(tmp_path / "nothing")
         assert "Does it rain" not in pages(empty, tmp_path)[tmp_path / "benchmark.md"]
+
+
+def test_every_explanation_is_on_the_page() -> None:
+    page = (ROOT / "docs" / "benchmark.md").read_text(encoding="utf-8")
+    unused = [key for key, text in explanations(ROOT / "benchmarks" / "explanations.toml").items() if text not in page]
+    assert unused == []

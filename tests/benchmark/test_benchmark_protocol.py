@@ -121,10 +121,13 @@ class TestProtocol:
         ("text", "sentence"),
         [
             ("data = ", "is no protocol file"),
-            ('data = "vgg"', "systems: Field required"),
-            ('data = "vgg"\nsystems = [{ method = "a" }]\nsplit = 3', "split: Extra inputs"),
+            ('data = "vgg"', "systems is missing"),
+            ('data = "vgg"\nsystems = [{ method = "a" }]\nsplit = 3', "there is no setting split"),
             ('data = "cells"\nsystems = [{ method = "a" }]', "there is no data set 'cells'"),
-            ('data = "vgg"\nsystems = [{ method = "a" }]\nsplits = 0', r"splits: .*greater than or equal to 1"),
+            ('data = "vgg"\nsystems = [{ method = "a" }]\nsplits = 0', "splits must be at least 1, not 0"),
+            ('data = "vgg"\nn = [8, 0]\nsystems = [{ method = "a" }]', "n must be at least 1, not 0"),
+            ('data = "vgg"\nsystems = [{ method = "a", n = [0] }]', r"systems\.n must be at least 1, not 0"),
+            ('data = "vgg"\nsystems = []', r"systems must be a list of at least 1, not \[\]"),
         ],
     )
     def test_bad_files(self, tmp_path: Path, text: str, sentence: str) -> None:

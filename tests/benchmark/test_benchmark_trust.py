@@ -4,13 +4,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers_bench import make_row
+import typer
+from helpers_bench import fake_mbm, make_row
+from typer.testing import CliRunner
 
 import tiny
-from countception.benchmark.protocol import Cell
+from countception.benchmark.protocol import DATASETS, Cell
 from countception.benchmark.results import Results
 from countception.benchmark.runner import Data, run
 from countception.benchmark.trust import tables
+from countception.benchmark.trust.__main__ import main
 from countception.benchmark.trust.coverage import by_spread, constant, coverage
 from countception.benchmark.trust.locators import CountMaps, Densities
 from countception.benchmark.trust.measure import SHARES, Examiner
@@ -198,6 +201,35 @@ def test_a_run_that_is_in_two_folders_counts_once(tmp_path: Path) -> None:
         tables.save(results, row.key, [Located("points", 8.0, 10, found, found, 1.0)])
     (once,) = points(runs(folders)["vgg"], 8.0)
     assert (len(once.by_split), once.recall, once.deviation) == (1, 0.9, None)
+
+
+def test_a_run_that_was_examined_in_one_folder_only_is_found_there(tmp_path: Path) -> None:
+    plain, examined = (Results(tmp_path / name) for name in ("plain", "examined"))
+    row = make_row(n=50, config_hash="abcdef012345")
+    for results in (plain, examined):
+        results.append([row])
+    tables.save(examined, row.key, [Located("points", 8.0, 10, 9, 9, 1.0)])
+    for folders in ([plain, examined], [examined, plain]):
+        (once,) = points(runs(folders)["vgg"], 8.0)
+        assert once.recall == 0.9
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [("", "say what to run"), ("--protocol p.toml --method x", "p.toml: has no system of method x")],
+)
+def test_a_command_that_would_do_nothing_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: str, said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("countception.benchmark.protocol.DATASETS", {"mbm": DATASETS["mbm"]})
+    monkeypatch.setattr("countception.benchmark.protocol.load", lambda *_: fake_mbm())
+    (tmp_path / "p.toml").write_text('data = "mbm"\nn = [5]\nsystems = [{ method = "predict-average" }]\n')
+    app = typer.Typer(rich_markup_mode=None)
+    app.command()(main)
+    found = CliRunner().invoke(app, words.split())
+    assert found.exit_code == 2
+    assert said in found.output
 
 
 def test_points_are_compared_on_the_splits_that_both_have(tmp_path: Path) -> None:

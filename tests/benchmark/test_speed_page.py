@@ -40,6 +40,15 @@ def test_page_says_the_ratio_and_the_floor(page: ModuleType, tmp_path: Path) -> 
     assert "| inference, fast | 1.0 | 1.00 | 200 ms | 500 ms | 2.5 |" in text  # bound by bytes
 
 
+def test_what_was_measured_in_one_go_is_one_line(page: ModuleType, tmp_path: Path) -> None:
+    for section in ("gpu", "paper-256"):
+        save(tmp_path, section, [])
+    path = tmp_path / "gpu.json"
+    path.write_text(path.read_text().replace('"load": 0.0', '"load": 1.26'))
+    text = page.write(tmp_path, tmp_path).read_text()
+    assert "| gpu, paper-256 | `c` | abc | d | a processor, 2 threads, avx2 | 0.0 to 1.3 |" in text
+
+
 def test_page_plots_curves(page: ModuleType, tmp_path: Path) -> None:
     points = [{"what": "boxnet, vgg, N = 32", "train_s": t, "test_mae": 100 / t} for t in (10.0, 50.0)]
     save(tmp_path, "curve-a", [*points, {**points[1], "final": True}])

@@ -51,7 +51,14 @@ class TestReading:
         (tmp_path / "a.tsv").write_text("y\tx\n2\t1.5\n4\t3\n")
         assert read_points(tmp_path / "a.tsv").points.tolist() == YX
 
-    @pytest.mark.parametrize("column", ["class", "Label", "TYPE"])
+    @pytest.mark.parametrize(
+        "text", ["label,x,y\n1,1.5,2\n2,3,4\n", " ,Label,Area,X,Y\n1,a.tif,0,1.5,2\n2,b.tif,0,3,4\n"]
+    )
+    def test_labels_and_types_are_no_classes(self, tmp_path: Path, text: str) -> None:
+        dots = read_points(table(tmp_path, text))
+        assert (dots.points.tolist(), dots.class_names) == (YX, ("object",))
+
+    @pytest.mark.parametrize("column", ["class", "Class"])
     def test_classes_by_name(self, tmp_path: Path, column: str) -> None:
         dots = read_points(table(tmp_path, f"x,y,{column}\n1,2,type 10\n3,4,type 9\n5,6,type 10\n"))
         assert dots.class_names == ("type 9", "type 10")

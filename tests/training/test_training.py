@@ -287,6 +287,28 @@ def test_the_saved_validation_counts_are_what_the_counter_counts() -> None:
     assert counted == pytest.approx(counter.model.validation["counts"], rel=1e-4)
 
 
+def test_a_training_that_diverges_is_ended_and_says_so(tmp_path: Path) -> None:
+    out = tmp_path / "model.count"
+    changes = {**QUICK, "training.steps": 40, "training.learning_rate": 1e9, "training.clip": None}
+    seen: list[int] = []
+    with pytest.raises(ConfigError, match=r"diverged before step \d+: lower training.learning_rate, which is 1e\+09"):
+        train(blobs(6), changes=changes, out=out, report=lambda progress: seen.append(progress.step))
+    assert seen[-1] < 40
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_network_brings_its_settings_to_a_configuration_as_to_a_recipe() -> None:
+    changes = {"network.name": "fcrn_a", "training.steps": 3}
+    assert configure(recipe("default"), changes) == configure("default", changes)
+    own = recipe("default", network="fcrn_a")
+    assert configure(own, {"network.name": "fcrn_a"}) == own
+
+
+def test_a_share_may_be_any_real_number() -> None:
+    trained = train(blobs(4), valid=np.float32(0.5), changes=QUICK)  # type: ignore[arg-type]
+    assert trained.model.validation["images"] == 2
+
+
 def test_patience_stops_early() -> None:
     changes = {**QUICK, "training.steps": 400, "training.evaluations": 200, "training.patience": 3}
     changes["training.learning_rate"] = 1e-9
@@ -317,7 +339,7 @@ def test_the_papers_recipe() -> None:
     [
         (blobs(1), {}, DatasetError, "1 image with dots is too few"),
         ([], {}, DatasetError, "no samples"),
-        ([Sample(s.image, Dots(np.zeros((0, 2))), s.name) for s in blobs(3)], {}, DatasetError, "none of the"),
+        ([Sample(s.image, Dots(np.zeros((0, 2))), s.name) for s in blobs(3)], {}, DatasetError, "none of the 3 images"),
         ([*blobs(2), *blobs(1, channels=3)], {}, DatasetError, "channels"),
         (blobs(3), {"network.name": "resnet"}, ConfigError, "there is no network 'resnet'"),
         (blobs(3), {"network.window": 18, "network.stride": 4}, ConfigError, "stride"),

@@ -1,8 +1,9 @@
 """Counting the peaks of a proximity map (Xie et al. 2015; the network and its deviations: `networks.proximity`).
 
 Trained by our own loop and recipe on crops of about the size of the paper's; half as wide as FCRN-A, which still has
-more filters than the paper's network, so that a fit takes minutes on a CPU. The height that a peak must reach, and how
-far it must stand alone, are chosen by the validation error.
+more filters than the paper's network, so that a fit takes minutes on a CPU. The weights of the whole training with the
+least validation error are kept; at each evaluation the height that a peak must reach, and how far it must stand alone,
+are chosen anew by that error.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import torch
 
 from countception import targets
-from countception.baselines.base import Baseline, mean_absolute_error, require_dots
+from countception.baselines.base import Baseline, require_dots
 from countception.benchmark.method import Facts, Report
 from countception.benchmark.networks import device_name
 from countception.canvas import Canvas
@@ -28,8 +30,9 @@ from countception.training import Progress, configure
 from countception.training.loop import Trainer
 from countception.training.prepare import prepare
 
-PEAKS = tuple((float(height), reach) for height in np.linspace(0.1, 0.9, 17) for reach in (1, 2, 3))
-"""Thresholds and reaches to choose from."""
+THRESHOLDS = tuple(np.linspace(0.1, 0.9, 17).tolist())
+REACHES = (1, 2, 3)
+"""What to choose from."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,6 @@ class Fitted:
     normalisation: Normalisation
     scale: float
     tile: int
-    peak: tuple[float, int] = PEAKS[0]
     facts: Facts = field(default_factory=Facts)
 
     def heights(self, sample: Sample) -> targets.Map:
@@ -71,7 +73,20 @@ class Fitted:
 
     def count(self, sample: Sample) -> float:
         """Number of peaks."""
-        return float(peaks(self.heights(sample), *self.peak).sum())
+        threshold, reach = self.network.peak.tolist()
+        return float(peaks(self.heights(sample), threshold, int(reach)).sum())
+
+
+class PeakTrainer(Trainer):
+    """Chooses what counts as a peak at each evaluation, as the heights of peaks grow while the network learns."""
+
+    def validation_counts(self) -> list[float]:
+        """Peaks of the validation images by the averaged weights."""
+        network, tile = self.average.eval(), self.config.counting.tile
+        assert isinstance(network, Proximity)
+        maps = [raw_map(network, canvas, tile=tile)[0].numpy() for canvas in self.validation.canvases]
+        network.peak.copy_(torch.tensor(best_peak(maps, self.validation.true), dtype=torch.float64))
+        return [float(network.redundant(torch.from_numpy(one)[None, None]).sum()) for one in maps]
 
 
 class ProximityMethod(Baseline[Options]):
@@ -93,6 +108,7 @@ class ProximityMethod(Baseline[Options]):
             "training.batch": options.batch,
             "training.augment.crop": options.crop,
             "training.learning_rate": options.learning_rate,
+            "training.keep_from": 0.0,
             "calibrate": False,
         }
         return configure("default", changes)
@@ -105,7 +121,7 @@ class ProximityMethod(Baseline[Options]):
         return {**values, **super().configuration}
 
     def fit(self, training: Sequence[Sample], validation: Sequence[Sample], *, seed: int, report: Report) -> Fitted:
-        """Train, or go on with a training that was stopped; then choose the height that counts as a peak."""
+        """Train, or go on with a training that was stopped."""
         require_dots(training)
         config = configure(self.config, {"training.seed": seed, "network.channels": len(training[0].image)})
         prepared = prepare(
@@ -115,6 +131,7 @@ class ProximityMethod(Baseline[Options]):
             checkpoint=None if self.setup.work is None else self.setup.work / "proximity.checkpoint",
             device=self.setup.device,
             make=lambda config, _: Proximity(config.network),
+            trainer=PeakTrainer,
         )
         trainer, network = prepared.trainer, prepared.trainer.network
         assert isinstance(network, Proximity)
@@ -128,8 +145,7 @@ class ProximityMethod(Baseline[Options]):
             device=device_name(str(trainer.device)),
             curve=trainer.state.history,
         )
-        fitted = Fitted(network, prepared.normalisation, prepared.scale, config.counting.tile, facts=facts)
-        return replace(fitted, peak=_best_peak(fitted, validation))
+        return Fitted(network, prepared.normalisation, prepared.scale, config.counting.tile, facts)
 
     def _train(self, trainer: Trainer, report: Report) -> None:
         def show(progress: Progress) -> None:
@@ -145,8 +161,12 @@ def _one_class(sample: Sample) -> Sample:
     return replace(sample, dots=Dots(sample.dots.points))
 
 
-def _best_peak(fitted: Fitted, validation: Sequence[Sample]) -> tuple[float, int]:
-    """The threshold and reach from `PEAKS` with the least validation error."""
-    maps = [fitted.heights(sample) for sample in validation]
-    errors = [mean_absolute_error([float(peaks(m, *peak).sum()) for m in maps], validation) for peak in PEAKS]
-    return PEAKS[int(np.argmin(errors))]
+def best_peak(maps: Sequence[targets.Map], true: Sequence[float]) -> tuple[float, int]:
+    """The threshold and reach with the least mean error on maps of images with so many objects."""
+    errors = {}
+    for reach in REACHES:
+        heights = [one[peaks(one, THRESHOLDS[0], reach) > 0] for one in maps]
+        for threshold in THRESHOLDS:
+            counts = [float((each >= threshold).sum()) for each in heights]
+            errors[threshold, reach] = float(np.abs(np.subtract(counts, true)).mean())
+    return min(errors, key=errors.__getitem__)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -24,10 +25,13 @@ Sizes = Annotated[
     list[int] | None,
     Option("--n", metavar="N", help="Images to train on, and as many to validate on; repeatable.  [default: paper's]"),
 ]
-Splits = Annotated[int, Option(metavar="K", min=1, help="Run splits 0 to K - 1.")]
+Splits = Annotated[int | None, Option(metavar="K", min=1, help="Run splits 0 to K - 1.  [default: 10]")]
 Split = Annotated[int | None, Option(metavar="I", min=0, help="Run only the split of this number.")]
-SplitSeed = Annotated[int, Option("--seed", metavar="N", min=0, help="Of the series of splits.")]
-SplitBy = Annotated[str, Option(metavar="image|field", help="field keeps the tiles of one field together (mbm).")]
+SplitSeed = Annotated[int | None, Option("--seed", metavar="N", min=0, help="Of the series of splits.  [default: 0]")]
+SplitBy = Annotated[
+    str | None,
+    Option(metavar="image|field", help="field keeps the tiles of one field together (mbm).  [default: image]"),
+]
 Settings = Annotated[
     Names | None,
     Option("--set", metavar="KEY=VALUE", help="A setting of the method, such as training.seconds=300; repeatable."),
@@ -40,7 +44,12 @@ DataRoot = Annotated[
     Path | None, Option(metavar="DIR", help="Folder that holds vgg/, mbm/, adipocyte/.  [default: $COUNTCEPTION_DATA]")
 ]
 Threads = Annotated[int | None, Option(metavar="N", min=1, help="Threads that torch computes with.")]
-Check = Annotated[bool, Option("--check", help="Repeat finished runs and compare with their rows; write nothing.")]
+Check = Annotated[
+    bool,
+    Option(
+        "--check", help="Repeat finished runs and compare with their rows; write nothing. Ends with 1 if any differs."
+    ),
+]
 List = Annotated[bool, Option("--list", help="Show methods and data sets.")]
 Tables = Annotated[bool, Option("--tables", help="Make tables, plots and the page anew from the rows.")]
 Maps = Annotated[
@@ -57,10 +66,10 @@ def benchmark(  # noqa: PLR0913 - a command's options are its arguments
     data: DataNames = None,
     method: Methods = None,
     n: Sizes = None,
-    splits: Splits = 10,
+    splits: Splits = None,
     split: Split = None,
-    seed: SplitSeed = 0,
-    split_by: SplitBy = "image",
+    seed: SplitSeed = None,
+    split_by: SplitBy = None,
     settings: Settings = None,
     protocol: Protocols = None,
     results: ResultsFolder = Path("benchmarks/results"),
@@ -83,43 +92,63 @@ def benchmark(  # noqa: PLR0913 - a command's options are its arguments
       countception benchmark --protocol benchmarks/protocols/vgg.toml
       countception benchmark --tables
     """  # noqa: D301 - \b is the character that keeps lines as they are
-    from countception.benchmark.protocol import parse_protocol, read_protocol
     from countception.benchmark.results import Results
 
     if list_:
         _list()
         return
+    if check and (tables or maps):
+        raise ConfigError("--check writes nothing: give --tables and --maps without it")
     found = Results(results)
-    protocols = [read_protocol(path) for path in protocol or []]
-    if data and method:
-        changes = given.read_settings(settings or [])
-        values = {
-            "systems": [{"method": name, "settings": changes} for name in method],
-            "n": n or None,
-            "seed": seed,
-            "splits": splits if split is None else split + 1,
-            "split_by": split_by,
-        }
-        protocols += [parse_protocol({**values, "data": name}, "the command") for name in data]
-    elif data or method or not (protocols or tables or maps):
-        raise ConfigError("say what to run: --data and --method, or --protocol; --list shows what there is")
+    only = {"--n": n, "--splits": splits, "--seed": seed, "--split-by": split_by, "--set": settings}
+    protocols = _protocols(protocol or [], data or [], method or [], split, only)
+    if not (protocols or tables or maps):
+        raise ConfigError(WHAT)
     if protocols:
         if threads is not None:
             import torch
 
             torch.set_num_threads(threads)
         cells = [cell for each in protocols for cell in each.cells() if split is None or cell.split == split]
+        if not cells:
+            raise ConfigError(f"there is no split {split} in {', '.join(map(str, protocol or []))}")
         loaded = _load(protocols, data_root)
-        if check:
-            _check(cells, loaded, found, device)
-        else:
-            _run(cells, loaded, found, device)
+        (_check if check else _run)(cells, loaded, found, device)
     if tables:
         from countception.benchmark.page import write_page
 
         typer.echo(f"page: {write_page(found, docs)}")
     if maps:
         _draw_maps(found, data_root, maps)
+
+
+COMPARED = ("mae", "rmse", "bias")
+WHAT = "say what to run: --data and --method, or --protocol; --list shows what there is"
+
+
+def _protocols(
+    paths: list[Path], data: list[str], method: list[str], split: int | None, only: dict[str, Any]
+) -> list[Protocol]:
+    """What is to be run: protocol files, or the methods and data sets that are named; `only` are options of these."""
+    from countception.benchmark.protocol import parse_protocol, read_protocol
+
+    given_ = [name for name, value in {"--data": data, "--method": method, **only}.items() if value not in (None, [])]
+    if paths and given_:
+        raise ConfigError(f"a protocol file says what to run by itself: leave out {', '.join(given_)}, or --protocol")
+    if bool(data) != bool(method) or (given_ and not data) or (split is not None and not (data or paths)):
+        raise ConfigError(WHAT)
+    if not data:
+        return [read_protocol(path) for path in paths]
+    splits = 10 if only["--splits"] is None else only["--splits"]
+    changes = given.read_settings(only["--set"] or [])
+    values = {
+        "systems": [{"method": name, "settings": changes} for name in method],
+        "n": only["--n"] or None,
+        "seed": only["--seed"] or 0,
+        "splits": splits if split is None else split + 1,
+        "split_by": only["--split-by"] or "image",
+    }
+    return [parse_protocol({**values, "data": name}, "the command") for name in data]
 
 
 def _list() -> None:
@@ -169,16 +198,29 @@ def _show(rows: list[Row]) -> None:
 
 
 def _check(cells: list[Cell], data: dict[str, Data], results: Results, device: str | None) -> None:
-    """Print each run's MAE as it is now beside that of its row."""
+    """Print each run's MAE as it is now beside that of its row; end with 1 if any is another, or has no row."""
     from countception.benchmark.method import Setup
     from countception.benchmark.runner import run_cell
     from countception.progress import progress_bar
 
-    rows = {(row.key, row.settings): row for row in results.rows()}
+    rows = {(row.key, row.settings): row for each in (results.examined, results) for row in each.rows()}
+    equal = True
     for number, cell in enumerate(cells, 1):
         with progress_bar(f"{cell.method} on {cell.data} ({number} of {len(cells)})") as report:
             outcome = run_cell(cell, data[cell.data], Setup(cell.data, cell.settings, device), report=report)
         for now in outcome.rows:
-            then = rows.get((now.key, now.settings))
-            stored = "no row of this configuration" if then is None else f"{then.mae:.4f} in its row"
-            typer.echo(f"{now.key} {now.settings}: MAE {now.mae:.4f} now, {stored}")
+            verdict, same = _compared(now, rows.get((now.key, now.settings)))
+            typer.echo(f"{now.key} {now.settings}: {verdict}")
+            equal = equal and same
+    if not equal:
+        raise typer.Exit(1)
+
+
+def _compared(now: Row, then: Row | None) -> tuple[str, bool]:
+    """What is to be said of a run and its row, and whether the errors are equal but for how many digits rows have."""
+    if then is None:
+        return f"MAE {now.mae:.4f} now, no row of this configuration", False
+    figures = f"MAE {now.mae:.4f} now, {then.mae:.4f} in its row"
+    if all(math.isclose(getattr(now, key), getattr(then, key), rel_tol=1e-4, abs_tol=1e-4) for key in COMPARED):
+        return f"{figures}: equal", True
+    return f"{figures}: different (that was commit {then.commit} on {then.cpu}, {then.threads} threads)", False

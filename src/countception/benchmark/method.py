@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, runtime_checkable
 
 from countception.errors import ConfigError
+from countception.sentences import in_words
 
 if TYPE_CHECKING:
     from countception.dataset import Sample
@@ -50,8 +51,7 @@ class Setup:
         try:
             return TypeAdapter(kind).validate_python(dict(self.settings))
         except ValidationError as error:
-            first = error.errors()[0]
-            raise ConfigError(f"{first['loc'][0]}: {first['msg']} (got {first['input']!r})") from None
+            raise ConfigError(in_words(error)) from None
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,11 @@ before: left out of the hash where they have it, so that older rows stay valid."
 
 
 def config_hash(method: Method) -> str:
-    """Twelve hexadecimal digits that change with anything but data and seed that decides the result."""
+    """Twelve hexadecimal digits that change with any setting that decides the result, but for data and seed.
+
+    What is no setting (constants of a method's module, the weights that ship) is pinned by a row's commit alone: who
+    changes such a thing removes the rows that it makes untrue.
+    """
     configuration = json.loads(json.dumps(method.configuration))
     if not configuration.get("calibrate"):  # it decides nothing
         configuration.pop("calibration_prior", None)

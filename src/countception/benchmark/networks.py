@@ -39,11 +39,13 @@ FCRN: dict[str, Any] = {
     "scale.spacing": 17.0,
     "training.batch": 8,
     "training.augment.crop": 96,
+    "training.keep_from": 0.0,
     "counting.spread": False,
 }
 """What FCRN-A and FCRN-B change in our default recipe, beside what `countception.config.NETWORK_SETTINGS` does for any
 use of them (squared error, no calibration, no loss on places; no weights ship for them): crops of the published size,
-VGG at its own size, and half as many filters, so that a training takes minutes on a CPU, as for the proximity map."""
+VGG at its own size, the best weights of the whole training kept, and half as many filters, so that a training takes
+minutes on a CPU, as for the proximity map."""
 
 
 class NetworkMethod:

@@ -14,17 +14,19 @@ import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from countception.errors import ConfigError, DatasetError
+from countception.sentences import in_words
 
 if TYPE_CHECKING:
     from countception.dataset import Sample
 
 SplitBy = Literal["image", "field"]
+Size = Annotated[int, Field(ge=1)]
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ class Run(BaseModel):
 
     method: str
     data: str
-    n: int = Field(ge=1)
+    n: Size
     """Images to train on, and as many to validate on."""
     seed: int = Field(0, ge=0)
     split: int = Field(0, ge=0)
@@ -197,7 +199,7 @@ class System(BaseModel):
 
     method: str
     settings: dict[str, Any] = {}
-    n: tuple[int, ...] | None = None
+    n: tuple[Size, ...] | None = None
     """Instead of the protocol's."""
     splits: int | None = Field(None, ge=1)
     """Instead of the protocol's."""
@@ -219,7 +221,7 @@ class Protocol(BaseModel):
     about: str = ""
     axis: str = ""
     """What the section says above its table, and what the table's rows are."""
-    n: tuple[int, ...] | None = None
+    n: tuple[Size, ...] | None = None
     """None: the paper's, for the data set."""
     seed: int = Field(0, ge=0)
     splits: int = Field(10, ge=1)
@@ -275,9 +277,7 @@ def parse_protocol(values: Mapping[str, Any], where: str) -> Protocol:
     try:
         protocol = Protocol.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(f"{where}: {place}: {first['msg']} (got {first['input']!r})") from None
+        raise ConfigError(f"{where}: {in_words(error, whole='the protocol')}") from None
     dataset(protocol.data)
     return protocol
 

@@ -96,6 +96,11 @@ class Results:
 
     folder: Path
 
+    @property
+    def examined(self) -> Results:
+        """Where `countception.benchmark.trust` keeps its own runs, those of its intervals."""
+        return Results(self.folder / "trust")
+
     def rows(self) -> list[Row]:
         """Every finished run once, in the order of the files.
 

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Unpack
 
-from countception.batch import CountOptions
 from countception.confidence import Interval
+from countception.config import CountOptions
 from countception.evaluation.matching import Matching, PointFigures, match, point_figures, pooled
 from countception.evaluation.metrics import (
     LEVELS,
@@ -208,10 +208,7 @@ def evaluate(
     counter.model.intervals.interval(0.0, None, level)  # an impossible level is refused before counting starts
     if points and tolerance is None:
         tolerance = TOLERANCE / counter.model.scale
-    samples = load_dataset(data)
-    known = counter.model.class_names
-    if len(known) > 1 or len(samples[0].dots.class_names) > 1:  # one kind of object may have another name
-        samples = with_classes(samples, known, whose="the model")
+    samples = with_classes(load_dataset(data), counter.model.class_names, whose="the model")
     rows = []
     for sample in samples:
         rows.append(_evaluated(counter, sample, options, level, tolerance if points else None, pictures=pictures))
@@ -270,5 +267,5 @@ def _defined(values: dict[str, Any]) -> dict[str, Any]:
 def _text(key: str, value: Any) -> str:
     """A cell of the table: numbers of true objects and points are whole, counts have decimals."""
     if isinstance(value, float):
-        return f"{value:g}" if key.startswith("true") else number(value)
+        return f"{value:.0f}" if key.startswith("true") else number(value)
     return "" if value is None else str(value)

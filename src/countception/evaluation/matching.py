@@ -7,7 +7,7 @@ assignment problem; Kuhn 1955). Only pairs within the tolerance are looked at, w
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -124,11 +124,6 @@ def pooled(matchings: Iterable[Matching]) -> Matching:
         distances.append(one.distances)
         true, found = true + one.true, found + one.found
     return Matching(np.concatenate(pairs), np.concatenate(distances), true, found)
-
-
-def f1_curve(images: Sequence[tuple[npt.ArrayLike, npt.ArrayLike]], tolerances: Sequence[float]) -> list[float]:
-    """F1 over all images, given as pairs of true and found points, at each tolerance in pixels."""
-    return [pooled(match(true, found, tolerance) for true, found in images).f1 for tolerance in tolerances]
 
 
 def _share(part: int, whole: int) -> float:

@@ -31,10 +31,12 @@ class Proximity(FCRNA):
     """Predicts the proximity map; in evaluation `redundant` makes it a map that is 1 at peaks, which counts."""
 
     redundancy = 1.0
+    peak: Tensor
+    """What counts as a peak, ``(threshold, reach)`` of `peaks`; kept with the weights that it was chosen for."""
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__(config)
-        self.threshold, self.reach = 0.4, 1
+        self.register_buffer("peak", torch.tensor([0.4, 1.0], dtype=torch.float64))
 
     def forward(self, canvas: Tensor) -> Tensor:
         """``(B, channels, H, W)`` → heights ``(B, classes, H, W)``, 0 to 1; H and W multiples of 8."""
@@ -44,10 +46,9 @@ class Proximity(FCRNA):
         """The heights in training, in evaluation their peaks."""
         if self.training:
             return raw
+        threshold, reach = self.peak.tolist()
         maps = raw.detach().cpu().numpy()
-        return torch.from_numpy(
-            np.stack([[peaks(one, self.threshold, self.reach) for one in classes] for classes in maps])
-        )
+        return torch.from_numpy(np.stack([[peaks(one, threshold, int(reach)) for one in classes] for classes in maps]))
 
     def target(self, points: Points, shape: tuple[int, int]) -> targets.Map:
         """The proximity map of dots (equation 1); of overlapping cones, the higher."""

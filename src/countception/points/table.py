@@ -1,9 +1,10 @@
 """Tables of dots: CSV files with one row per object.
 
 The header says what the columns are, in any order and case: ``x`` and ``y``, or napari's ``axis-0`` (y) and ``axis-1``
-(x); then, if there is one, a class under ``class``, ``label`` or ``type``. Other columns are left alone. Columns are
-parted by commas, semicolons or tabs; where commas do not part columns they may be decimal signs, as spreadsheets write
-in much of Europe. Coordinates are in pixels, a whole number is a pixel's centre.
+(x); then, if there is one, ``class``. Other columns are left alone: ``label`` or ``type`` may as well hold numbers of
+objects or names of files. Columns are parted by commas, semicolons or tabs; where commas do not part columns they may
+be decimal signs, as spreadsheets write in much of Europe. Coordinates are in pixels; a whole number is a pixel's
+centre.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from countception.points.dots import Dots
 from countception.points.format import Format, Order, ReadOptions, named_dots
 
 COORDINATES = (("y", "x"), ("axis-0", "axis-1"))
-CLASSES = ("class", "label", "type")
+CLASS = "class"
 
 
 @dataclass(frozen=True)
@@ -137,16 +138,14 @@ def _columns(table: Table, order: Order | None) -> tuple[_Columns, list[tuple[in
 def _header(path: Path, cells: list[str]) -> _Columns:
     names = tuple(cell.lower() for cell in cells)
     pairs = [pair for pair in COORDINATES if set(pair) <= set(names)]
-    labels = [name for name in CLASSES if name in names]
-    used = [*(name for pair in pairs for name in pair), *labels[:1]]
-    if len(pairs) != 1 or any(names.count(name) > 1 for name in used):
+    if len(pairs) != 1 or any(names.count(name) > 1 for name in (*pairs[0], CLASS)):
         raise PointsError(
             f"{path}: its columns are {', '.join(cells)}, where x and y once each (or axis-0 and axis-1) are needed"
         )
     if "axis-2" in names:
         raise PointsError(f"{path}: its dots have three coordinates or more; export those of one plane")
     y, x = pairs[0]
-    return _Columns(names.index(y), names.index(x), names.index(labels[0]) if labels else None, names)
+    return _Columns(names.index(y), names.index(x), names.index(CLASS) if CLASS in names else None, names)
 
 
 def _cell(table: Table, line: int, cells: list[str], column: int) -> str:

@@ -13,11 +13,12 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from countception.errors import ConfigError
+from countception.sentences import in_words
 
 
 def _ascending(pair: tuple[float, float]) -> tuple[float, float]:
     if pair[0] > pair[1]:
-        raise ValueError("a range is (least, most)")
+        raise ValueError("the least comes first, then the most")
     return pair
 
 
@@ -56,10 +57,7 @@ class Look(BaseModel):
         try:
             super().__init__(**values)
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            what = f"{where}: {first['msg']} (got {first['input']!r})" if where else first["msg"]
-            raise ConfigError(f"simulated images of {type(self).__name__}: {what}") from None
+            raise ConfigError(f"simulated images ({type(self).__name__.lower()}): {in_words(error)}") from None
 
     @model_validator(mode="after")
     def _room(self) -> Look:

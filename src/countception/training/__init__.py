@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,9 @@ import numpy as np
 
 from countception import calibration
 from countception.confidence import IntervalModel, fit_intervals
-from countception.config import Config, recipe, updated
+from countception.config import Config, recipe, updated, with_network
 from countception.counter import Counter
-from countception.dataset import Sample, content_hash, load_dataset, split, with_classes
+from countception.dataset import Sample, content_hash, load_dataset, split_off, with_classes
 from countception.errors import ConfigError, DatasetError
 from countception.evaluation.metrics import metrics
 from countception.familiarity import Familiarity, fit_familiarity, image_features
@@ -48,7 +49,7 @@ def train(
         A folder or manifest as `countception.dataset.read_dataset` reads it, or samples.
     valid
         Another such data set to validate on, or the share of `data` to split off, between 0 and 1; None splits off a
-        quarter, at least one image.
+        quarter, at least one image. Groups stay whole, and are chosen such that the share is about that.
     out
         Model file to write. Beside it, `<out>.checkpoint` holds what an interrupted training resumes from.
     config
@@ -104,9 +105,19 @@ def configure(config: Config | str, changes: dict[str, Any] | None) -> Config:
     lengths = ("training.steps", "training.epochs", "training.seconds")
     if any(key in changes for key in lengths):
         changes = {**dict.fromkeys(lengths), **changes}
+    network = changes.get("network.name")
+    if not isinstance(network, str):  # whose value is refused below
+        network = None
     if isinstance(config, str):
-        config = recipe(config, network=changes.get("network.name"))
+        config = recipe(config, network=network)
+    elif network not in (None, config.network.name):
+        config = with_network(config, network)
     return updated(config, changes)
+
+
+def checkpoint_path(out: str | os.PathLike[str]) -> Path:
+    """Where a training is kept that is not finished, beside its model."""
+    return Path(f"{os.fspath(out)}.checkpoint")
 
 
 def _checkpoint(out: str | os.PathLike[str] | None, *, resume: bool) -> Path | None:
@@ -115,7 +126,7 @@ def _checkpoint(out: str | os.PathLike[str] | None, *, resume: bool) -> Path | N
             raise ConfigError("resuming needs the model file's name (out) of the training to go on with")
         return None
     check_writable(out)
-    checkpoint = Path(f"{os.fspath(out)}.checkpoint")
+    checkpoint = checkpoint_path(out)
     if checkpoint.exists() and not resume:
         raise ConfigError(
             f"{checkpoint} holds an unfinished training: go on with it (resume, --resume), or delete it to start anew"
@@ -131,15 +142,15 @@ def _checkpoint(out: str | os.PathLike[str] | None, *, resume: bool) -> Path | N
 def _gather(data: Data, valid: Data | float | None, seed: int) -> tuple[list[Sample], list[Sample]]:
     """Training and validation samples, checked to be fit to train on."""
     samples = load_dataset(data)
-    if valid is None or isinstance(valid, (int, float)):
+    if not any(len(sample.dots) for sample in samples):
+        raise DatasetError(
+            f"none of the {len(samples)} images to train on has a dot: there is nothing to learn to count; "
+            "check that the dot files belong to these images"
+        )
+    if valid is None or isinstance(valid, (int, float, Real)):
         training, validation = _split_off(samples, VALID_SHARE if valid is None else float(valid), seed)
     else:
         training, validation = samples, load_dataset(valid)
-    if not sum(len(sample.dots) for sample in training):
-        raise DatasetError(
-            f"none of the {len(training)} training images has a dot: there is nothing to learn to count; "
-            "check that the dot files belong to these images"
-        )
     first = training[0]
     for sample in validation:
         if sample.image.shape[0] != first.image.shape[0]:
@@ -159,11 +170,7 @@ def _split_off(samples: list[Sample], share: float, seed: int) -> tuple[list[Sam
             "and another to validate on; annotate more, or crop the image in two"
         )
     number = min(len(samples) - 1, max(1, round(share * len(samples))))
-    groups = [sample.group or sample.name for sample in samples]  # images of one group are not independent
-    if len(set(groups)) < 2:
-        groups = [sample.name for sample in samples]
-    chosen, rest = split(len(samples), parts=(number, len(samples) - number), seed=seed, groups=groups)
-    validation, training = ([samples[i] for i in sorted(part)] for part in (chosen, rest))
+    validation, training = split_off(samples, number, seed=seed)
     if not any(len(sample.dots) for sample in training):  # the few images with dots are for learning
         training, validation = validation, training
     return training, validation

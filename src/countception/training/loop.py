@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import copy
+import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import torch
@@ -17,6 +20,7 @@ from countception import calibration, targets
 from countception.augment import Example
 from countception.canvas import Canvas
 from countception.config import Config, TrainingConfig
+from countception.errors import ConfigError
 from countception.memory import keep_memory
 from countception.networks.base import Network
 from countception.predict import autocast_dtype, raw_map, run
@@ -43,6 +47,12 @@ class Progress:
     """Seconds spent."""
     record: Record | None
     """The newest evaluation."""
+    learned_from: int = 0
+    """Training images."""
+    validated_on: int = 0
+    """Validation images."""
+    interrupted: bool = False
+    """Ctrl-C was pressed: what there is is being saved."""
 
 
 Report = Callable[[Progress], None]
@@ -165,9 +175,12 @@ class Trainer:
                     self.state.elapsed = time.monotonic() - started
                     self._save()
                 if report:
-                    report(Progress(self.progress, self.state.step, self.state.elapsed, self._newest()))
+                    report(self._told())
         except KeyboardInterrupt:
             self._save(now=True)
+            with suppress(KeyboardInterrupt):  # which `report` may raise itself to end a training
+                if report:
+                    report(replace(self._told(), interrupted=True))
             if not self.best:  # not saved: an uninterrupted training has no evaluation here
                 self.evaluate()
             return True
@@ -178,8 +191,10 @@ class Trainer:
         """Share of the training that is done."""
         return self.length.progress(self.state.step, self.state.elapsed)
 
-    def _newest(self) -> Record | None:
-        return self.state.history[-1] if self.state.history else None
+    def _told(self) -> Progress:
+        newest = self.state.history[-1] if self.state.history else None
+        images = len(self.batches.examples), len(self.validation.true)
+        return Progress(self.progress, self.state.step, self.state.elapsed, newest, *images)
 
     def _evaluation_due(self) -> bool:
         return evaluations_due(self.config.training, self.progress) > self.state.evaluations
@@ -225,7 +240,7 @@ class Trainer:
         training = self.config.training
         if training.settle_norm:
             settle(self.average, self.batches, self.progress, self.dtype)
-        counts = count_all(self.average, self.validation.canvases, tile=self.config.counting.tile)
+        counts = self.validation_counts()
         errors = np.subtract(counts, self.validation.true)
         factor = 1.0
         if self.config.calibrate:
@@ -239,9 +254,24 @@ class Trainer:
             valid_mae=float(np.abs(np.multiply(counts, factor) - self.validation.true).mean()),
             valid_bias=float(errors.mean()),
         )
+        if not (math.isfinite(record.loss) and math.isfinite(record.valid_mae)):
+            self._diverged(record)
         with undisturbed():
             self._keep(record, counts)
         return record
+
+    def _diverged(self, record: Record) -> NoReturn:
+        """End a training whose weights are no numbers any more; going on with it would not mend them."""
+        if self.checkpoint is not None:
+            self.checkpoint.unlink(missing_ok=True)
+        raise ConfigError(
+            f"the training diverged before step {record.step}: lower training.learning_rate, which is "
+            f"{self.config.training.learning_rate:g}"
+        )
+
+    def validation_counts(self) -> list[float]:
+        """Raw counts of the validation images by the averaged weights."""
+        return count_all(self.average, self.validation.canvases, tile=self.config.counting.tile)
 
     def _keep(self, record: Record, counts: list[float]) -> None:
         training = self.config.training

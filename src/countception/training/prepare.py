@@ -41,6 +41,7 @@ def prepare(
     checkpoint: Path | None = None,
     device: str | None = None,
     make: Callable[[Config, Sequence[Example]], Network] | None = None,
+    trainer: type[Trainer] = Trainer,
 ) -> Prepared:
     """Learn scale and normalisation from the training images, and make the network.
 
@@ -57,6 +58,8 @@ def prepare(
     make
         Makes the network from the configuration and the training examples, after random numbers are seeded; None makes
         the one that `config` names, which starts from the weights that ship for it or the mean density of the examples.
+    trainer
+        Runs it.
     """
     place = choose_device(device)
     torch.manual_seed(config.training.seed)
@@ -70,10 +73,10 @@ def prepare(
     fingerprint = hashlib.sha256(
         f"{config.model_dump_json()} {content_hash(training)} {content_hash(validation)}".encode()
     ).hexdigest()
-    trainer = Trainer(
+    made = trainer(
         network, examples, Validation(canvases, true), config, checkpoint=checkpoint, fingerprint=fingerprint
     )
-    return Prepared(trainer, normalisation, scale)
+    return Prepared(made, normalisation, scale)
 
 
 def _network(config: Config, examples: Sequence[Example]) -> Network:

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialise
 from torch import Tensor
 
 from countception.config import Config, dotted
 from countception.errors import ModelFileError
 from countception.files import whole_file
+from countception.tensor_file import DAMAGED, read_tensors
 
 FORMAT = "countception checkpoint 1"
 NAMED = 5
@@ -88,14 +88,12 @@ def load(path: Path, fingerprint: str, config: Config) -> tuple[State, dict[str,
         sentence names what differs.
     """
     try:
-        with safe_open(path, framework="pt") as stream:
-            header: dict[str, str] = stream.metadata() or {}
-            tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
+        header, tensors = read_tensors(path)
         if header.get("format") != FORMAT:
             raise ModelFileError(f"{path} is not a checkpoint of a training: delete it to start anew")
         values: dict[str, Any] = json.loads(header["state"])
         then: dict[str, Any] | None = json.loads(header.get("config", "null"))
-    except (SafetensorError, OSError, ValueError, KeyError) as error:
+    except DAMAGED as error:
         raise ModelFileError(f"{path} cannot be resumed from ({error}): delete it to start anew") from None
     if header["fingerprint"] != fingerprint:
         raise ModelFileError(

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from countception.errors import CountceptionError
+from countception.errors import ConfigError, CountceptionError
 
 Option = typer.Option
 
@@ -24,6 +24,8 @@ def main(
 ) -> None:
     """Measure points, intervals and flags; a run that has its row is passed over, so stop and start it at any time."""
     try:
+        if not (protocol or page):
+            raise ConfigError("say what to run with --protocol, or make the page with --page")
         if protocol:
             run_protocols(protocol, results, data_root, splits, method)
         if page:
@@ -57,6 +59,8 @@ def run_protocols(
         for cell in each.cells()
         if (splits is None or cell.split < splits) and (not methods or cell.method in methods)
     ]
+    if not cells:
+        raise ConfigError(f"{', '.join(map(str, paths))}: has no system of method {' or '.join(methods or [])}")
     results = Results(folder)
     tally = run(
         cells,

@@ -3,7 +3,8 @@
 Three kinds of interval, all calibrated on the same validation images:
 
 constant
-    The same width for every image: split conformal prediction (Lei et al. 2018) with the error itself as score.
+    The same width for every image: split conformal prediction (Lei et al. 2018) with the error itself as score, but
+    that the quantile is interpolated between ranks, as for the others; the rank above would be wider and hold more.
 by count
     What a counter gives without flips: the width grows with a fitted power of the count.
 by spread

@@ -61,7 +61,7 @@ the third of each split's images with the lowest, middle and highest predicted c
 
 | interval | calibrated on the same validation images |
 |---|---|
-| constant | the same width for every image: plain split conformal prediction |
+| constant | the same width for every image: split conformal prediction, with errors and ranks taken as for the others |
 | by count | `countception count`: the width grows with a power of the count |
 | by spread | `countception count --flips`: around the mean over eight flips; the width grows with their spread, too |
 

@@ -87,10 +87,10 @@ def runs(folders: Sequence[Results]) -> dict[str, list[Run]]:
         for row in results.rows():
             if row.key in known:  # of a variant: the tables are the run's
                 continue
-            known.add(row.key)
             kinds = (Located, Counted, Flagged)
             run = Run(row, *(tables.load(results, row.key, kind) for kind in kinds))  # type: ignore[arg-type, type-var]
             if run.located or run.counted or run.flagged:
+                known.add(row.key)
                 found[row.data].append(run)
     return {name: _newest(some) for name, some in found.items()}
 
