@@ -170,12 +170,19 @@ def _gpu(by_name: dict[str, Document]) -> list[str]:
 
 
 def _machines(found: list[Document]) -> list[str]:
-    rows = []
+    """One line for what one command measured in one go."""
+    sections: dict[tuple[str, ...], list[Document]] = {}
     for document in found:
         made = document["machine"]
         place = f"{made['cpu']}, {made['threads']} threads, {', '.join(made['instructions'])}"
-        rows.append([f"`{document['command']}`", document["commit"], document["date"], place, f"{made['load']:.1f}"])
-    return [_table(["command", "commit", "date", "processor", "load before"], rows)] if rows else []
+        told = (f"`{document['command']}`", document["commit"], document["date"], place)
+        sections.setdefault(told, []).append(document)
+    rows = []
+    for told, documents in sections.items():
+        loads = [document["machine"]["load"] for document in documents]
+        load = " to ".join(dict.fromkeys(f"{one:.1f}" for one in (min(loads), max(loads))))
+        rows.append([", ".join(document["section"] for document in documents), *told, load])
+    return [_table(["section", "command", "commit", "date", "processor", "load before"], rows)] if rows else []
 
 
 def _seconds(value: float) -> str:
