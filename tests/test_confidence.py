@@ -75,6 +75,38 @@ def test_coverage_is_nominal_with_few_images(images: int) -> None:
     assert bool(hits[0.9]) == (images >= 9)
 
 
+def heavy_tailed(rng: np.random.Generator, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """The more crowded an image, the likelier is an error six times as large as the others, which do not grow."""
+    true = rng.integers(40, 320, n).astype(np.float64)
+    large = rng.random(n) < 0.3 * ((true - 40) / 280) ** 2
+    return true, true + np.where(large, 30, 5) * rng.normal(size=n)
+
+
+def test_intervals_hold_among_crowded_images_whose_errors_have_another_shape() -> None:
+    held, alike, number = np.zeros(3), np.zeros(3), np.zeros(3)
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        model = fit_intervals(*heavy_tailed(rng, 50))
+        uniform = model.model_copy(update={"features": ()})
+        true, counts = heavy_tailed(rng, 50)
+        third = np.digitize(true, (133, 227))
+        for each, hits in ((model, held), (uniform, alike)):
+            inside = [abs(t - c) <= half_width(each, c, None, 0.95) for t, c in zip(true, counts, strict=True)]
+            hits += np.bincount(third, inside, 3)
+        number += np.bincount(third, minlength=3)
+    assert held / number == pytest.approx(0.95, abs=0.02)
+    assert held.sum() / number.sum() == pytest.approx(0.95, abs=0.005)
+    assert alike[2] / number[2] < 0.92, "what a quantile of all images at once gives"
+
+
+def test_a_model_without_places_takes_all_images_for_alike() -> None:
+    model = fit_intervals(*simulated(np.random.default_rng(0), 30))
+    old = IntervalModel.model_validate({**model.model_dump(), "features": ()})
+    feature = np.log1p(150) - model.centre[0]
+    errors = np.exp(np.array(model.log_scores) + np.array(model.exponents)[:, 0] * feature)
+    assert half_width(old, 150, None, 0.9) == pytest.approx(np.exp(np.quantile(np.log(errors), 0.9, method="weibull")))
+
+
 def test_intervals_are_narrower_than_those_of_constant_width() -> None:
     ratios = []
     for seed in range(30):
@@ -255,7 +287,12 @@ def test_a_model_survives_json_and_nothing_else_is_taken_for_one() -> None:
     model = fit_intervals(*simulated(np.random.default_rng(0), 12))
     assert IntervalModel.model_validate_json(model.model_dump_json()) == model
     values = model.model_dump()
-    for wrong in ({"log_scores": values["log_scores"][1:]}, {"bias": -1.0}, {"bias": math.inf}, {"other": 1}):
+    for wrong in (
+        *({key: values[key][1:]} for key in ("log_scores", "exponents", "features")),
+        {"bias": -1.0},
+        {"bias": math.inf},
+        {"other": 1},
+    ):
         with pytest.raises(ValidationError):
             IntervalModel.model_validate({**values, **wrong})
 

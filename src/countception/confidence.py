@@ -4,10 +4,14 @@ One image
     Split conformal prediction with normalised scores (Lei et al. 2018, section 5.2). Errors are taken to scale with
     ``s(x) = (1 + count)^β · spread^γ``, where spread is how much the count changes under test-time flips and shifts,
     relative to the square root of the count. For every validation image i the exponents are fitted on the others
-    (`countception.conformal`), and its error is brought to the new image's scale: ``h_i = |e_i| s₋ᵢ(x) / s₋ᵢ(x_i)``.
-    The interval is ``count ± Q(h)``: the jackknife+ (Barber et al. 2021) where only the scale is refitted. Q is the
-    quantile of rank ``level · (n + 1)``, interpolated where that is no whole number: rounding it up would guarantee
-    coverage (Lei et al. 2018, theorem 2.2) but overshoot by up to ``1 / (n + 1)``.
+    (`countception.conformal`), and its error is brought to the new image's scale: ``h_i(x) = |e_i| s₋ᵢ(x) / s₋ᵢ(x_i)``
+    (the jackknife+, Barber et al. 2021, where only the scale is refitted). The interval is ``count ± Q(h(x))``, Q a
+    quantile in which images of a like count weigh more (localised conformal prediction, Guan 2023), as large errors are
+    often those of crowded images. Which quantile, the validation images say: of each, p is the share of the others, by
+    weight, whose scores ``|e_i| / s₋ᵢ(x_i)`` are smaller than its own, and Q takes the share that is the quantile of
+    these p of rank ``level · (n + 1)``, interpolated where that is no whole number: rounding it up would guarantee
+    coverage (Lei et al. 2018, theorem 2.2) but overshoot by up to ``1 / (n + 1)``. With equal weights Q is the quantile
+    of that rank itself.
 A sum of images
     Independent errors add up in quadrature, while the error of the calibration is shared by all images and grows with
     the total; see `IntervalModel.total`.
@@ -24,13 +28,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from countception.conformal import fit_exponents, quantile, rank, unlucky_coverage
+from countception.conformal import (
+    fit_exponents,
+    nearness,
+    quantile,
+    rank,
+    share_below,
+    unlucky_coverage,
+    weighted_quantile,
+)
 from countception.errors import ConfigError
 
 Array = npt.NDArray[np.float64]
@@ -59,6 +72,8 @@ class IntervalModel(BaseModel):
     """Of each validation image: log of its error over its scale, ``log |e_i| - log s₋ᵢ(x_i)``."""
     exponents: tuple[tuple[float, float], ...] = ()
     """β and γ as fitted without that image."""
+    features: tuple[tuple[float, float], ...] = ()
+    """Its features (`_features`), centred; none in models made before they were kept, which take all for alike."""
     centre: tuple[float, float] = (0.0, 0.0)
     """Medians of the two features (`_features`)."""
     lowest_spread: float = 0.0
@@ -70,8 +85,8 @@ class IntervalModel(BaseModel):
 
     @model_validator(mode="after")
     def _lengths(self) -> IntervalModel:
-        if len(self.log_scores) != len(self.exponents):
-            raise ValueError("there must be as many exponents as scores")
+        if len(self.log_scores) != len(self.exponents) or len(self.features) not in (0, len(self.log_scores)):
+            raise ValueError("there must be as many exponents and features as scores")
         return self
 
     @property
@@ -218,7 +233,18 @@ class IntervalModel(BaseModel):
             features[:, 1] = 0
         features[:, 1] = np.maximum(features[:, 1], self.lowest_spread)
         logs = np.array(self.log_scores)[:, None] + np.array(self.exponents) @ features.T
-        return np.exp(quantile(logs, level))
+        share = float(quantile(self._shares[:, None], level)[0])
+        return np.exp(weighted_quantile(logs, nearness(self._places, features[:, 0]), share))
+
+    @property
+    def _places(self) -> Array:
+        """The first feature of each validation image, which tells what count it is like."""
+        return np.array([first for first, _ in self.features] or [0.0] * self.images)
+
+    @cached_property
+    def _shares(self) -> Array:
+        """For each validation image, of the others near it, the share whose scores are smaller."""
+        return share_below(np.array(self.log_scores), nearness(self._places, self._places))
 
 
 def supported(level: float, images: int) -> bool:
@@ -280,6 +306,7 @@ def fit_intervals(
     return IntervalModel(
         log_scores=tuple(scores.tolist()),
         exponents=tuple((float(b), float(g)) for b, g in exponents),
+        features=tuple((float(x), float(z)) for x, z in features),
         centre=(float(centre[0]), float(centre[1])),
         lowest_spread=float(features[:, 1].min()),
         bias=bias,

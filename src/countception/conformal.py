@@ -10,6 +10,8 @@ Array = npt.NDArray[np.float64]
 PRIOR = (0.5, 0.0)
 """Expected exponents: errors grow with the square root of the count, and the spread says nothing about them."""
 PRIOR_DEVIATION = (0.6, 0.5)
+NEIGHBOURHOOD = 0.3
+"""Standard deviation of `nearness`, as a share of the validation images."""
 RIDGE = 1e-9 * np.eye(3)
 """Keeps a Newton step finite where all ratios underflow."""
 
@@ -47,6 +49,35 @@ def quantile(values: Array, level: float) -> Array:
     below = int(position)
     above = min(below + 1, len(values) - 1)
     return np.asarray(ordered[below] + (position - below) * (ordered[above] - ordered[below]))
+
+
+def nearness(places: Array, at: Array) -> Array:
+    """``(n, k)``: how much the error of each of n images says about that of each of k others, above 0 to 1.
+
+    A Gaussian of the distance between their places among the n, as shares of n (Guan 2023, localised conformal
+    prediction).
+    """
+    ordered = np.sort(places)
+    ranks = (np.arange(len(ordered)) + 0.5) / len(ordered)
+    known, new = np.interp(places, ordered, ranks), np.interp(at, ordered, ranks)
+    return np.asarray(np.exp(-0.5 * np.square((known[:, None] - new) / NEIGHBOURHOOD)))
+
+
+def share_below(values: Array, weights: Array) -> Array:
+    """``(n,)``: what share of the others is smaller than each value, by their weights in its column ``(n, n)``."""
+    others = weights * (1 - np.eye(len(values)))
+    return np.asarray((others * (values[:, None] < values)).sum(0) / others.sum(0))
+
+
+def weighted_quantile(values: Array, weights: Array, share: float) -> Array:
+    """Per column: the value that `share` of the others' weight lies below, interpolated linearly between values.
+
+    The smallest for a share of 0, the largest for 1; with equal weights and ``k / (n - 1)`` the value of rank k + 1.
+    """
+    order = np.argsort(values, axis=0)
+    ordered, weight = np.take_along_axis(values, order, 0), np.take_along_axis(weights, order, 0)
+    below = (np.cumsum(weight, axis=0) - weight) / (weight.sum(0) - weight)
+    return np.array([np.interp(share, *column) for column in zip(below.T, ordered.T, strict=True)])
 
 
 def unlucky_coverage(level: float, n: int) -> float:

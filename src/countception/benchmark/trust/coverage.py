@@ -80,8 +80,8 @@ class Coverage:
 
     shares: dict[str, float]
     """Share of images whose interval holds the true count, by group."""
-    error: float | None
-    """Standard error, over splits, of the share of all images; None for one split."""
+    errors: dict[str, float | None]
+    """Standard error of each over splits; None for one split."""
     width: float
     """Mean width in objects."""
     equal_width: float
@@ -116,17 +116,20 @@ def coverage(runs: Sequence[Sequence[Counted]], way: str, level: float) -> Cover
         held["all"].append(inside)
         for group, part in zip(GROUPS[1:], np.array_split(np.argsort(one.count, kind="stable"), 3), strict=True):
             held[group].append(inside[part])
-    each = [float(inside.mean()) for inside in held["all"]]
     widths = 2 * np.concatenate([one.half for one in found])
     stretch = float(np.quantile(np.concatenate([one.errors for one in found]), level))
     return Coverage(
         shares={group: float(np.concatenate(parts).mean()) for group, parts in held.items()},
-        error=float(np.std(each, ddof=1) / math.sqrt(len(each))) if len(each) > 1 else None,
+        errors={group: _standard_error([float(inside.mean()) for inside in parts]) for group, parts in held.items()},
         width=float(widths.mean()),
         equal_width=float(stretch * widths.mean()),
         splits=len(found),
         images=len(widths),
     )
+
+
+def _standard_error(shares: Sequence[float]) -> float | None:
+    return float(np.std(shares, ddof=1) / math.sqrt(len(shares))) if len(shares) > 1 else None
 
 
 def _around(test: Sequence[Counted], counts: Sequence[float], half: Array) -> Intervals:
