@@ -22,14 +22,19 @@ from countception import targets
 from countception.config import NetworkConfig
 from countception.geometry import Field, Layout, Points
 from countception.networks.base import Network
+from countception.networks.upsampled import UpsampledConv2d
 
 TIMES = 100.0
 """Factor on the density that is learned."""
 
 
-def conv(inputs: int, outputs: int, kernel: int = 3) -> list[nn.Module]:
-    """Padded convolution, batch normalisation, ReLU."""
-    layer = nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False)
+def conv(inputs: int, outputs: int, kernel: int = 3, *, up: bool = False) -> list[nn.Module]:
+    """Padded convolution, of the image twice as large if `up`, batch normalisation, ReLU."""
+    layer: nn.Conv2d = (
+        UpsampledConv2d(inputs, outputs, kernel, bias=False)
+        if up
+        else nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=False)
+    )
     nn.init.orthogonal_(layer.weight)
     return [layer, nn.BatchNorm2d(outputs), nn.ReLU()]
 
@@ -64,7 +69,7 @@ class FCRNA(DensityNetwork):
         layers += conv(inputs[3], inputs[4])
         field = field.conv(3, pad=1)
         for i in range(4, 7):
-            layers += [nn.Upsample(scale_factor=2), *conv(inputs[i], inputs[i + 1])]
+            layers += conv(inputs[i], inputs[i + 1], up=True)
             field = field.up(2).conv(3, pad=1)
         layers.append(nn.Conv2d(sizes[-1], config.classes, 1))
         self.layers = nn.Sequential(*layers)
@@ -81,8 +86,8 @@ class FCRNB(DensityNetwork):
             *[*conv(config.channels, a), *conv(a, b), nn.MaxPool2d(2)],
             *[*conv(b, c), *conv(c, d), nn.MaxPool2d(2)],
             *conv(d, d, 5),
-            *[nn.Upsample(scale_factor=2), *conv(d, d, 5)],
-            *[nn.Upsample(scale_factor=2), nn.Conv2d(d, config.classes, 5, padding=2)],
+            *conv(d, d, 5, up=True),
+            UpsampledConv2d(d, config.classes, 5),
         )
         field = Field()
         for _ in range(2):

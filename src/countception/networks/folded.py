@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from countception.networks.fourier import LargeConv2d
+from countception.networks.upsampled import UpsampledConv2d
 
 
 class Rectified(nn.Module):
@@ -71,7 +72,7 @@ def _fold(layers: list[nn.Module]) -> list[nn.Module]:
     while layers:
         first, *layers = layers
         norm = layers[0] if layers else None
-        if not (type(first) in (nn.Conv2d, LargeConv2d) and isinstance(norm, nn.BatchNorm2d)):
+        if not (type(first) in (nn.Conv2d, LargeConv2d, UpsampledConv2d) and isinstance(norm, nn.BatchNorm2d)):
             result.append(first)
             continue
         conv = fuse_conv_bn_eval(cast("nn.Conv2d", first), norm)
