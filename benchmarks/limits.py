@@ -1,0 +1,172 @@
+"""What limits the error on the paper's data sets: docs/limits.md.
+
+    python benchmarks/limits.py --data-root DATA     measures, and writes benchmarks/results/limits.json
+    python benchmarks/limits.py --page               makes the page and its plot from that file
+
+Two questions. How large is the error of somebody with perfect eyes who takes objects up to some distance apart
+for one (`hidden`)? And how much of our error on an image is its own, whatever network and training images (`shared`)?
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from countception.benchmark import machine
+from countception.benchmark.method import Setup
+from countception.benchmark.methods import config_hash, make
+from countception.benchmark.protocol import DATASETS, check_data, load
+from countception.benchmark.results import Results
+from countception.dataset import Sample
+from countception.files import whole_file
+
+Array = npt.NDArray[np.float64]
+Json = dict[str, Any]
+
+HERE = Path(__file__).parent
+DISTANCES = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0)
+"""In image pixels."""
+ALONE = 10.0
+"""Farther from any other dot than this, an object is by itself."""
+SYSTEMS = ("boxnet", "fcrn-a", "arteta", "fiaschi")
+"""Whose errors are compared: two networks, a ridge regression on words of features, a forest."""
+LARGEST = {"vgg": 32, "mbm": 15, "adipocyte": 50}
+"""N of the runs that are compared."""
+
+
+def main() -> None:
+    """Measure, make the page, or both."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data-root", type=Path, help="folder of the data sets; needed to measure")
+    parser.add_argument("--page", action="store_true", help="make the page")
+    parser.add_argument("--results", type=Path, default=HERE / "results")
+    parser.add_argument("--docs", type=Path, default=HERE.parent / "docs")
+    options = parser.parse_args()
+    if options.data_root is None and not options.page:
+        parser.error("say what to do: --data-root to measure, --page to make the page")
+    if options.data_root is not None:
+        found = measure({name: load(name, options.data_root) for name in DATASETS}, Results(options.results))
+        with whole_file(options.results / "limits.json") as temporary:
+            temporary.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    if options.page:
+        from limits_page import write
+
+        print(write(options.results / "limits.json", options.docs))
+
+
+def measure(data: dict[str, list[Sample]], results: Results) -> Json:
+    """Everything that the page says."""
+    return {
+        "command": "python benchmarks/limits.py --data-root FOLDER",
+        "commit": machine.commit(),
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "versions": machine.versions(),
+        "data": {name: check_data(samples, None, name)[:12] for name, samples in data.items()},
+        "hidden": [hidden(name, samples, distance) for name, samples in data.items() for distance in DISTANCES],
+        "brightness": brightness(data["vgg"]),
+        "shared": [shared(name, results) for name in data],
+    }
+
+
+def visible(points: Array, distance: float) -> int:
+    """Objects that are seen by whoever takes those up to `distance` apart for one: chains of them, too."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+    from scipy.spatial import cKDTree
+
+    pairs = cKDTree(points).query_pairs(distance, output_type="ndarray") if len(points) else np.empty((0, 2), int)
+    graph = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(len(points), len(points)))
+    return int(connected_components(graph, directed=False)[0])
+
+
+def error_left(true: Array, seen: Array) -> float:
+    """Mean absolute error of counts made from what is seen by the parabola through 0 that fits best."""
+    design = np.stack([seen, np.square(seen)], axis=1)
+    best, *_ = np.linalg.lstsq(design, true, rcond=None)
+    return float(np.abs(true - design @ best).mean())
+
+
+def hidden(name: str, samples: Sequence[Sample], distance: float) -> Json:
+    """Of one data set and distance: objects that are taken for others, and the error that leaves."""
+    true = np.array([len(sample.dots) for sample in samples], np.float64)
+    seen = np.array([visible(sample.dots.points, distance) for sample in samples], np.float64)
+    return {
+        "data": name,
+        "distance": distance,
+        "hidden": float((true - seen).mean()),
+        "deviation": float((true - seen).std()),
+        "error": error_left(true, seen),
+    }
+
+
+def brightness(samples: Sequence[Sample]) -> list[Json]:
+    """Mean of the brightest channel in 5 × 5 pixels around dots, of single objects and of pairs, both by themselves."""
+    from scipy.spatial import cKDTree
+
+    values, nearest = [], []
+    for sample in samples:
+        points = sample.dots.points
+        inner = np.pad(sample.image.max(0).astype(np.float64), 2, constant_values=np.nan)
+        middle = np.rint(points).astype(int)
+        values += [inner[y : y + 5, x : x + 5].mean() for y, x in middle]
+        nearest += cKDTree(points).query(points, 3)[0][:, 1:].tolist()
+    value, (first, second) = np.array(values), np.array(nearest).T
+    kinds = {"alone": first > ALONE}
+    for low, high in ((1, 2), (2, 3), (3, 5)):
+        kinds[f"{low} to {high}"] = (first >= low) & (first < high) & (second > ALONE - 2)
+    found = {kind: value[chosen & np.isfinite(value)] for kind, chosen in kinds.items()}
+    return [
+        {"objects": kind, "number": len(each), "mean": float(each.mean()), "deviation": float(each.std())}
+        for kind, each in found.items()
+        if len(each)
+    ]
+
+
+def shared(name: str, results: Results) -> Json:
+    """How much of the errors on an image every run of a system makes, and other systems make, too."""
+    errors = {system: image_errors(name, system, results) for system in SYSTEMS}
+    ours = {image: each for image, each in errors[SYSTEMS[0]].items() if len(each) > 1}
+    mean = {image: float(np.mean(each)) for image, each in ours.items()}
+    others = {}
+    for system in SYSTEMS[1:]:
+        both = [image for image in mean if image in errors[system]]
+        if len(both) > 2:
+            theirs = [float(np.mean(errors[system][image])) for image in both]
+            others[system] = {
+                "images": len(both),
+                "correlation": float(np.corrcoef([mean[image] for image in both], theirs)[0, 1]),
+            }
+    return {
+        "data": name,
+        "n": LARGEST[name],
+        "images": len(ours),
+        "runs_per_image": float(np.mean([len(each) for each in ours.values()])),
+        "between": float(np.std(list(mean.values()))),
+        "within": float(np.sqrt(np.mean([np.var(each, ddof=1) for each in ours.values()]))),
+        "mae_of_mean": float(np.abs(list(mean.values())).mean()),
+        "others": others,
+    }
+
+
+def image_errors(name: str, system: str, results: Results) -> dict[str, list[float]]:
+    """Errors of a system's present default on each test image, one for each run that it was tested in."""
+    known = config_hash(make(system, Setup(name)))
+    found: dict[str, list[float]] = defaultdict(list)
+    for row in results.rows():
+        alike = (row.data, row.method, row.n, row.split_by, row.settings) == (name, system, LARGEST[name], "image", "")
+        if alike and row.config_hash == known:
+            for each in results.predictions(row.key):
+                found[each.image].append(float(each.count) - float(each.true))
+    return found
+
+
+if __name__ == "__main__":
+    main()

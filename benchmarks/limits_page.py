@@ -1,0 +1,153 @@
+"""docs/limits.md from benchmarks/results/limits.json, and nothing else."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from countception.benchmark.methods import title
+from countception.benchmark.protocol import DATASETS
+from countception.benchmark.tables import published
+from countception.files import whole_file
+from countception.plots import save_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Json = dict[str, Any]
+
+GOAL = 1.2
+"""On VGG Cells with N = 50."""
+ALONE = 10.0
+"""As in `limits`."""
+
+PAGE = """\
+# What limits the error
+
+<!-- Made by `python benchmarks/limits.py --page` from benchmarks/results/limits.json: change that, not this page. -->
+
+How low could an error be on the paper's data sets? Two measurements, without any training.
+
+## Objects hidden by objects
+
+In VGG Cells, which came out of a simulator, cells are put down at random, and some lie on others: dots can be a single
+pixel apart, where cells are about ten pixels wide. Somebody with perfect eyes who takes objects up to a distance apart
+for one, and makes up for those as well as a curve of the number seen can, would be left with this mean absolute error:
+
+{hidden}
+
+![Error left by hidden objects](benchmark/limits-hidden.png)
+
+Nor does a cell shine through another. The mean of the brightest channel in 5 × 5 pixels around a dot, of VGG Cells by
+themselves (no other dot within {alone:g} pixels) and of pairs by themselves, by their distance in pixels:
+
+{brightness}
+
+So two cells on top of each other differ from one by their outline and by {brighter:.0f} % of brightness, in which
+single cells vary by {varies:.0f} %. Whoever is to reach an error of {goal:g}, a goal of this project, has to count all
+cells rightly that are more than {finest} pixels apart; the best figure published is {best:g}.
+
+## Errors that belong to the image
+
+Errors of one image in several runs, which learned from other images: their mean is the image's own, their deviation
+within the image is the run's. *Alone* would be the error of the mean of all runs, each image by itself. The
+correlation is that of the images' own errors with those of systems that share nothing with ours but dots.
+
+{shared}
+
+Where errors differ far more between images than within them, other training images, other initial weights and ensembles
+have little to win. That a ridge regression on words of features is wrong on the same images suggests that much of what
+is left is not in the network, but in the image and its dots. (Of MBM few images are tested twice.)
+
+## Repeat
+
+    {command}
+    python benchmarks/limits.py --page
+
+Commit {commit}, {date}; {versions}.
+"""
+
+
+def write(file: Path, docs: Path) -> Path:
+    """Write the page and its plot."""
+    found = json.loads(file.read_text(encoding="utf-8"))
+    save_figure(figure(found), docs / "benchmark" / "limits-hidden.png")
+    path = docs / "limits.md"
+    with whole_file(path) as temporary:
+        temporary.write_text(page(found), encoding="utf-8")
+    return path
+
+
+def page(found: Json) -> str:
+    """The page's Markdown."""
+    alone, closest = found["brightness"][:2]
+    reached = [row["distance"] for row in found["hidden"] if row["data"] == "vgg" and row["error"] < GOAL]
+    return PAGE.format(
+        hidden=_hidden(found),
+        brightness=_brightness(found["brightness"]),
+        shared=_shared(found["shared"]),
+        alone=ALONE,
+        brighter=100 * (closest["mean"] / alone["mean"] - 1),
+        varies=100 * alone["deviation"] / alone["mean"],
+        finest=f"{max(reached):g}" if reached else "less than 1",
+        best=_best(),
+        goal=GOAL,
+        **{key: found[key] for key in ("command", "commit", "date", "versions")},
+    )
+
+
+def _best() -> float:
+    return min(figure.mae for figure in published() if figure.data == "vgg" and figure.mae)
+
+
+def _hidden(found: Json) -> str:
+    names = list(found["data"])
+    titles = [f"{DATASETS[name].title}: hidden per image | error" for name in names]
+    lines = [f"| up to | {' | '.join(titles)} |", "|---:|" + "--:|--:|" * len(names)]
+    for distance in dict.fromkeys(row["distance"] for row in found["hidden"]):
+        rows = {row["data"]: row for row in found["hidden"] if row["distance"] == distance}
+        cells = " | ".join(f"{rows[name]['hidden']:.1f} | {rows[name]['error']:.2f}" for name in names)
+        lines.append(f"| {distance:g} px | {cells} |")
+    return "\n".join(lines)
+
+
+def _brightness(rows: list[Json]) -> str:
+    lines = ["| cells | number | brightness |", "|---|---:|---:|"]
+    lines += [f"| {row['objects']} | {row['number']} | {row['mean']:.1f} ± {row['deviation']:.1f} |" for row in rows]
+    return "\n".join(lines)
+
+
+def _shared(rows: list[Json]) -> str:
+    systems = list(dict.fromkeys(system for row in rows for system in row["others"]))
+    header = ["data set", "images", "runs per image", "between images", "within", "alone"]
+    header += [f"correlation with {title(system)}" for system in systems]
+    lines = [f"| {' | '.join(header)} |", "|---|" + "--:|" * (len(header) - 1)]
+    for row in rows:
+        cells = [f"{DATASETS[row['data']].title}, N = {row['n']}", str(row["images"]), f"{row['runs_per_image']:.1f}"]
+        cells += [f"{row[key]:.1f}" for key in ("between", "within", "mae_of_mean")]
+        for system in systems:
+            other = row["others"].get(system)
+            cells.append("" if other is None else f"{other['correlation']:.2f} ({other['images']})")
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def figure(found: Json) -> Figure:
+    """Error left on VGG Cells by cells that are up to a distance apart, with published figures."""
+    from matplotlib.figure import Figure
+
+    from countception.plots import ACCENT, INK, MUTED
+
+    rows = [row for row in found["hidden"] if row["data"] == "vgg"]
+    plot = Figure(figsize=(6.4, 3.8), layout="constrained")
+    axes = plot.add_subplot()
+    axes.plot([row["distance"] for row in rows], [row["error"] for row in rows], "o-", color=ACCENT)
+    for height, text in ((2.3, "Count-ception, N = 50"), (_best(), "best published"), (GOAL, "goal")):
+        axes.axhline(height, color=MUTED, linewidth=0.8, linestyle="--")
+        axes.annotate(text, (rows[-1]["distance"], height), ha="right", va="bottom", color=MUTED, fontsize=8)
+    axes.set_xlabel("cells up to so many pixels apart are taken for one")
+    axes.set_ylabel("mean absolute error that is left")
+    axes.set_ylim(bottom=0)
+    axes.set_title("VGG Cells: cells on top of cells", loc="left", fontsize=9, color=INK)
+    return plot

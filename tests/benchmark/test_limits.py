@@ -1,0 +1,84 @@
+"""What limits the error: who sees close objects as one, and errors that belong to an image."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from helpers_bench import make_row
+
+from countception.benchmark.method import Setup
+from countception.benchmark.methods import config_hash, make
+from countception.benchmark.results import Prediction, Results
+from countception.dataset import Sample
+from countception.points import Dots
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def limits(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
+    return importlib.import_module("limits")
+
+
+def sample(points: list[tuple[float, float]]) -> Sample:
+    return Sample(np.full((3, 40, 40), 7, np.uint8), Dots(np.array(points, float).reshape(-1, 2)), "a", None)
+
+
+def test_objects_up_to_a_distance_are_one_and_so_are_chains(limits: ModuleType) -> None:
+    points = np.array([(0.0, 0.0), (0.0, 2.0), (0.0, 4.0), (20.0, 20.0)])
+    assert [limits.visible(points, distance) for distance in (1.9, 2.0, 50.0)] == [4, 2, 1]
+    assert limits.visible(np.empty((0, 2)), 3.0) == 0
+
+
+def test_what_can_be_made_up_for_leaves_no_error(limits: ModuleType) -> None:
+    seen = np.array([10.0, 20.0, 30.0])
+    assert limits.error_left(1.1 * seen + 0.01 * seen**2, seen) == pytest.approx(0, abs=1e-9)
+    assert limits.error_left(np.array([10.0, 14.0, 10.0, 14.0]), np.full(4, 10.0)) == pytest.approx(2)
+
+
+def test_hidden_objects_by_hand(limits: ModuleType) -> None:
+    samples = [sample([(5, 5), (5, 6), (30, 30)]), sample([(5, 5), (20, 20), (30, 30)])]
+    row = limits.hidden("vgg", samples, 1.0)
+    assert (row["hidden"], row["deviation"]) == (0.5, 0.5)
+    assert row["error"] == pytest.approx(0, abs=1e-9), "2 seen are always 3, and 3 are 3"
+
+
+def test_brightness_is_of_single_objects_and_of_pairs(limits: ModuleType) -> None:
+    one = sample([(5, 5), (5, 6), (30, 30), (0, 39)])
+    one.image[2, 28:33, 28:33] = 100
+    rows = {row["objects"]: row for row in limits.brightness([one])}
+    assert (rows["alone"]["number"], rows["alone"]["mean"]) == (1, 100), "not the one at the border"
+    assert (rows["1 to 2"]["number"], rows["1 to 2"]["mean"]) == (2, 7)
+
+
+def test_errors_of_the_image_and_of_the_run(limits: ModuleType, tmp_path: Path) -> None:
+    results = Results(tmp_path)
+    errors = {"boxnet": ([(1, -2, 4), (3, 0, 6)]), "arteta": ([(2, -1, 5)])}
+    for system, runs in errors.items():
+        known = config_hash(make(system, Setup("vgg")))
+        for split, each in enumerate(runs):
+            row = make_row(method=system, data="vgg", n=32, split=split, config_hash=known)
+            found = [Prediction(f"{i}", 100, 100 + error, 0.1) for i, error in enumerate(each)]
+            results.save_predictions(row.key, found)
+            results.append([row])
+    found = limits.shared("vgg", results)
+    assert (found["images"], found["runs_per_image"]) == (3, 2)
+    assert found["between"] == pytest.approx(np.std([2, -1, 5]))
+    assert found["within"] == pytest.approx(np.sqrt(2))
+    assert found["mae_of_mean"] == pytest.approx(8 / 3)
+    assert found["others"] == {"arteta": {"images": 3, "correlation": pytest.approx(1)}}
+
+
+def test_committed_page_is_what_the_committed_figures_give(limits: ModuleType) -> None:
+    page = importlib.import_module("limits_page")
+    found = json.loads((ROOT / "benchmarks" / "results" / "limits.json").read_text(encoding="utf-8"))
+    written = (ROOT / "docs" / "limits.md").read_text(encoding="utf-8")
+    assert page.page(found) == written, "run: python benchmarks/limits.py --page"
+    assert (ROOT / "docs" / "benchmark" / "limits-hidden.png").exists()
+    assert limits.ALONE == page.ALONE
