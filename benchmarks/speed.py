@@ -1,6 +1,6 @@
 """How fast it is: every figure of docs/speed.md, measured in sections that can be run one by one.
 
-    python benchmarks/speed.py floor paper-256 paper-2048 paper-training default start memory gpu
+    python benchmarks/speed.py floor paper-256 paper-2048 paper-training default start memory points gpu
     python benchmarks/speed.py curve --data-root DATA --set data=vgg --set n=32 --set seconds=180 --set network=boxnet
     python benchmarks/speed.py peers --set count-ception=FOLDER --set objects-counting=FOLDER --set cellpose=FOLDER
     python benchmarks/speed.py --page
@@ -50,10 +50,12 @@ def machine() -> dict[str, Any]:
 
 def sections_known() -> dict[str, Callable[[int], list[dict[str, Any]]]]:
     """Name → what measures it."""
+    import speed_points
     import speed_sections
     import speed_start
 
-    return {**speed_sections.SECTIONS, "start": speed_start.start, "memory": speed_start.memory}
+    other = {"start": speed_start.start, "memory": speed_start.memory, "points": speed_points.points}
+    return {**speed_sections.SECTIONS, **other}
 
 
 def measure(section: str, repeats: int, settings: dict[str, str], data_root: Path | None) -> None:

@@ -48,7 +48,7 @@ def write(results: Path, docs: Path) -> Path:
     """Write the page and its plot."""
     found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(results.glob("*.json"))]
     by_name = {document["section"]: document for document in found}
-    parts = [INTRODUCTION, *_ratios(by_name), *_floor(by_name), *_start(by_name)]
+    parts = [INTRODUCTION, *_ratios(by_name), *_floor(by_name), *_start(by_name), *_points(by_name)]
     curves = [document for document in found if document["section"].startswith("curve-")]
     for data in sorted({document["rows"][0]["what"].split(", ", 1)[1] for document in curves}):
         stem = data.lower().replace(", n = ", "-n").replace(" ", "")
@@ -129,6 +129,14 @@ def _start(by_name: dict[str, Document]) -> list[str]:
         rows = [[r["what"], f"{r['image_mb']:.0f}", f"{r['peak_mb']:.0f}"] for r in by_name["memory"]["rows"]]
         parts += ["Peak memory of counting with the default network:", _table(["image", "image, MB", "peak, MB"], rows)]
     return parts
+
+
+def _points(by_name: dict[str, Document]) -> list[str]:
+    if "points" not in by_name:
+        return []
+    rows = by_name["points"]["rows"]
+    lines = [f"- {row['what']}: {_seconds(row['median'])}, {row['threads']} threads" for row in rows]
+    return ["## Points", "After the map is known:", "\n".join(lines)]
 
 
 def _curve_lines(curves: list[Document]) -> list[str]:

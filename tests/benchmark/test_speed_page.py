@@ -55,3 +55,8 @@ def test_page_plots_curves(page: ModuleType, tmp_path: Path) -> None:
     text = page.write(tmp_path, tmp_path).read_text()
     assert "- boxnet, vgg, N = 32: 2.00 after 50 s" in text
     assert (tmp_path / "benchmark" / "speed-curve-vgg-n32.png").exists()
+
+
+def test_page_says_how_long_points_take(page: ModuleType, tmp_path: Path) -> None:
+    save(tmp_path, "points", [{"what": "points from a density", "median": 0.25, "threads": 2}])
+    assert "- points from a density: 250 ms, 2 threads" in page.write(tmp_path, tmp_path).read_text()
