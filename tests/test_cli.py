@@ -135,6 +135,22 @@ def test_train_writes_a_model_and_its_curve(tmp_path: Path) -> None:
     assert sorted(path.name for path in out.parent.iterdir()) == ["cells.count", "cells.curve.csv", "cells.curve.png"]
 
 
+def test_train_with_folds_says_how_far_off_counts_of_each_image_are(tmp_path: Path) -> None:
+    out = tmp_path / "cells.count"
+    result = run("train", tiny.data(), "-o", out, "--steps=4", "--folds=4", *tiny.OPTIONS)
+    assert result.exit_code == 0, result.stderr
+    assert "learning from 4 images, validating on parts left out in turn" in result.stderr
+    assert "objects per image on 4 images, each counted after learning without its part of 4" in result.stdout
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cells.count", "cells.curve.csv", "cells.curve.png"]
+    counted = run("count", out, tiny.data() / "images", "--level=0.8", "-o", tmp_path / "counts.csv")
+    assert counted.exit_code == 0, counted.stderr
+    table = pd.read_csv(tmp_path / "counts.csv")
+    assert (table["low"] < table["high"]).all()
+    both = run("train", tiny.data(), "-o", tmp_path / "b.count", "--folds=4", "--valid=0.5")
+    assert both.exit_code == 1
+    assert "give either folds or what to validate on" in both.stderr
+
+
 def test_the_options_of_train_reach_the_configuration(tmp_path: Path) -> None:
     out = tmp_path / "cells.count"
     options = ["--network=count_ception", "--window=8", "--epochs=1", "--set", "training.batch=2"]

@@ -27,6 +27,7 @@ __all__ = [
     "Outside",
     "Sample",
     "content_hash",
+    "fold_samples",
     "load_dataset",
     "load_item",
     "read_dataset",
@@ -224,6 +225,24 @@ def split_off(samples: Sequence[Sample], size: int, *, seed: int) -> tuple[list[
             number += len(group)
     chosen = {i for group in taken or [min(queue, key=len)] for i in group}
     return [s for i, s in enumerate(samples) if i in chosen], [s for i, s in enumerate(samples) if i not in chosen]
+
+
+def fold_samples(samples: Sequence[Sample], number: int, *, seed: int) -> list[list[Sample]]:
+    """Divide samples at random into parts of about equal size; whole groups only. Parts keep the order of `samples`.
+
+    Raises
+    ------
+    DatasetError
+        There are fewer groups than parts, or fewer than two parts are asked for.
+    """
+    queue = _shuffled([(s.group or s.name, -1 if s.group else i) for i, s in enumerate(samples)], seed)
+    if not 2 <= number <= len(queue):
+        what = "images" if len(queue) == len(samples) else f"groups of {len(samples)} images"
+        raise DatasetError(f"{len(queue)} {what} cannot be divided into {number} folds: ask for 2 to {len(queue)}")
+    parts: list[set[int]] = [set() for _ in range(number)]
+    for group in sorted(queue, key=len, reverse=True):  # the largest first keeps parts about equal; ties stay random
+        min(parts, key=len).update(group)
+    return [[sample for i, sample in enumerate(samples) if i in part] for part in parts]
 
 
 def content_hash(samples: Iterable[Sample]) -> str:

@@ -51,6 +51,13 @@ Valid = Annotated[
         metavar="DATA|SHARE", help="Another data set to validate on, or a share of DATA to split off.  [default: 0.25]"
     ),
 ]
+Folds = Annotated[
+    int | None,
+    Option(
+        metavar="K",
+        help="Put no images aside: learn from all, then K times from all but a part, to see how far off counts are.",
+    ),
+]
 Recipe = Annotated[str, Option(metavar="NAME", help="default, or paper: as published in 2017.")]
 Network = Annotated[
     str | None,

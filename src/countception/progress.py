@@ -124,10 +124,11 @@ def parse_duration(text: str) -> float:
 
 
 def training_text(progress: Progress) -> str:
-    """The step and the newest validation error."""
+    """The step and the newest validation error, or that of the training images where none are put aside."""
     text = f"step {progress.step}"
     if progress.record is not None:
-        text += f", validation error {progress.record.valid_mae:.2f} objects per image"
+        which = "validation error" if progress.validated_on else "error on the training images"
+        text += f", {which} {progress.record.valid_mae:.2f} objects per image"
     return text
 
 
@@ -149,7 +150,8 @@ def training_report(log: str | os.PathLike[str] | None = None) -> Iterator[Repor
         def report(progress: Progress) -> None:
             nonlocal told
             if not told:
-                _say(f"learning from {_images(progress.learned_from)}, validating on {_images(progress.validated_on)}")
+                others = _images(progress.validated_on) if progress.validated_on else "parts left out in turn"
+                _say(f"learning from {_images(progress.learned_from)}, validating on {others}")
                 told = True
             if progress.interrupted:
                 _say("interrupted: saving the best weights so far …")

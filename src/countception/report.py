@@ -109,7 +109,7 @@ def facts(model: Model) -> list[tuple[str, str]]:
     """What a model is and where it comes from, for people: names and values."""
     config, trained, valid = model.config, model.trained_on, model.validation
     network, calibration = config.network, model.calibration
-    how = f"× {calibration.factor:.4f}, fitted on {calibration.images} validation images"
+    how = f"× {calibration.factor:.4f}, fitted on {validated_on(model)}"
     if calibration.images < 2:
         how = "none, as it takes two validation images or more"
     found: list[tuple[str, str | None]] = [
@@ -123,12 +123,20 @@ def facts(model: Model) -> list[tuple[str, str]]:
         ("recipe", f"{config.recipe}, seed {config.training.seed}"),
         ("trained on", _join(trained, "{images} images with {objects} objects, {mean_count:.1f} per image")),
         ("training", _join(trained, "best weights from step {steps} of {steps_in_all}, {seconds:.0f} s on {device}")),
-        ("validated on", _join(valid, "{images} images: MAE {mae:.2f}, bias {bias:+.2f}")),
+        ("validated on", _join(valid, validated_on(model) + ": MAE {mae:.2f}, bias {bias:+.2f}")),
         ("training data", _join(trained, "SHA-256 {sha256}")),
         ("validation data", _join(valid, "SHA-256 {sha256}")),
         ("made with", ", ".join(f"{name} {version}" for name, version in model.versions.items())),
     ]
     return [(name, value) for name, value in found if value is not None]
+
+
+def validated_on(model: Model) -> str:
+    """The images that say how far off counts are."""
+    images, folds = model.validation.get("images", 0), model.validation.get("folds")
+    if folds:
+        return f"{images} images, each counted after learning without its part of {folds}"
+    return f"{images} validation image{'' if images == 1 else 's'}"
 
 
 def write_curve(history: Sequence[Record], model_path: StrPath, *, kept: int | None = None) -> tuple[Path, Path]:

@@ -15,7 +15,7 @@ from countception import calibration
 from countception.confidence import IntervalModel, fit_intervals
 from countception.config import Config, recipe, updated, with_network
 from countception.counter import Counter
-from countception.dataset import Sample, content_hash, load_dataset, split_off, with_classes
+from countception.dataset import Sample, content_hash, fold_samples, load_dataset, split_off, with_classes
 from countception.errors import ConfigError, DatasetError
 from countception.evaluation.metrics import metrics
 from countception.familiarity import Familiarity, fit_familiarity, image_features
@@ -24,6 +24,7 @@ from countception.model_file import Model
 from countception.training.loop import Progress, Report
 from countception.training.prepare import Prepared, prepare
 from countception.training.state import Record
+from countception.training.unseen import LAST, Folds, Unseen, counted, shared
 
 Data = str | os.PathLike[str] | Sequence[Sample]
 
@@ -34,6 +35,7 @@ def train(
     data: Data,
     *,
     valid: Data | float | None = None,
+    folds: int | None = None,
     out: str | os.PathLike[str] | None = None,
     config: Config | str = "default",
     changes: dict[str, Any] | None = None,
@@ -50,6 +52,10 @@ def train(
     valid
         Another such data set to validate on, or the share of `data` to split off, between 0 and 1; None splits off a
         quarter, at least one image. Groups stay whole, and are chosen such that the share is about that.
+    folds
+        Put no images aside, but learn from all of `data`, then divide them into so many parts and train once more
+        without each, to see how far off its counts are: takes ``folds + 1`` times as long, or that much less of a
+        length in seconds for each. For few images; not with `valid`.
     out
         Model file to write. Beside it, `<out>.checkpoint` holds what an interrupted training resumes from.
     config
@@ -82,21 +88,37 @@ def train(
     """
     checkpoint = _checkpoint(out, resume=resume)
     chosen = configure(config, changes)
-    training, validation = _gather(data, valid, chosen.training.seed)
+    training, validation = _gather(data, valid, folds, chosen.training.seed)
     first = training[0]
     found = {"network.channels": first.image.shape[0], "network.classes": len(first.dots.class_names)}
-    chosen = updated(chosen, found)
+    chosen = updated(chosen, found if folds is None else found | _for_folds(chosen, folds))
     prepared = prepare(training, validation, chosen, checkpoint=checkpoint, device=device)
     if resume and checkpoint is not None and checkpoint.exists():
         prepared.trainer.resume()
-    interrupted = prepared.trainer.run(report)
-    counter = _finish(prepared, training, validation, device)
+    crossed = None if folds is None else Folds(training, folds, prepared.trainer.config, out, device)
+    interrupted = prepared.trainer.run(report and (shared(report, 0, folds + 1, told=True) if folds else report))
+    if crossed is None:
+        unseen = counted(prepared, validation, device)
+    elif interrupted:
+        unseen = Unseen(folds=crossed.number)
+    else:
+        prepared.trainer.save()
+        unseen, interrupted = crossed.run(report, resume=resume)
+    counter = _finish(prepared, training, validation, unseen, device)
     counter.interrupted = interrupted
     if out is not None:
         counter.save(out)
         if checkpoint is not None and not interrupted:
             checkpoint.unlink(missing_ok=True)
+            if crossed is not None:
+                crossed.forget()
     return counter
+
+
+def _for_folds(config: Config, folds: int) -> dict[str, Any]:
+    """What a training on all images has that is followed by one without each part of them."""
+    seconds = config.training.seconds
+    return LAST | ({} if seconds is None else {"training.seconds": seconds / (folds + 1)})
 
 
 def configure(config: Config | str, changes: dict[str, Any] | None) -> Config:
@@ -139,14 +161,19 @@ def _checkpoint(out: str | os.PathLike[str] | None, *, resume: bool) -> Path | N
     return checkpoint
 
 
-def _gather(data: Data, valid: Data | float | None, seed: int) -> tuple[list[Sample], list[Sample]]:
-    """Training and validation samples, checked to be fit to train on."""
+def _gather(data: Data, valid: Data | float | None, folds: int | None, seed: int) -> tuple[list[Sample], list[Sample]]:
+    """Training and validation samples, checked to be fit to train on; one list where none are put aside."""
+    if folds is not None and valid is not None:
+        raise ConfigError("folds learn from all images: give either folds or what to validate on (valid), not both")
     samples = load_dataset(data)
     if not any(len(sample.dots) for sample in samples):
         raise DatasetError(
             f"none of the {len(samples)} images to train on has a dot: there is nothing to learn to count; "
             "check that the dot files belong to these images"
         )
+    if folds is not None:
+        fold_samples(samples, folds, seed=seed)  # says what is wrong with their number before anything is learned
+        return samples, samples
     if valid is None or isinstance(valid, (int, float, Real)):
         training, validation = _split_off(samples, VALID_SHARE if valid is None else float(valid), seed)
     else:
@@ -177,23 +204,29 @@ def _split_off(samples: list[Sample], share: float, seed: int) -> tuple[list[Sam
 
 
 def _finish(
-    prepared: Prepared, training: Sequence[Sample], validation: Sequence[Sample], device: str | None
+    prepared: Prepared,
+    training: Sequence[Sample],
+    validation: Sequence[Sample],
+    unseen: Unseen,
+    device: str | None,
 ) -> Counter:
     """The best weights as a counter, with its calibration and where it comes from."""
     trainer = prepared.trainer
     config = trainer.config
     trainer.network.load_state_dict(trainer.best)
-    true = list(trainer.validation.true)
     fitted = calibration.Calibration()
-    if config.calibrate:
-        fitted = calibration.fit(trainer.best_counts, true, config.calibration_prior)
-    counts = [fitted.factor * count for count in trainer.best_counts]
+    if config.calibrate and unseen.true:
+        fitted = calibration.fit(unseen.counts, unseen.true, config.calibration_prior)
+    calibrated = config.calibrate and fitted.images > 1
+    counts = [fitted.factor * count for count in unseen.counts]
     model = Model(
         network=trainer.network.eval(),
         config=config,
         scale=prepared.scale,
         normalisation=prepared.normalisation,
         calibration=fitted,
+        intervals=fit_intervals(unseen.true, counts, calibrated=calibrated),
+        flipped_intervals=_flipped_intervals(unseen, fitted.factor, calibrated=calibrated),
         class_names=training[0].dots.class_names,
         trained_on={
             "images": len(training),
@@ -205,26 +238,27 @@ def _finish(
             "seconds": round(trainer.state.elapsed, 1),
             "device": str(trainer.device),
         },
-        validation={
-            "images": len(validation),
-            "names": [sample.name for sample in validation],
-            "true": true,
-            "counts": counts,
-            "sha256": content_hash(validation),
-            **asdict(metrics(true, counts)),
-        },
+        validation=_validation(unseen, counts, content_hash(validation)),
     )
-    calibrated = model.config.calibrate and model.calibration.images > 1
+    seen = training if validation is training else [*training, *validation]
     return Counter(
-        replace(
-            model,
-            intervals=fit_intervals(true, counts, calibrated=calibrated),
-            flipped_intervals=_flipped_intervals(model, validation, device, calibrated=calibrated),
-            familiarity=_familiarity(model, [*training, *validation]),
-        ),
-        device=device,
-        history=tuple(trainer.state.history),
+        replace(model, familiarity=_familiarity(model, seen)), device=device, history=tuple(trainer.state.history)
     )
+
+
+def _validation(unseen: Unseen, counts: list[float], data_hash: str) -> dict[str, Any]:
+    """What a model file says of the images that were not learned from; nothing where there are none yet."""
+    if not unseen.true:
+        return {}
+    return {
+        "images": len(unseen.true),
+        "names": unseen.names,
+        "true": unseen.true,
+        "counts": counts,
+        "sha256": data_hash,
+        **({"folds": unseen.folds} if unseen.folds else {}),
+        **asdict(metrics(unseen.true, counts)),
+    }
 
 
 def _familiarity(model: Model, samples: Sequence[Sample]) -> Familiarity:
@@ -234,19 +268,13 @@ def _familiarity(model: Model, samples: Sequence[Sample]) -> Familiarity:
     )
 
 
-def _flipped_intervals(
-    model: Model, validation: Sequence[Sample], device: str | None, *, calibrated: bool
-) -> IntervalModel:
+def _flipped_intervals(unseen: Unseen, factor: float, *, calibrated: bool) -> IntervalModel:
     """The errors of counts averaged over flips, with how much those change; none where they were not asked for."""
-    if not model.config.counting.spread or model.config.network.window % model.config.network.stride:
+    if not unseen.flipped:
         return IntervalModel()
-    counter = Counter(model, device=device)
-    counts = [counter.count_pixels(sample.image, flips=True) for sample in validation]
+    counts, spreads = zip(*unseen.flipped, strict=True)
     return fit_intervals(
-        model.validation["true"],
-        [count.value for count in counts],
-        [count.spread or 0.0 for count in counts],
-        calibrated=calibrated,
+        unseen.true, [factor * count for count in counts], [factor * each for each in spreads], calibrated=calibrated
     )
 
 

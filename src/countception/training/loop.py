@@ -50,7 +50,7 @@ class Progress:
     learned_from: int = 0
     """Training images."""
     validated_on: int = 0
-    """Validation images."""
+    """Validation images; 0 where none are put aside, and errors are those of the training images."""
     interrupted: bool = False
     """Ctrl-C was pressed: what there is is being saved."""
 
@@ -88,6 +88,8 @@ class Validation:
 
     canvases: Sequence[Canvas]
     true: Sequence[float]
+    learned_from: bool = False
+    """Whether these are the training images, as none are put aside."""
 
 
 def make_optimiser(network: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
@@ -177,7 +179,7 @@ class Trainer:
                 if report:
                     report(self._told())
         except KeyboardInterrupt:
-            self._save(now=True)
+            self.save()
             with suppress(KeyboardInterrupt):  # which `report` may raise itself to end a training
                 if report:
                     report(replace(self._told(), interrupted=True))
@@ -193,7 +195,7 @@ class Trainer:
 
     def _told(self) -> Progress:
         newest = self.state.history[-1] if self.state.history else None
-        images = len(self.batches.examples), len(self.validation.true)
+        images = len(self.batches.examples), 0 if self.validation.learned_from else len(self.validation.true)
         return Progress(self.progress, self.state.step, self.state.elapsed, newest, *images)
 
     def _evaluation_due(self) -> bool:
@@ -285,8 +287,13 @@ class Trainer:
             self.best = {name: tensor.clone() for name, tensor in self.average.state_dict().items()}
             self.best_counts = counts
 
-    def _save(self, *, now: bool = False) -> None:
-        if self.checkpoint is None or not (now or self.state.elapsed - self._saved_at >= CHECKPOINT_SECONDS):
+    def _save(self) -> None:
+        if self.state.elapsed - self._saved_at >= CHECKPOINT_SECONDS:
+            self.save()
+
+    def save(self) -> None:
+        """Write the checkpoint, if there is a place for it."""
+        if self.checkpoint is None:
             return
         groups = {
             "network": self.network.state_dict(),

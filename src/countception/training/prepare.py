@@ -48,7 +48,7 @@ def prepare(
     Parameters
     ----------
     training, validation
-        Samples.
+        Samples; the same list where none are put aside.
     config
         With the number of channels and classes of the samples.
     checkpoint
@@ -73,9 +73,8 @@ def prepare(
     fingerprint = hashlib.sha256(
         f"{config.model_dump_json()} {content_hash(training)} {content_hash(validation)}".encode()
     ).hexdigest()
-    made = trainer(
-        network, examples, Validation(canvases, true), config, checkpoint=checkpoint, fingerprint=fingerprint
-    )
+    shown = Validation(canvases, true, learned_from=validation is training)
+    made = trainer(network, examples, shown, config, checkpoint=checkpoint, fingerprint=fingerprint)
     return Prepared(made, normalisation, scale)
 
 
