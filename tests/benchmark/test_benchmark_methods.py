@@ -142,6 +142,13 @@ class TestNetworkMethods:
     def test_boxnet_is_what_train_does_by_itself(self) -> None:
         assert networks.boxnet(Setup("mbm")).config == recipe("default")
 
+    def test_folds_are_a_setting_of_its_own(self) -> None:
+        hashes = {config_hash(make("boxnet", Setup("vgg", each))) for each in ({}, {"folds": 2}, {"folds": 5})}
+        assert len(hashes) == 3
+        for wrong in (1, 2.5, "two"):
+            with pytest.raises(ConfigError, match="folds must be a whole number of at least 2"):
+                make("boxnet", Setup("vgg", {"folds": wrong}))
+
     def test_fcrn_a_has_the_default_recipe_but_for_what_it_says(self) -> None:
         config = networks.fcrn_a(Setup("vgg")).config
         assert config == updated(recipe("default", network="fcrn_a"), networks.FCRN)

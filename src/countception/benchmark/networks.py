@@ -80,6 +80,7 @@ class NetworkMethod:
         self.name, self.setup = name, setup
         self.test_strides, self.flips = tuple(test_strides), flips
         given = {SHORT.get(key, key): value for key, value in setup.settings.items()}
+        self.folds = _folds(given.pop("folds", None))
         if "training.seed" in given:
             raise ConfigError("training.seed cannot be set in the benchmark: each split has its own; use --seed")
         self.config: Config = configure(recipe, {**(changes or {}), **given})
@@ -91,12 +92,12 @@ class NetworkMethod:
         """The whole configuration but for the seed."""
         values = self.config.model_dump()
         del values["training"]["seed"]
-        return values
+        return values if self.folds is None else {**values, "folds": self.folds}
 
     def fit(
         self, training: Sequence[Sample], validation: Sequence[Sample], *, seed: int, report: Report
     ) -> FittedNetwork:
-        """Train, or go on with a training that was stopped."""
+        """Train, or go on with a training that was stopped; with ``folds`` on both parts, as `train` does."""
         from countception.progress import training_text
 
         def show(progress: Progress) -> None:
@@ -104,8 +105,9 @@ class NetworkMethod:
 
         out = None if self.setup.work is None else self.setup.work / "model.count"
         counter = train(
-            training,
-            valid=validation,
+            training if self.folds is None else [*training, *validation],
+            valid=validation if self.folds is None else None,
+            folds=self.folds,
             out=out,
             config=self.config,
             changes={"training.seed": seed},
@@ -117,6 +119,12 @@ class NetworkMethod:
         if counter.interrupted:
             raise KeyboardInterrupt  # half a training is no result; the checkpoint stays
         return FittedNetwork(counter, self.test_strides, flips=self.flips)
+
+
+def _folds(number: Any) -> int | None:
+    if number is not None and (not isinstance(number, int) or number < 2):
+        raise ConfigError(f"folds must be a whole number of at least 2, not {number!r}")
+    return number
 
 
 class FittedNetwork:

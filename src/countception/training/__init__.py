@@ -218,14 +218,13 @@ def _finish(
     if config.calibrate and unseen.true:
         fitted = calibration.fit(unseen.counts, unseen.true, config.calibration_prior)
     calibrated = config.calibrate and fitted.images > 1
-    counts = [fitted.factor * count for count in unseen.counts]
     model = Model(
         network=trainer.network.eval(),
         config=config,
         scale=prepared.scale,
         normalisation=prepared.normalisation,
         calibration=fitted,
-        intervals=fit_intervals(unseen.true, counts, calibrated=calibrated),
+        intervals=_intervals(unseen, fitted.factor, calibrated=calibrated),
         flipped_intervals=_flipped_intervals(unseen, fitted.factor, calibrated=calibrated),
         class_names=training[0].dots.class_names,
         trained_on={
@@ -238,7 +237,7 @@ def _finish(
             "seconds": round(trainer.state.elapsed, 1),
             "device": str(trainer.device),
         },
-        validation=_validation(unseen, counts, content_hash(validation)),
+        validation=_validation(unseen, fitted.factor, content_hash(validation)),
     )
     seen = training if validation is training else [*training, *validation]
     return Counter(
@@ -246,15 +245,18 @@ def _finish(
     )
 
 
-def _validation(unseen: Unseen, counts: list[float], data_hash: str) -> dict[str, Any]:
+def _validation(unseen: Unseen, factor: float, data_hash: str) -> dict[str, Any]:
     """What a model file says of the images that were not learned from; nothing where there are none yet."""
     if not unseen.true:
         return {}
+    counts = [factor * count for count in unseen.counts]
     return {
         "images": len(unseen.true),
         "names": unseen.names,
         "true": unseen.true,
         "counts": counts,
+        "flipped": [factor * count for count, _ in unseen.flipped],
+        "spreads": [factor * spread for _, spread in unseen.flipped],
         "sha256": data_hash,
         **({"folds": unseen.folds} if unseen.folds else {}),
         **asdict(metrics(unseen.true, counts)),
@@ -266,6 +268,11 @@ def _familiarity(model: Model, samples: Sequence[Sample]) -> Familiarity:
     return fit_familiarity(
         [image_features(s.image, model.normalisation, model.scale, count=len(s.dots)) for s in samples]
     )
+
+
+def _intervals(unseen: Unseen, factor: float, *, calibrated: bool) -> IntervalModel:
+    """The errors of counts."""
+    return fit_intervals(unseen.true, [factor * count for count in unseen.counts], calibrated=calibrated)
 
 
 def _flipped_intervals(unseen: Unseen, factor: float, *, calibrated: bool) -> IntervalModel:

@@ -50,6 +50,9 @@ class Examiner:
     def __call__(self, cell: Cell, key: str, fitted: Fitted) -> None:
         """Examine a run; one that has learned neither to find points nor to give intervals leaves no table."""
         parts = draw(self.data[cell.data].samples, cell)
+        if isinstance(fitted, FittedNetwork) and fitted.counter.model.validation.get("folds"):  # none put aside
+            tables.save(self.results, key, counted(fitted.counter, parts))
+            return
         ways = locators(fitted, parts.validation, TOLERANCE[cell.data])
         tables.save(self.results, key, located(ways, parts.test, TOLERANCE[cell.data]))
         if isinstance(fitted, FittedNetwork) and fitted.counter.model.network.window > 1:
@@ -72,9 +75,17 @@ def located(ways: Mapping[str, Locator], test: Sequence[Sample], tolerance: floa
 
 
 def counted(counter: Counter, parts: Parts) -> list[Counted]:
-    """Counts and spreads of the validation images, whose errors intervals are made of, and of the test images."""
-    rows = []
-    for part, samples in (("validation", parts.validation), ("test", parts.test)):
+    """Counts and spreads of the validation images, whose errors intervals are made of, and of the test images.
+
+    After a cross-validation those of the images when they were not learned from, as the model file has them.
+    """
+    validation, rows = parts.validation, []
+    known = counter.model.validation
+    if known.get("folds"):
+        columns = (known[key] for key in ("names", "true", "counts", "flipped", "spreads"))
+        rows = [Counted("validation", name, int(true), *others) for name, true, *others in zip(*columns, strict=True)]
+        validation = []
+    for part, samples in (("validation", validation), ("test", parts.test)):
         for sample in samples:
             plain, flipped = counter.count_pixels(sample.image), counter.count_pixels(sample.image, flips=True)
             counts = plain.value, flipped.value, flipped.spread or 0.0

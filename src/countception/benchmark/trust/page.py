@@ -58,7 +58,9 @@ INTERVALS = """\
 Small trainings on many splits, at half the scale: what counts here is how honest the intervals are, not how small the
 errors. Of the intervals for the test images of all splits, the share that holds the true count: of all images, and of
 the third of each split's images with the lowest, middle and highest predicted count. The aim is the level ± 2 %.
-A third of MBM's test images are three or four in each split, so that its thirds are hardly known.
+With folds (`countception train --folds`), N images to train on and N to validate on are all learned from, and each is
+counted by a training without its part, which leaves errors of 2 N images; the test images are counted by the training
+on all of them. A third of MBM's test images are three or four in each split, so that its thirds are hardly known.
 
 | interval | calibrated on the same validation images |
 |---|---|
@@ -116,21 +118,21 @@ def page(found: dict[str, list[Run]]) -> tuple[str, dict[str, Figure]]:
             parts += [f"### Points: {title}", _points(ways), f"![F1](points-and-intervals/{name}-f1.png)"]
     parts.append(INTERVALS)
     for name, some in found.items():
-        for system, members in list(summary.systems(some).items())[:1]:
-            title = DATASETS[name].title
+        for number, (system, members) in enumerate(summary.systems(some).items()):
+            crossed = "folds=" in system
+            if number and not crossed:
+                continue
+            kind = "Intervals by cross-validation" if crossed else "Intervals"
+            parts += [f"### {kind}: {DATASETS[name].title}", f"{system}; splits: {len(members)}."]
             covered = coverages(members)
-            parts += [f"### Intervals: {title}", f"{system}; splits: {len(members)}."]
             if covered:
-                plots[f"{name}-coverage.png"] = figures.coverages(covered, title)
-                parts += [
-                    _intervals(covered),
-                    _missed(covered),
-                    f"![Coverage](points-and-intervals/{name}-coverage.png)",
-                ]
+                stem = f"{name}-{'folds' if crossed else 'coverage'}.png"
+                plots[stem] = figures.coverages(covered, DATASETS[name].title)
+                parts += [_intervals(covered), _missed(covered), f"![Coverage](points-and-intervals/{stem})"]
             missing = [level for level in LEVELS if ("constant", level) not in covered]
             if missing:
                 levels = ", ".join(f"{100 * level:g} %" for level in missing)
-                n = members[0].row.n
+                n = sum(each.part == "validation" for each in members[0].counted)
                 parts.append(f"{n} validation images are too few for intervals of {levels}, so none are given.")
     parts += [FLAGS, _flags(found)]
     return "\n\n".join(part.strip("\n") for part in parts) + "\n", plots
