@@ -133,6 +133,16 @@ def test_stopped_anywhere_it_goes_on_to_the_same_result(moments: tuple[float, ..
     assert [path.name for path in tmp_path.iterdir()] == ["a.count"]
 
 
+def test_what_another_training_left_is_not_gone_on_with(tmp_path: Path) -> None:
+    samples = blobs(6)
+    out = tmp_path / "a.count"
+    stopped(0.6, samples, out)
+    (tmp_path / "a.count.checkpoint").unlink()
+    stopped(0.1, samples[::-1], out)
+    resumed = train(samples[::-1], folds=3, changes=FEW, out=out, resume=True)
+    assert resumed.model.validation == train(samples[::-1], folds=3, changes=FEW).model.validation
+
+
 def test_damaged_notes_of_an_interruption_are_made_anew(tmp_path: Path) -> None:
     samples = blobs(6)
     out = tmp_path / "a.count"

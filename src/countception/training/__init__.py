@@ -96,6 +96,8 @@ def train(
     if resume and checkpoint is not None and checkpoint.exists():
         prepared.trainer.resume()
     crossed = None if folds is None else Folds(training, folds, prepared.trainer.config, out, device)
+    if crossed is not None and not resume:
+        crossed.forget()  # what another training left
     interrupted = prepared.trainer.run(report and (shared(report, 0, folds + 1, told=True) if folds else report))
     if crossed is None:
         unseen = counted(prepared, validation, device)
