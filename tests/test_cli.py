@@ -130,6 +130,7 @@ def test_train_writes_a_model_and_its_curve(tmp_path: Path) -> None:
     assert model.config.training.seed == 3
     assert f"{model.validation['mae']:.2f}" in result.stdout
     assert "no 90 % intervals: they need at least 9 validation images and there are fewer than 3" in result.stderr
+    assert "--folds 5 learns from all of these and validates on them, too" in result.stderr
     assert len(pd.read_csv(tmp_path / "new" / "cells.curve.csv")) == 2
     assert (tmp_path / "new" / "cells.curve.png").read_bytes().startswith(b"\x89PNG")
     assert sorted(path.name for path in out.parent.iterdir()) == ["cells.count", "cells.curve.csv", "cells.curve.png"]
@@ -141,6 +142,7 @@ def test_train_with_folds_says_how_far_off_counts_of_each_image_are(tmp_path: Pa
     assert result.exit_code == 0, result.stderr
     assert "learning from 4 images, validating on parts left out in turn" in result.stderr
     assert "objects per image on 4 images, each counted after learning without its part of 4" in result.stdout
+    assert "--folds" not in result.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cells.count", "cells.curve.csv", "cells.curve.png"]
     counted = run("count", out, tiny.data() / "images", "--level=0.8", "-o", tmp_path / "counts.csv")
     assert counted.exit_code == 0, counted.stderr

@@ -173,6 +173,8 @@ def train(
     note = counter.model.intervals.note(0.9)
     if note:
         _say(note)
+    if folds is None and not counter.model.intervals.supports(0.9):
+        _say("where there are no more images with dots, --folds 5 learns from all of these and validates on them, too")
     typer.echo(f"training curve: {table}, {picture}")
     if counter.interrupted:
         _say("interrupted: the best weights so far are saved; go on with --resume")

@@ -106,7 +106,7 @@ class IntervalModel(BaseModel):
             number = str(n) if n else f"fewer than {FEWEST}"
             return (
                 f"no {percent} intervals: they need at least {needed} validation images and there are {number}; "
-                "put dots on more images, train with --folds, or ask for a lower level"
+                "validate on more images or ask for a lower level"
             )
         worst = unlucky_coverage(level, n)
         if worst >= level - 0.1:
