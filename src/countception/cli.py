@@ -11,7 +11,7 @@ import os
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -21,6 +21,9 @@ from countception._version import __version__
 from countception.benchmark.cli import benchmark
 from countception.cli_count import count, evaluate
 from countception.errors import CountceptionError
+
+if TYPE_CHECKING:
+    from countception.model_file import Model
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells have it."""
@@ -167,18 +170,24 @@ def train(
             _say(f"the training is kept, but not saved as {out} yet: repeat the command with --resume to go on")
         raise
     table, picture = report.write_curve(counter.history, out, kept=counter.model.trained_on["steps"])
-    figures = counter.model.validation
-    if figures:
-        typer.echo(f"{out}: off by {figures['mae']:.2f} objects per image on {report.validated_on(counter.model)}")
-    note = counter.model.intervals.note(0.9)
-    if note:
-        _say(note)
-    if folds is None and not counter.model.intervals.supports(0.9):
-        _say("where there are no more images with dots, --folds 5 learns from all of these and validates on them, too")
+    _tell_errors(counter.model, out, crossed=folds is not None)
     typer.echo(f"training curve: {table}, {picture}")
     if counter.interrupted:
         _say("interrupted: the best weights so far are saved; go on with --resume")
         raise typer.Exit(INTERRUPTED)
+
+
+def _tell_errors(model: Model, out: Path, *, crossed: bool) -> None:
+    """How far off counts are, and what that rests on."""
+    from countception.report import validated_on
+
+    if model.validation:
+        typer.echo(f"{out}: off by {model.validation['mae']:.2f} objects per image on {validated_on(model)}")
+    note = model.intervals.note(0.9)
+    if note:
+        _say(note)
+    if not (crossed or model.intervals.supports(0.9)):
+        _say("where there are no more images with dots, --folds 5 learns from all of these and validates on them, too")
 
 
 app.command()(count)

@@ -96,16 +96,7 @@ def train(
     if resume and checkpoint is not None and checkpoint.exists():
         prepared.trainer.resume()
     crossed = None if folds is None else Folds(training, folds, prepared.trainer.config, out, device)
-    if crossed is not None and not resume:
-        crossed.forget()  # what another training left
-    interrupted = prepared.trainer.run(report and (shared(report, 0, folds + 1, told=True) if folds else report))
-    if crossed is None:
-        unseen = counted(prepared, validation, device)
-    elif interrupted:
-        unseen = Unseen(folds=crossed.number)
-    else:
-        prepared.trainer.save()
-        unseen, interrupted = crossed.run(report, resume=resume)
+    unseen, interrupted = _run(prepared, validation, crossed, resume=resume, device=device, report=report)
     counter = _finish(prepared, training, validation, unseen, device)
     counter.interrupted = interrupted
     if out is not None:
@@ -115,6 +106,27 @@ def train(
             if crossed is not None:
                 crossed.forget()
     return counter
+
+
+def _run(
+    prepared: Prepared,
+    validation: Sequence[Sample],
+    crossed: Folds | None,
+    *,
+    resume: bool,
+    device: str | None,
+    report: Report | None,
+) -> tuple[Unseen, bool]:
+    """Train, and count what was not learned from; whether Ctrl-C ended it early."""
+    if crossed is None:
+        interrupted = prepared.trainer.run(report)
+        return counted(prepared, validation, device), interrupted
+    if not resume:
+        crossed.forget()  # what another training left
+    if prepared.trainer.run(report and shared(report, 0, crossed.number + 1, told=True)):
+        return Unseen(folds=crossed.number), True
+    prepared.trainer.save()
+    return crossed.run(report, resume=resume)
 
 
 def _for_folds(config: Config, folds: int) -> dict[str, Any]:
