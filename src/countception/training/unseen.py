@@ -20,7 +20,7 @@ from countception.dataset import Sample, fold_samples
 from countception.errors import DatasetError
 from countception.files import whole_file
 from countception.model_file import Model
-from countception.training.loop import Report
+from countception.training.loop import Progress, Report
 from countception.training.prepare import Prepared, prepare
 
 LAST = {"training.keep_from": 1.0}
@@ -157,7 +157,7 @@ class Folds:
 def shared(report: Report, done: int, parts: int, *, told: bool) -> Report:
     """Reports one of several trainings as a part of the whole; its evaluations are told, too, only if `told`."""
 
-    def partly(progress: Any) -> None:
+    def partly(progress: Progress) -> None:
         record = progress.record if told else None
         report(replace(progress, done=(done + progress.done) / parts, record=record))
 
