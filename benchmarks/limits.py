@@ -24,7 +24,7 @@ from countception.benchmark import machine
 from countception.benchmark.method import Setup
 from countception.benchmark.methods import config_hash, make
 from countception.benchmark.protocol import DATASETS, check_data, load
-from countception.benchmark.results import Results
+from countception.benchmark.results import Results, Row
 from countception.dataset import Sample
 from countception.files import whole_file
 
@@ -132,7 +132,8 @@ def brightness(samples: Sequence[Sample]) -> list[Json]:
 
 def shared(name: str, results: Results) -> Json:
     """How much of the errors on an image every run of a system makes, and other systems make, too."""
-    errors = {system: image_errors(name, system, results) for system in SYSTEMS}
+    rows = results.rows()
+    errors = {system: image_errors(name, system, rows, results) for system in SYSTEMS}
     ours = {image: each for image, each in errors[SYSTEMS[0]].items() if len(each) > 1}
     mean = {image: float(np.mean(each)) for image, each in ours.items()}
     others = {}
@@ -156,11 +157,11 @@ def shared(name: str, results: Results) -> Json:
     }
 
 
-def image_errors(name: str, system: str, results: Results) -> dict[str, list[float]]:
+def image_errors(name: str, system: str, rows: Sequence[Row], results: Results) -> dict[str, list[float]]:
     """Errors of a system's present default on each test image, one for each run that it was tested in."""
     known = config_hash(make(system, Setup(name)))
     found: dict[str, list[float]] = defaultdict(list)
-    for row in results.rows():
+    for row in rows:
         alike = (row.data, row.method, row.n, row.split_by, row.settings) == (name, system, LARGEST[name], "image", "")
         if alike and row.config_hash == known:
             for each in results.predictions(row.key):

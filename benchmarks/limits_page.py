@@ -11,6 +11,7 @@ from countception.benchmark.protocol import DATASETS
 from countception.benchmark.tables import published
 from countception.files import whole_file
 from countception.plots import save_figure
+from limits import ALONE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -19,8 +20,6 @@ Json = dict[str, Any]
 
 GOAL = 1.2
 """On VGG Cells with N = 50."""
-ALONE = 10.0
-"""As in `limits`."""
 
 PAGE = """\
 # What limits the error

@@ -214,7 +214,7 @@ def split_off(samples: Sequence[Sample], size: int, *, seed: int) -> tuple[list[
     A group that would bring their number no nearer to `size` is passed over. One group at least is put aside, and one
     is left; where all samples are of one group, it is parted. Both parts are in the order of `samples`.
     """
-    queue = _shuffled([(s.group or s.name, -1 if s.group else i) for i, s in enumerate(samples)], seed)
+    queue = _whole_groups(samples, seed)
     if len(queue) < 2:
         queue = _shuffled([(s.name, i) for i, s in enumerate(samples)], seed)
     taken: list[list[int]] = []
@@ -235,7 +235,7 @@ def fold_samples(samples: Sequence[Sample], number: int, *, seed: int) -> list[l
     DatasetError
         There are fewer groups than parts, or fewer than two parts are asked for.
     """
-    queue = _shuffled([(s.group or s.name, -1 if s.group else i) for i, s in enumerate(samples)], seed)
+    queue = _whole_groups(samples, seed)
     if not 2 <= number <= len(queue):
         what = "images" if len(queue) == len(samples) else f"groups of {len(samples)} images"
         raise DatasetError(f"{len(queue)} {what} cannot be divided into {number} folds: ask for 2 to {len(queue)}")
@@ -256,6 +256,11 @@ def content_hash(samples: Iterable[Sample]) -> str:
         digest.update(image.tobytes())
         digest.update(np.ascontiguousarray(sample.dots.points, "<f8").tobytes())
     return digest.hexdigest()
+
+
+def _whole_groups(samples: Sequence[Sample], seed: int) -> list[list[int]]:
+    """Which samples are in each group, in random order; a sample without one is a group of its own."""
+    return _shuffled([(s.group or s.name, -1 if s.group else i) for i, s in enumerate(samples)], seed)
 
 
 def _shuffled(groups: Sequence[Any], seed: int) -> list[list[int]]:

@@ -232,14 +232,15 @@ def _finish(
     if config.calibrate and unseen.true:
         fitted = calibration.fit(unseen.counts, unseen.true, config.calibration_prior)
     calibrated = config.calibrate and fitted.images > 1
+    unseen = unseen.times(fitted.factor)
     model = Model(
         network=trainer.network.eval(),
         config=config,
         scale=prepared.scale,
         normalisation=prepared.normalisation,
         calibration=fitted,
-        intervals=_intervals(unseen, fitted.factor, calibrated=calibrated),
-        flipped_intervals=_flipped_intervals(unseen, fitted.factor, calibrated=calibrated),
+        intervals=fit_intervals(unseen.true, unseen.counts, calibrated=calibrated),
+        flipped_intervals=_flipped_intervals(unseen, calibrated=calibrated),
         class_names=training[0].dots.class_names,
         trained_on={
             "images": len(training),
@@ -251,7 +252,7 @@ def _finish(
             "seconds": round(trainer.state.elapsed, 1),
             "device": str(trainer.device),
         },
-        validation=_validation(unseen, fitted.factor, content_hash(validation)),
+        validation=_validation(unseen, content_hash(validation)),
     )
     seen = training if validation is training else [*training, *validation]
     return Counter(
@@ -259,21 +260,20 @@ def _finish(
     )
 
 
-def _validation(unseen: Unseen, factor: float, data_hash: str) -> dict[str, Any]:
+def _validation(unseen: Unseen, data_hash: str) -> dict[str, Any]:
     """What a model file says of the images that were not learned from; nothing where there are none yet."""
     if not unseen.true:
         return {}
-    counts = [factor * count for count in unseen.counts]
     return {
         "images": len(unseen.true),
         "names": unseen.names,
         "true": unseen.true,
-        "counts": counts,
-        "flipped": [factor * count for count, _ in unseen.flipped],
-        "spreads": [factor * spread for _, spread in unseen.flipped],
+        "counts": unseen.counts,
+        "flipped": [count for count, _ in unseen.flipped],
+        "spreads": [spread for _, spread in unseen.flipped],
         "sha256": data_hash,
         **({"folds": unseen.folds} if unseen.folds else {}),
-        **asdict(metrics(unseen.true, counts)),
+        **asdict(metrics(unseen.true, unseen.counts)),
     }
 
 
@@ -284,19 +284,12 @@ def _familiarity(model: Model, samples: Sequence[Sample]) -> Familiarity:
     )
 
 
-def _intervals(unseen: Unseen, factor: float, *, calibrated: bool) -> IntervalModel:
-    """The errors of counts."""
-    return fit_intervals(unseen.true, [factor * count for count in unseen.counts], calibrated=calibrated)
-
-
-def _flipped_intervals(unseen: Unseen, factor: float, *, calibrated: bool) -> IntervalModel:
+def _flipped_intervals(unseen: Unseen, *, calibrated: bool) -> IntervalModel:
     """The errors of counts averaged over flips, with how much those change; none where they were not asked for."""
     if not unseen.flipped:
         return IntervalModel()
     counts, spreads = zip(*unseen.flipped, strict=True)
-    return fit_intervals(
-        unseen.true, [factor * count for count in counts], [factor * each for each in spreads], calibrated=calibrated
-    )
+    return fit_intervals(unseen.true, counts, spreads, calibrated=calibrated)
 
 
 __all__ = ["Progress", "Record", "Report", "configure", "train"]

@@ -31,7 +31,7 @@ EVALUATIONS = 5
 
 @dataclass
 class Unseen:
-    """Images by name, their true counts, and what networks that did not learn from them count before calibration."""
+    """Images by name, their true counts, and what networks that did not learn from them count."""
 
     names: list[str] = field(default_factory=list)
     true: list[float] = field(default_factory=list)
@@ -47,6 +47,11 @@ class Unseen:
         self.true += other.true
         self.counts += other.counts
         self.flipped += other.flipped
+
+    def times(self, factor: float) -> Unseen:
+        """The same, with counts and their spreads calibrated."""
+        flipped = [(factor * count, factor * spread) for count, spread in self.flipped]
+        return replace(self, counts=[factor * count for count in self.counts], flipped=flipped)
 
 
 def counted(prepared: Prepared, samples: Sequence[Sample], device: str | None) -> Unseen:
@@ -104,8 +109,8 @@ class Folds:
         known = self._known() if resume else {}
         parts = fold_samples(self.samples, self.number, seed=self.config.training.seed)
         for k, part in enumerate(parts):
-            names = {id(sample) for sample in part}
-            rest = [sample for sample in self.samples if id(sample) not in names]
+            left_out = {id(sample) for sample in part}
+            rest = [sample for sample in self.samples if id(sample) not in left_out]
             if not any(len(sample.dots) for sample in rest):
                 raise DatasetError(
                     f"all dots are in one of {self.number} parts of the images ({part[0].name}): annotate more images, "
