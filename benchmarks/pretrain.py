@@ -37,7 +37,7 @@ from countception.simulation.looks import Look
 from countception.simulation.simulate import look_named, random_look, simulate
 from countception.training.batches import Batches
 from countception.training.loop import Trainer, Validation, count_all, settle
-from countception.training.state import Record
+from countception.training.state import Record, identify
 
 LOOKS = ("fluorescence", "stained", "membranes")
 SHIPPED = 0.65
@@ -209,8 +209,9 @@ def main() -> None:
         [float(len(each)) for each in points],
     )
     checkpoint = options.work / f"checkpoint-{options.width:g}"
-    fingerprint = f"{config.model_dump_json()} {options.sets} {options.spacing} {options.start}"
-    trainer = Trainer(network, examples, validation, config, checkpoint=checkpoint, fingerprint=fingerprint)
+    chosen = {"sets": options.sets, "spacing": options.spacing, "start": options.start}
+    identity = identify({**chosen, **config.model_dump(mode="json")}, [])
+    trainer = Trainer(network, examples, validation, config, checkpoint=checkpoint, identity=identity)
     trainer.batches = OneSetABatch(examples, config.training, network)
     if checkpoint.exists():
         trainer.resume()

@@ -13,7 +13,17 @@ import tifffile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from countception.dataset import Item, Sample, content_hash, load_dataset, load_item, read_dataset, split, split_off
+from countception.dataset import (
+    Item,
+    Sample,
+    content_hash,
+    fold_samples,
+    load_dataset,
+    load_item,
+    read_dataset,
+    split,
+    split_off,
+)
 from countception.errors import DatasetError, ImageError, PointsError
 from countception.points import Dots
 
@@ -247,7 +257,7 @@ class TestSplit:
 
 def grouped(*sizes: int) -> list[Sample]:
     names = [f"group {k}" for k, size in enumerate(sizes) for _ in range(size)]
-    return [replace(sample(dots=1, name=f"{i}"), group=name) for i, name in enumerate(names)]
+    return [replace(sample(i, dots=1, name=f"{i}"), group=name) for i, name in enumerate(names)]
 
 
 class TestSplittingOff:
@@ -283,6 +293,19 @@ class TestSplittingOff:
         samples = [sample(dots=1, name=name) for name in ("001", "001", "001", "002")]
         assert {len(split_off(samples, 1, seed=seed)[0]) for seed in range(20)} == {1}
         assert len(split_off(samples[:3], 1, seed=0)[1]) == 2
+
+    def test_equal_images_stay_together(self) -> None:
+        samples = [sample(k // 2, dots=k % 2, name=f"i{k}") for k in range(8)]
+        samples[7] = replace(samples[7], group="with i0")
+        samples[0] = replace(samples[0], group="with i0")
+        for seed in range(20):
+            chosen, rest = split_off(samples, 2, seed=seed)
+            assert {s.image.tobytes() for s in chosen}.isdisjoint({s.image.tobytes() for s in rest})
+        parts = fold_samples(samples, 3, seed=0)
+        assert sorted(map(len, parts)) == [2, 2, 4]
+        assert {s.name for s in max(parts, key=len)} == {"i0", "i1", "i6", "i7"}
+        with pytest.raises(DatasetError, match="3 different groups of 8 images cannot be divided into 4 folds"):
+            fold_samples(samples, 4, seed=0)
 
 
 class TestContentHash:

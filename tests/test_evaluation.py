@@ -46,6 +46,19 @@ def test_counts_are_those_of_the_counter_and_errors_follow() -> None:
     assert result.predict_average_mae == pytest.approx(np.abs(true - average).mean())
 
 
+def test_images_that_the_counter_was_made_from_are_named_as_such() -> None:
+    counter = Counter.load(tiny.model_file(), device="cpu")
+    samples = load_dataset(tiny.data())
+    assert all(row.known for row in evaluate(counter, samples).rows)
+    assert evaluate(counter, samples).known_note.startswith("all images are those that the counter learned from")
+    new = [replace(sample, image=255 - sample.image) for sample in samples[1:]]
+    some = evaluate(counter, [samples[0], *new])
+    assert [row.known for row in some.rows] == [True] + [False] * len(new)
+    assert some.known_note.startswith(f"1 of {len(samples)} images are among those")
+    assert some.to_dict()["known"] == pytest.approx(1 / len(samples))
+    assert evaluate(counter, new).known_note == ""
+
+
 def test_pictures_are_made_when_asked_for() -> None:
     counter = Counter.load(tiny.model_file(), device="cpu")
     assert all(row.picture is None for row in evaluate(counter, tiny.data()).rows)
@@ -57,7 +70,7 @@ def test_pictures_are_made_when_asked_for() -> None:
 def test_json_has_the_figures_and_null_for_what_is_undefined(tmp_path: Path) -> None:
     write_json(tmp_path / "a.json", evaluation([0.0, 0.0], [1.0, 2.0]).to_dict())
     values = json.loads((tmp_path / "a.json").read_text())
-    assert set(values) == FIGURES | {"level", "intervals", "note", "flagged", "points", "images"}
+    assert set(values) == FIGURES | {"level", "intervals", "note", "flagged", "known", "points", "images"}
     assert values["intervals"][0] == {"level": 0.8, "coverage": None, "mean_width": None}
     assert values["points"] is None
     assert values["relative_error"] is None

@@ -44,6 +44,15 @@ def test_bins_hold_whole_numbers_of_dots(folder: Path, capsys: pytest.CaptureFix
     assert ["34", "–", "35", "█" * 14, "1"] in lines
 
 
+def test_one_image_under_two_names_is_found(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "d.png").write_bytes((folder / "b.png").read_bytes())
+    found = inspect(folder)
+    assert found.same == (("b", "d"),)
+    assert found.to_dict()["same"] == [["b", "d"]]
+    show_inspection(found)
+    assert "the same pixels: 1\n  b, d\n" in capsys.readouterr().out
+
+
 def test_goes_past_bad_files(folder: Path, write_image: Callable[..., Path], write_table: Callable[..., Path]) -> None:
     (folder / "a.png").write_text("no image")
     write_image(folder / "b.png", shape=(10, 12), channels=1)

@@ -11,7 +11,7 @@ def test_channels_share_the_first_layer() -> None:
     image = torch.randn(1, 1, 9, 9)
     three = torch.conv2d(image.expand(1, 3, 9, 9), shipped)
     for channels in (1, 2, 4):
-        fitted = _fit(shipped, torch.zeros(4, channels, 5, 5))
+        fitted = _fit(shipped, torch.zeros(4, channels, 5, 5), 1)
         assert fitted is not None
         torch.testing.assert_close(torch.conv2d(image.expand(1, channels, 9, 9), fitted), three, rtol=1e-4, atol=1e-4)
 
@@ -22,6 +22,7 @@ def test_what_does_not_fit_is_left_alone() -> None:
     assert not load_pretrained(network)
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
     assert not load_pretrained(build(NetworkConfig(name="fcrn_a", stride=1)))
+    assert not load_pretrained(build(NetworkConfig(stride=1)))  # whose head has more channels, but not more classes
 
 
 @pytest.mark.parametrize("change", [{"channels": 1}, {"channels": 5}, {"classes": 3}, {"window": 48}])

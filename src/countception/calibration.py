@@ -42,7 +42,7 @@ def fit(predicted: Sequence[float], true: Sequence[float], prior: float) -> Cali
     p, t = np.asarray(predicted, np.float64), np.asarray(true, np.float64)
     n = len(p)
     if n < 2 or p.sum() <= 0 or t.sum() <= 0:
-        return Calibration(images=n)
+        return Calibration()
     ratio = float(t.sum() / p.sum())
     error = float(np.sqrt(n / (n - 1) * np.square(t - ratio * p).sum()) / p.sum())
     weight = prior**2 / (prior**2 + error**2)

@@ -9,7 +9,8 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import Any, Literal, TypedDict
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic_core import PydanticKnownError
 
 from countception.errors import ConfigError
 from countception.sentences import in_words
@@ -17,6 +18,13 @@ from countception.sentences import in_words
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_number(cls, value: Any, info: ValidationInfo) -> Any:
+        if isinstance(value, bool) and cls.model_fields[info.field_name or ""].annotation is not bool:
+            raise PydanticKnownError("float_type")
+        return value
 
 
 class NetworkConfig(_Frozen):
@@ -170,6 +178,15 @@ class Config(_Frozen):
     calibration_prior: float = Field(0.02, gt=0)
     """How far from 1 that factor is expected to lie: few validation images are believed only so far."""
 
+    @model_validator(mode="after")
+    def _flips_fit(self) -> Config:
+        if self.counting.flips and self.network.window % self.network.stride:
+            raise ValueError(
+                f"counting.flips needs a stride that divides the window, which is {self.network.window}: "
+                f"{self.network.stride} does not"
+            )
+        return self
+
 
 RECIPES: dict[str, Config] = {
     "default": Config(),
@@ -207,6 +224,14 @@ NETWORK_SETTINGS: dict[str, dict[str, Any]] = {
     "fcrn_b": {"network.stride": 1, "training.loss": "l2", "training.places": 0.0, "calibrate": False},
 }
 """What a network needs beside its name where a recipe is used with it instead of the recipe's own."""
+
+
+DECIDED = {
+    "recipe": "choose a recipe by its name (config, --recipe)",
+    "network.channels": "images have as many as they have",
+    "network.classes": "there are as many as the dots have names",
+}
+"""What nobody chooses by a setting, and why."""
 
 
 def recipe(name: str, *, network: str | None = None) -> Config:

@@ -10,6 +10,7 @@ import typer
 
 if TYPE_CHECKING:
     from countception.evaluation.evaluation import Evaluation
+    from countception.evaluation.matching import PointFigures
     from countception.groups import GroupTotal
     from countception.inspection import Counts, Inspection
     from countception.row import Row
@@ -91,6 +92,8 @@ def show_evaluation(result: Evaluation) -> None:
     table(["image", "true count", "count", "low", "high", "error"], cells)
     figures = result.metrics
     relative = "" if math.isnan(figures.relative_error) else f", relative error {figures.relative_error:.1%}"
+    if result.known_note:
+        typer.echo(f"\n{result.known_note}")
     typer.echo(f"\nMAE {figures.mae:.2f}, RMSE {figures.rmse:.2f}, bias {figures.bias:+.2f}{relative}")
     if not math.isnan(result.predict_average_mae):
         typer.echo(f"MAE of predicting the average of the training images: {result.predict_average_mae:.2f}")
@@ -102,19 +105,9 @@ def show_evaluation(result: Evaluation) -> None:
                 f"{_percent(each.level)} intervals hold the true count in {_percent(each.coverage)} of the images, "
                 f"and are {each.mean_width:.1f} objects wide on average"
             )
-    points = result.points
-    if points is not None:
-        shares = {"precision": points.precision, "recall": points.recall, "F1": points.f1}
-        said = [f"{name} {_percent(share)}" for name, share in shares.items() if not math.isnan(share)]
-        said += [] if math.isnan(points.mean_distance) else [f"{points.mean_distance:.2f} pixels off on average"]
-        typer.echo(
-            f"points within {points.tolerance:.3g} pixels of a dot: {', '.join(said) or 'no dots and no points'}"
-        )
-    if result.flagged:
-        typer.echo(f"unlike the training images: {result.flagged} of {figures.n}, whose intervals do not hold")
-        for row in result.rows:
-            if row.warning:
-                typer.echo(f"  {row.image}: {row.warning}")
+    if result.points is not None:
+        _points(result.points)
+    _flagged(result)
     if result.note:
         typer.echo(result.note)
 
@@ -133,6 +126,7 @@ def show_inspection(found: Inspection) -> None:
         "cannot be used": list(found.unreadable.items()),
         "dots outside the image": [(name, str(n)) for name, n in found.outside.items()],
         "duplicate dots": [(name, str(n)) for name, n in found.duplicates.items()],
+        "the same pixels": [(", ".join(names), "") for names in found.same],
     }
     if found.counts is not None:
         typer.echo(f"sizes (height × width): {numbers(found.sizes)}")
@@ -160,6 +154,21 @@ def _are(rows: Sequence[Row]) -> str:
 
 def _percent(share: float) -> str:
     return f"{100 * share:.3g} %"
+
+
+def _flagged(result: Evaluation) -> None:
+    if result.flagged:
+        typer.echo(f"unlike the training images: {result.flagged} of {result.metrics.n}, whose intervals do not hold")
+    for row in result.rows:
+        if row.warning:
+            typer.echo(f"  {row.image}: {row.warning}")
+
+
+def _points(points: PointFigures) -> None:
+    shares = {"precision": points.precision, "recall": points.recall, "F1": points.f1}
+    said = [f"{name} {_percent(share)}" for name, share in shares.items() if not math.isnan(share)]
+    said += [] if math.isnan(points.mean_distance) else [f"{points.mean_distance:.2f} pixels off on average"]
+    typer.echo(f"points within {points.tolerance:.3g} pixels of a dot: {', '.join(said) or 'no dots and no points'}")
 
 
 def _range(found: Inspection) -> str:

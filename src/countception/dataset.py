@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from countception.errors import DatasetError, PointsError
 from countception.geometry import inside
-from countception.images import Image, checked, read_image
+from countception.images import Image, checked, pixel_hash, read_image, stored
 from countception.pairing import Dataset, Item, count_of, read_dataset, why_passed_over
 from countception.points import Dots, Order, read_points
 
@@ -211,8 +211,9 @@ def split(
 def split_off(samples: Sequence[Sample], size: int, *, seed: int) -> tuple[list[Sample], list[Sample]]:
     """Put about `size` samples aside at random, and whole groups only; return these, and the others.
 
-    A group that would bring their number no nearer to `size` is passed over. One group at least is put aside, and one
-    is left; where all samples are of one group, it is parted. Both parts are in the order of `samples`.
+    Samples of equal pixels are of one group. A group that would bring their number no nearer to `size` is passed over.
+    One group at least is put aside, and one is left; where all samples are of one group, it is parted. Both parts are
+    in the order of `samples`.
     """
     queue = _whole_groups(samples, seed)
     if len(queue) < 2:
@@ -230,6 +231,8 @@ def split_off(samples: Sequence[Sample], size: int, *, seed: int) -> tuple[list[
 def fold_samples(samples: Sequence[Sample], number: int, *, seed: int) -> list[list[Sample]]:
     """Divide samples at random into parts of about equal size; whole groups only. Parts keep the order of `samples`.
 
+    Samples of equal pixels are of one group.
+
     Raises
     ------
     DatasetError
@@ -237,7 +240,7 @@ def fold_samples(samples: Sequence[Sample], number: int, *, seed: int) -> list[l
     """
     queue = _whole_groups(samples, seed)
     if not 2 <= number <= len(queue):
-        what = "images" if len(queue) == len(samples) else f"groups of {len(samples)} images"
+        what = "images" if len(queue) == len(samples) else f"different groups of {len(samples)} images"
         raise DatasetError(f"{len(queue)} {what} cannot be divided into {number} folds: ask for 2 to {len(queue)}")
     parts: list[set[int]] = [set() for _ in range(number)]
     for group in sorted(queue, key=len, reverse=True):  # the largest first keeps parts about equal; ties stay random
@@ -249,8 +252,7 @@ def content_hash(samples: Iterable[Sample]) -> str:
     """SHA-256, in hexadecimal, of the pixels and dots of samples in their order; names and files do not matter."""
     digest = hashlib.sha256()
     for sample in samples:
-        image = np.ascontiguousarray(sample.image)
-        image = image.astype(image.dtype.newbyteorder("<"), copy=False)
+        image = stored(sample.image)
         names = [sample.dots.class_names[label] for label in sample.dots.labels]
         digest.update(f"{image.dtype.str} {image.shape} {len(sample.dots)} {names!r}\n".encode())
         digest.update(image.tobytes())
@@ -259,8 +261,15 @@ def content_hash(samples: Iterable[Sample]) -> str:
 
 
 def _whole_groups(samples: Sequence[Sample], seed: int) -> list[list[int]]:
-    """Which samples are in each group, in random order; a sample without one is a group of its own."""
-    return _shuffled([(s.group or s.name, -1 if s.group else i) for i, s in enumerate(samples)], seed)
+    """Which samples are in each group, in random order; a sample without one is in that of its pixels."""
+    from scipy.cluster.hierarchy import DisjointSet
+
+    names = [(s.group or s.name, -1 if s.group else i) for i, s in enumerate(samples)]
+    groups = DisjointSet(names)
+    first: dict[str, tuple[str, int]] = {}
+    for sample, name in zip(samples, names, strict=True):
+        groups.merge(first.setdefault(pixel_hash(sample.image), name), name)
+    return _shuffled([groups[name] for name in names], seed)
 
 
 def _shuffled(groups: Sequence[Any], seed: int) -> list[list[int]]:

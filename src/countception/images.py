@@ -22,6 +22,7 @@ orientation
 from __future__ import annotations
 
 import glob
+import hashlib
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -281,3 +282,15 @@ def standard(pixels: npt.NDArray[Any], name: str) -> Image:
             pixels = pixels.astype(np.float32)
         check_finite(pixels, name)
     return np.ascontiguousarray(pixels)
+
+
+def stored(image: Image) -> npt.NDArray[np.generic]:
+    """The same pixels in one order of bytes and axes, whatever machine they come from."""
+    whole = np.ascontiguousarray(image)
+    return whole.astype(whole.dtype.newbyteorder("<"), copy=False)
+
+
+def pixel_hash(image: Image) -> str:
+    """SHA-256, in hexadecimal, of an image's pixels: tells whether two files hold the same image."""
+    pixels = stored(image)
+    return hashlib.sha256(f"{pixels.dtype.str} {pixels.shape}\n".encode() + pixels.tobytes()).hexdigest()

@@ -15,6 +15,7 @@ from countception.config import NetworkConfig, ScaleConfig
 from countception.dataset import Dataset, Sample, load_item, read_dataset
 from countception.errors import CountceptionError
 from countception.geometry import ceil_div, inside, pixel_of
+from countception.images import pixel_hash
 from countception.pairing import why_no_dots
 from countception.points import Order, find_scale, spacing
 
@@ -61,6 +62,8 @@ class Inspection:
     """By pair: dots in a pixel that has a dot of the same class already."""
     outside: dict[str, int]
     """By pair: dots outside the image."""
+    same: tuple[tuple[str, ...], ...]
+    """Pairs whose images hold the same pixels: one image under several names, which training takes for one group."""
     nearest: float | None
     """Median distance in image pixels from a dot to its nearest neighbour."""
     third_nearest: float | None
@@ -76,6 +79,7 @@ class Inspection:
         values["channels"] = {str(channels): number for channels, number in self.channels.items()}
         for key in ("unmatched_images", "unmatched_dots", "passed_over", "intensity"):
             values[key] = None if values[key] is None else list(values[key])
+        values["same"] = [list(names) for names in self.same]
         if values["counts"] is not None:
             values["counts"] |= {key: list(values["counts"][key]) for key in ("histogram", "edges")}
         return values
@@ -94,6 +98,7 @@ class _Tally:
     points: list[npt.NDArray[np.float64]] = field(default_factory=list)
     duplicates: dict[str, int] = field(default_factory=dict)
     outside: dict[str, int] = field(default_factory=dict)
+    images: dict[str, list[str]] = field(default_factory=dict)
 
     def add(self, sample: Sample) -> None:
         image, dots = sample.image, sample.dots
@@ -103,6 +108,7 @@ class _Tally:
         self.dtypes[image.dtype.name] += 1
         self.ranges.append((float(image.min()), float(image.max())))
         self.counts.append(len(dots))
+        self.images.setdefault(pixel_hash(image), []).append(sample.name)
         self.classes.update(dots.class_names[label] for label in dots.labels)
         within = inside(dots.points, shape)
         self.points.append(dots.points[within])
@@ -165,6 +171,7 @@ def inspect(
         classes={name: tally.classes[name] for name in dataset.classes},
         duplicates=tally.duplicates,
         outside=tally.outside,
+        same=tuple(tuple(names) for names in tally.images.values() if len(names) > 1),
         nearest=spacing(tally.points, neighbour=1),
         third_nearest=spacing(tally.points),
         scale=scale,

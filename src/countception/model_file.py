@@ -25,6 +25,7 @@ from countception.config import Config, parse
 from countception.errors import CountceptionError, ModelFileError
 from countception.familiarity import Familiarity
 from countception.files import whole_file
+from countception.images import Image, pixel_hash
 from countception.networks import Network, build
 from countception.normalise import Normalisation
 from countception.tensor_file import DAMAGED, read_tensors
@@ -52,14 +53,23 @@ class Model:
     """What the training and validation images look like."""
     class_names: tuple[str, ...] = ("object",)
     trained_on: dict[str, Any] = field(default_factory=dict)
-    """Numbers of images and objects, and the SHA-256 of the training and validation data."""
+    """Numbers of images and objects, the SHA-256 of the training data, and what its images are known by."""
     validation: dict[str, Any] = field(default_factory=dict)
-    """Error figures and counts of the validation images."""
+    """Error figures and counts of the validation images, and what these are known by."""
     versions: dict[str, str] = field(default_factory=lambda: versions())
+
+    def knows(self, image: Image) -> bool:
+        """Whether the image is one of those that it learned from or was validated on; not in older models."""
+        return known_by(image) in (*self.trained_on.get("pixels", ()), *self.validation.get("pixels", ()))
 
     def errors(self, *, flips: bool) -> IntervalModel:
         """What is known about the errors of counts that were averaged over flips, or not."""
         return self.flipped_intervals if flips and self.flipped_intervals.images else self.intervals
+
+
+def known_by(image: Image) -> str:
+    """Enough of the hash of an image's pixels to tell it from others."""
+    return pixel_hash(image)[:16]
 
 
 def versions() -> dict[str, str]:

@@ -187,12 +187,12 @@ def read_settings(pairs: list[str]) -> dict[str, Any]:
 
 
 def list_settings(values: dict[str, Any]) -> list[str]:
-    """Nested values as the ``KEY=VALUE`` pairs that `read_settings` reads."""
+    """Nested values as the ``KEY=VALUE`` pairs that `read_settings` reads, but for those that are not chosen by one."""
     import json
 
-    from countception.config import dotted
+    from countception.config import DECIDED, dotted
 
-    return [f"{key}={json.dumps(value)}" for key, value in dotted(values).items()]
+    return [f"{key}={json.dumps(value)}" for key, value in dotted(values).items() if key not in DECIDED]
 
 
 def read_scale(text: str) -> float | None:

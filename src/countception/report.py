@@ -62,6 +62,7 @@ def write_report(
         note=sentence(evaluation.note),
         points=evaluation.points,
         flagged=evaluation.flagged,
+        known=sentence(evaluation.known_note),
         bars=any(interval for _, interval in rows),
         rows=[
             {
@@ -111,7 +112,7 @@ def facts(model: Model) -> list[tuple[str, str]]:
     network, calibration = config.network, model.calibration
     how = f"× {calibration.factor:.4f}, fitted on {validated_on(model)}"
     if calibration.images < 2:
-        how = "none, as it takes two validation images or more"
+        how = "none, as it takes two validation images or more, and objects in them"
     found: list[tuple[str, str | None]] = [
         ("network", f"{network.name}, {model.network.parameters_count():,} weights"),
         ("counts", ", ".join(model.class_names)),

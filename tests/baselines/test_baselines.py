@@ -22,7 +22,7 @@ QUICK: dict[str, dict[str, Any]] = {
     "fiaschi": {"trees": 5, "pixels": 4000},
     "lempitsky": {"words": 64},
     "lempitsky-ridge": {"words": 64},
-    "proximity": {"width": 0.25, "steps": 60},
+    "proximity": {"width": 0.25, "steps": 240},
     "segui": {"side": 32, "steps": 150},
 }
 """Settings for a fit of seconds."""

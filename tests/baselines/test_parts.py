@@ -184,6 +184,6 @@ class TestProximity:
         method = proximity.ProximityMethod(Setup("vgg", settings))
         fitted = method.fit(samples[:2], samples[2:], seed=0, report=lambda *_: None)
         curve = fitted.facts.curve
-        best = min(range(len(curve)), key=lambda k: curve[k].valid_mae)
+        best = min(range(13, 20), key=lambda k: curve[k].valid_mae)  # of the last three tenths
         assert len(chosen) == len(curve) == 20
         assert tuple(fitted.network.peak.tolist()) == chosen[best]

@@ -13,7 +13,7 @@ import torch
 from countception import model_file
 from countception.counter import Counter
 from countception.dataset import Sample, fold_samples
-from countception.errors import ConfigError, DatasetError
+from countception.errors import ConfigError, DatasetError, ModelFileError
 from countception.evaluation.metrics import predict_average_mae
 from countception.points import Dots
 from countception.report import facts
@@ -80,7 +80,7 @@ def test_all_images_are_learned_from_and_each_is_counted_without_itself(tmp_path
 
 def test_what_is_learned_is_what_all_images_teach() -> None:
     samples = blobs(4)
-    whole = train(samples, valid=samples, changes={**FEW, "training.keep_from": 1.0})
+    whole = train(samples, valid=blobs(1, seed=9), changes={**FEW, "training.keep_from": 1.0})
     crossed = train(samples, folds=2, changes=FEW)
     for name, value in whole.model.network.state_dict().items():
         assert torch.equal(value, crossed.model.network.state_dict()[name]), name
@@ -89,8 +89,10 @@ def test_what_is_learned_is_what_all_images_teach() -> None:
 def test_neither_a_validation_set_nor_dots_in_one_part_alone() -> None:
     with pytest.raises(ConfigError, match="either folds or what to validate on"):
         train(blobs(4), valid=0.5, folds=2, changes=FEW)
+    told: list[Progress] = []
     with pytest.raises(DatasetError, match="all dots are in one of 2 parts"):
-        train(without_dots(blobs(4)), folds=2, changes=FEW)
+        train(without_dots(blobs(4)), folds=2, changes=FEW, report=told.append)
+    assert not told, "said before anything is learned"
 
 
 def test_a_length_in_seconds_is_shared() -> None:
@@ -104,7 +106,7 @@ def test_progress_goes_from_0_to_1_once() -> None:
     done = [progress.done for progress in told]
     assert done == sorted(done)
     assert done[-1] == 1
-    assert {progress.validated_on for progress in told if progress.done <= 0.25} == {0}
+    assert {(progress.learned_from, progress.validated_on) for progress in told} == {(4, 0)}
 
 
 def stopped(at: float, samples: list[Sample], out: Path, *, resume: bool = False) -> Counter:
@@ -141,6 +143,39 @@ def test_what_another_training_left_is_not_gone_on_with(tmp_path: Path) -> None:
     stopped(0.1, samples[::-1], out)
     resumed = train(samples[::-1], folds=3, changes=FEW, out=out, resume=True)
     assert resumed.model.validation == train(samples[::-1], folds=3, changes=FEW).model.validation
+
+
+def test_nothing_stays_of_folds_that_were_given_up(tmp_path: Path) -> None:
+    out = tmp_path / "a.count"
+    stopped(0.99, blobs(6), out)
+    assert len(list(tmp_path.glob("a.count.fold*"))) == 4
+    (tmp_path / "a.count.checkpoint").unlink()
+    (tmp_path / "b.count.fold1.checkpoint").write_text("of another model")
+    train(blobs(6), changes=FEW, out=out)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.count", "b.count.fold1.checkpoint"]
+
+
+@pytest.mark.parametrize("at", [0.1, 0.6])
+def test_going_on_with_other_folds_is_refused(at: float, tmp_path: Path) -> None:
+    out = tmp_path / "a.count"
+    stopped(at, blobs(6), out)
+    with pytest.raises(ModelFileError, match=r"other options, folds=3 \(not 2\)"):
+        train(blobs(6), folds=2, changes=FEW, out=out, resume=True)
+    with pytest.raises(ModelFileError, match=r"other options, folds=3 \(not null\)"):
+        train(blobs(6), changes=FEW, out=out, resume=True)
+
+
+def test_the_model_is_there_whatever_happens_in_the_folds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise OSError("disk full")
+
+    out = tmp_path / "a.count"
+    with monkeypatch.context() as patch:
+        patch.setattr("countception.training.unseen.counted", fails)
+        with pytest.raises(OSError, match="disk full"):
+            train(blobs(4), folds=2, changes=FEW, out=out)
+    assert Counter.load(out).model.trained_on["images"] == 4
+    assert train(blobs(4), folds=2, changes=FEW, out=out, resume=True).model.validation["images"] == 4
 
 
 def test_damaged_notes_of_an_interruption_are_made_anew(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -346,6 +347,15 @@ def test_the_papers_recipe() -> None:
         (blobs(3), {"training.learn_rate": 1}, ConfigError, "learn_rate"),
         (blobs(3), {"trainning.seed": 1}, ConfigError, "trainning"),
         (blobs(3), {"training.batch": 0}, ConfigError, "batch"),
+        (blobs(3), {"training.batch": True}, ConfigError, "training.batch must be a number, not True"),
+        (blobs(3), {"recipe": "paper"}, ConfigError, "recipe cannot be set: choose a recipe by its name"),
+        (blobs(3), {"network.channels": 1}, ConfigError, "network.channels cannot be set"),
+        (
+            blobs(3),
+            {"network.name": "count_ception", "network.window": 6, "network.stride": 4, "counting.flips": True},
+            ConfigError,
+            "counting.flips needs a stride that divides the window",
+        ),
         (blobs(3), {"training.steps": 3, "training.epochs": 2}, ConfigError, "exactly one"),
     ],
 )
@@ -364,6 +374,27 @@ def test_validation_must_fit_the_training_images() -> None:
         train(blobs(3), valid=1.5, changes=QUICK)
     with pytest.raises(DatasetError, match="classes"):
         train(blobs(2), valid=blobs(1, classes=2), changes=QUICK)
+
+
+def test_an_image_is_not_both_learned_from_and_validated_on() -> None:
+    data = blobs(3)
+    with pytest.raises(DatasetError, match="blobs 0 would be both learned from and validated on, as 2 more images"):
+        train(data, valid=data, changes=QUICK)
+    copy = replace(data[1], name="copy")
+    with pytest.raises(DatasetError, match="blobs 1 and copy, which hold the same pixels, would be both"):
+        train(data, valid=[copy], changes=QUICK)
+    with pytest.raises(DatasetError, match="hold the same pixels"):  # there is nothing else to validate on
+        train([data[1], copy], changes=QUICK)
+
+
+@pytest.mark.parametrize("how", [{"counting.flips": True}, {"counting.shifts": 2}])
+def test_validation_counts_are_made_as_the_counter_counts(how: dict[str, Any]) -> None:
+    valid = blobs(4, seed=3)
+    model = (counter := train(blobs(4), valid=valid, changes={**QUICK, **how})).model
+    assert model.validation["counts"] == pytest.approx([counter.count_pixels(s.image).value for s in valid], rel=1e-4)
+    plain = {"flips": False, "shifts": 0}
+    others = [counter.count_pixels(s.image, **plain).value for s in valid]  # type: ignore[arg-type]
+    assert model.validation["counts"] != pytest.approx(others, rel=1e-4)
 
 
 def test_validation_images_need_not_show_every_class() -> None:

@@ -51,6 +51,8 @@ class EvaluatedImage:
     """Where the true count was said to lie, by level; a level that the model has no intervals of is left out."""
     warning: str = ""
     """In what the image is unlike the training images, the worst first; empty if it is like them."""
+    known: bool = False
+    """Whether the counter learned from this image, or was validated on it, so that its error says little."""
     matching: Matching | None = field(default=None, repr=False)
     """Found points and true ones, if they were asked for."""
 
@@ -88,6 +90,21 @@ class Evaluation:
         return sum(bool(row.warning) for row in self.rows)
 
     @property
+    def known(self) -> int:
+        """How many images the counter learned from or was validated on: errors on others are larger."""
+        return sum(row.known for row in self.rows)
+
+    @property
+    def known_note(self) -> str:
+        """What is to be said of such images, in one sentence; empty if there are none."""
+        if not self.known:
+            return ""
+        which = (
+            "all images are" if self.known == len(self.rows) else f"{self.known} of {len(self.rows)} images are among"
+        )
+        return f"{which} those that the counter learned from or was validated on: expect larger errors on new ones"
+
+    @property
     def points(self) -> PointFigures | None:
         """How the found points agree with the true ones, if they were asked for."""
         if self.tolerance is None:
@@ -104,6 +121,7 @@ class Evaluation:
             "intervals": [asdict(each) for each in self.intervals],
             "note": self.note,
             "flagged": self.flagged / len(self.rows),
+            "known": self.known / len(self.rows),
             "points": points and _defined(asdict(points)),
             "images": [self._image(row) for row in self.rows],
         }
@@ -249,6 +267,7 @@ def _evaluated(
         picture=picture,
         intervals=intervals,
         warning="; ".join(count.warnings),
+        known=counter.model.knows(sample.image),
         matching=None if tolerance is None or count.points is None else _matching(sample.dots, count.points, tolerance),
     )
 

@@ -29,14 +29,15 @@ def load_pretrained(network: Network) -> bool:
     with as_file(source) as path:
         shipped = {name: tensor.float() for name, tensor in load_file(path).items()}
     own = network.state_dict()
-    fitted = {name: _fit(shipped[name], own[name]) for name in own if name in shipped}
+    classes = network.config.classes
+    fitted = {name: _fit(shipped[name], own[name], classes) for name in own if name in shipped}
     if set(own) - set(shipped) or any(tensor is None for tensor in fitted.values()):
         return False
     network.load_state_dict({name: tensor for name, tensor in fitted.items() if tensor is not None})
     return True
 
 
-def _fit(shipped: Tensor, own: Tensor) -> Tensor | None:
+def _fit(shipped: Tensor, own: Tensor, classes: int) -> Tensor | None:
     """Shipped values in the shape of the network's own, or None where that makes no sense."""
     if shipped.shape == own.shape:
         return shipped.to(own.dtype)
@@ -46,6 +47,6 @@ def _fit(shipped: Tensor, own: Tensor) -> Tensor | None:
         # Every channel is looked at like the mean of the three, and together they weigh as much as those did.
         grey = shipped.sum(1, keepdim=True) / own.shape[1]
         return grey.expand_as(own).clone()
-    if own.shape[0] % shipped.shape[0] == 0 and own.shape[1:] == shipped.shape[1:] and shipped.shape[0] <= 16:
-        return torch.cat([shipped] * (own.shape[0] // shipped.shape[0]))
+    if own.shape[0] == classes * shipped.shape[0] and own.shape[1:] == shipped.shape[1:]:  # the head
+        return torch.cat([shipped] * classes)
     return None

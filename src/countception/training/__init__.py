@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from numbers import Real
 from pathlib import Path
@@ -13,18 +13,19 @@ import numpy as np
 
 from countception import calibration
 from countception.confidence import IntervalModel, fit_intervals
-from countception.config import Config, recipe, updated, with_network
+from countception.config import DECIDED, Config, recipe, updated, with_network
 from countception.counter import Counter
-from countception.dataset import Sample, content_hash, fold_samples, load_dataset, split_off, with_classes
+from countception.dataset import Sample, content_hash, load_dataset, split_off, with_classes
 from countception.errors import ConfigError, DatasetError
 from countception.evaluation.metrics import metrics
 from countception.familiarity import Familiarity, fit_familiarity, image_features
 from countception.files import check_writable
-from countception.model_file import Model
+from countception.images import pixel_hash
+from countception.model_file import Model, known_by
 from countception.training.loop import Progress, Report
 from countception.training.prepare import Prepared, prepare
 from countception.training.state import Record
-from countception.training.unseen import LAST, Folds, Unseen, counted, shared
+from countception.training.unseen import LAST, Folds, Unseen, counted, forget, parts_of
 
 Data = str | os.PathLike[str] | Sequence[Sample]
 
@@ -88,45 +89,46 @@ def train(
     """
     checkpoint = _checkpoint(out, resume=resume)
     chosen = configure(config, changes)
-    training, validation = _gather(data, valid, folds, chosen.training.seed)
+    training, validation, parts = _gather(data, valid, folds, chosen.training.seed)
     first = training[0]
     found = {"network.channels": first.image.shape[0], "network.classes": len(first.dots.class_names)}
     chosen = updated(chosen, found if folds is None else found | _for_folds(chosen, folds))
-    prepared = prepare(training, validation, chosen, checkpoint=checkpoint, device=device)
-    if resume and checkpoint is not None and checkpoint.exists():
+    prepared = prepare(training, validation, chosen, folds=folds, checkpoint=checkpoint, device=device)
+    going_on = resume and checkpoint is not None and checkpoint.exists()
+    if going_on:
         prepared.trainer.resume()
-    crossed = None if folds is None else Folds(training, folds, prepared.trainer.config, out, device)
-    unseen, interrupted = _run(prepared, validation, crossed, resume=resume, device=device, report=report)
-    counter = _finish(prepared, training, validation, unseen, device)
-    counter.interrupted = interrupted
-    if out is not None:
-        counter.save(out)
-        if checkpoint is not None and not interrupted:
-            checkpoint.unlink(missing_ok=True)
-            if crossed is not None:
-                crossed.forget()
+    elif out is not None:
+        forget(out)  # what an abandoned cross-validation left
+    crossed = None if parts is None else Folds(training, parts, prepared.trainer.config, out, device)
+    for unseen, interrupted in _results(prepared, validation, crossed, resume=going_on, report=report):
+        counter = _counter(prepared, training, validation, unseen, device)
+        counter.interrupted = interrupted
+        if out is not None:
+            counter.save(out)
+    if out is not None and checkpoint is not None and not counter.interrupted:
+        checkpoint.unlink(missing_ok=True)
+        forget(out)
     return counter
 
 
-def _run(
-    prepared: Prepared,
-    validation: Sequence[Sample],
-    crossed: Folds | None,
-    *,
-    resume: bool,
-    device: str | None,
-    report: Report | None,
-) -> tuple[Unseen, bool]:
-    """Train, and count what was not learned from; whether Ctrl-C ended it early."""
+def _results(
+    prepared: Prepared, validation: Sequence[Sample], crossed: Folds | None, *, resume: bool, report: Report | None
+) -> Iterator[tuple[Unseen, bool]]:
+    """Train; what is counted in images that were not learned from, and whether Ctrl-C ended it early.
+
+    With folds there is a result before these, too, that knows nothing of errors: the counter counts, whatever happens.
+    """
+    trainer = prepared.trainer
     if crossed is None:
-        interrupted = prepared.trainer.run(report)
-        return counted(prepared, validation, device), interrupted
-    if not resume:
-        crossed.forget()  # what another training left
-    if prepared.trainer.run(report and shared(report, 0, crossed.number + 1, told=True)):
-        return Unseen(folds=crossed.number), True
-    prepared.trainer.save()
-    return crossed.run(report, resume=resume)
+        interrupted = trainer.run(report)
+        yield counted(prepared, validation), interrupted
+        return
+    interrupted = trainer.run(report and crossed.shared(report, 0))
+    if not interrupted:
+        trainer.save()
+    yield Unseen(folds=crossed.number), interrupted
+    if not interrupted:
+        yield crossed.run(report, resume=resume)
 
 
 def _for_folds(config: Config, folds: int) -> dict[str, Any]:
@@ -138,6 +140,8 @@ def _for_folds(config: Config, folds: int) -> dict[str, Any]:
 def configure(config: Config | str, changes: dict[str, Any] | None) -> Config:
     """A recipe or configuration with changes; a new network brings the settings it was published with."""
     changes = dict(changes or {})
+    for key in DECIDED.keys() & changes:
+        raise ConfigError(f"{key} cannot be set: {DECIDED[key]}")
     lengths = ("training.steps", "training.epochs", "training.seconds")
     if any(key in changes for key in lengths):
         changes = {**dict.fromkeys(lengths), **changes}
@@ -175,8 +179,10 @@ def _checkpoint(out: str | os.PathLike[str] | None, *, resume: bool) -> Path | N
     return checkpoint
 
 
-def _gather(data: Data, valid: Data | float | None, folds: int | None, seed: int) -> tuple[list[Sample], list[Sample]]:
-    """Training and validation samples, checked to be fit to train on; one list where none are put aside."""
+def _gather(
+    data: Data, valid: Data | float | None, folds: int | None, seed: int
+) -> tuple[list[Sample], list[Sample], list[list[Sample]] | None]:
+    """Samples to learn from and to validate on, checked to be fit for it; with folds the same twice, and its parts."""
     if folds is not None and valid is not None:
         raise ConfigError("folds learn from all images: give either folds or what to validate on (valid), not both")
     samples = load_dataset(data)
@@ -186,8 +192,7 @@ def _gather(data: Data, valid: Data | float | None, folds: int | None, seed: int
             "check that the dot files belong to these images"
         )
     if folds is not None:
-        fold_samples(samples, folds, seed=seed)  # says what is wrong with their number before anything is learned
-        return samples, samples
+        return samples, samples, parts_of(samples, folds, seed=seed)
     if valid is None or isinstance(valid, (int, float, Real)):
         training, validation = _split_off(samples, VALID_SHARE if valid is None else float(valid), seed)
     else:
@@ -199,7 +204,22 @@ def _gather(data: Data, valid: Data | float | None, folds: int | None, seed: int
                 f"{sample.name} has {sample.image.shape[0]} channels but {first.name} has {first.image.shape[0]}: "
                 "training and validation images must have the same channels"
             )
-    return training, with_classes(validation, first.dots.class_names, whose="the training data")
+    _refuse_overlap(training, validation)
+    return training, with_classes(validation, first.dots.class_names, whose="the training data"), None
+
+
+def _refuse_overlap(training: Sequence[Sample], validation: Sequence[Sample]) -> None:
+    """An image that is learned from says nothing about errors on new ones."""
+    learned = {pixel_hash(sample.image): sample.name for sample in training}
+    both = [(learned[key], s.name) for s in validation if (key := pixel_hash(s.image)) in learned]
+    if both:
+        first, other = both[0]
+        which = first if first == other else f"{first} and {other}, which hold the same pixels,"
+        more = f", as {len(both) - 1} more images do" if len(both) > 1 else ""
+        raise DatasetError(
+            f"{which} would be both learned from and validated on{more}: validate on other images, or on a part of "
+            "these (a share, or folds)"
+        )
 
 
 def _split_off(samples: list[Sample], share: float, seed: int) -> tuple[list[Sample], list[Sample]]:
@@ -217,7 +237,7 @@ def _split_off(samples: list[Sample], share: float, seed: int) -> tuple[list[Sam
     return training, validation
 
 
-def _finish(
+def _counter(
     prepared: Prepared,
     training: Sequence[Sample],
     validation: Sequence[Sample],
@@ -247,12 +267,13 @@ def _finish(
             "objects": sum(len(sample.dots) for sample in training),
             "mean_count": float(np.mean([len(sample.dots) for sample in training])),
             "sha256": content_hash(training),
+            "pixels": [known_by(sample.image) for sample in training],
             "steps": trainer.state.best_step,
             "steps_in_all": trainer.state.step,
             "seconds": round(trainer.state.elapsed, 1),
             "device": str(trainer.device),
         },
-        validation=_validation(unseen, content_hash(validation)),
+        validation=_validation(unseen, validation),
     )
     seen = training if validation is training else [*training, *validation]
     return Counter(
@@ -260,7 +281,7 @@ def _finish(
     )
 
 
-def _validation(unseen: Unseen, data_hash: str) -> dict[str, Any]:
+def _validation(unseen: Unseen, samples: Sequence[Sample]) -> dict[str, Any]:
     """What a model file says of the images that were not learned from; nothing where there are none yet."""
     if not unseen.true:
         return {}
@@ -271,7 +292,8 @@ def _validation(unseen: Unseen, data_hash: str) -> dict[str, Any]:
         "counts": unseen.counts,
         "flipped": [count for count, _ in unseen.flipped],
         "spreads": [spread for _, spread in unseen.flipped],
-        "sha256": data_hash,
+        "sha256": content_hash(samples),
+        "pixels": [known_by(sample.image) for sample in samples],
         **({"folds": unseen.folds} if unseen.folds else {}),
         **asdict(metrics(unseen.true, unseen.counts)),
     }

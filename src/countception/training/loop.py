@@ -28,7 +28,7 @@ from countception.training import state as checkpoints
 from countception.training.batches import Batches
 from countception.training.interrupts import undisturbed
 from countception.training.schedule import Length, evaluations_due, learning_rate
-from countception.training.state import Record, State
+from countception.training.state import Identity, Record, State
 
 CHECKPOINT_SECONDS = 20.0
 SETTLE_BATCHES = 12
@@ -128,8 +128,8 @@ class Trainer:
         Of the whole model.
     checkpoint
         File to resume from and to save to; None saves nothing.
-    fingerprint
-        Of configuration and data.
+    identity
+        Of the training, for the checkpoint.
     """
 
     def __init__(
@@ -140,12 +140,12 @@ class Trainer:
         config: Config,
         *,
         checkpoint: Path | None = None,
-        fingerprint: str = "",
+        identity: Identity | None = None,
     ) -> None:
         self.network = network
         self.validation = validation
         self.config = config
-        self.checkpoint, self.fingerprint = checkpoint, fingerprint
+        self.checkpoint, self.identity = checkpoint, identity or Identity()
         self.batches = Batches(examples, config.training, network)
         self.length = Length.of(config.training, len(examples))
         self.average = copy.deepcopy(network)
@@ -215,9 +215,7 @@ class Trainer:
         self.network.train()
         canvas, target = (tensor.to(self.device) for tensor in self.batches.at(self.state.step, self.progress))
         predicted = self.network.redundant(run(self.network, canvas, self.dtype))
-        loss = map_loss(training, predicted, target)
-        if training.places:
-            loss = loss + training.places * place_loss(predicted, target, self.corner)
+        loss = self.loss(predicted, target)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         if training.clip is not None:
@@ -227,6 +225,12 @@ class Trainer:
         self._loss_sum += loss.detach()
         self.state.loss_steps += 1
         self._follow()
+
+    def loss(self, predicted: Tensor, target: Tensor) -> Tensor:
+        """What a step lowers, of redundant maps ``(B, classes, y, x)``."""
+        training = self.config.training
+        loss = map_loss(training, predicted, target)
+        return loss + training.places * place_loss(predicted, target, self.corner) if training.places else loss
 
     @torch.no_grad()
     def _follow(self) -> None:
@@ -303,7 +307,7 @@ class Trainer:
         }
         self.state.loss_sum = float(self._loss_sum)
         tensors = {f"{group}/{name}": tensor for group, named in groups.items() for name, tensor in named.items()}
-        checkpoints.save(self.checkpoint, self.state, tensors, self.fingerprint, self.config)
+        checkpoints.save(self.checkpoint, self.state, tensors, self.identity)
         self._saved_at = self.state.elapsed
 
     def resume(self) -> None:
@@ -315,7 +319,7 @@ class Trainer:
             It is damaged, or of another training.
         """
         assert self.checkpoint is not None
-        self.state, tensors = checkpoints.load(self.checkpoint, self.fingerprint, self.config)
+        self.state, tensors = checkpoints.load(self.checkpoint, self.identity)
         groups: dict[str, dict[str, Tensor]] = {}
         for name, tensor in tensors.items():
             group, rest = name.split("/", 1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ import torch
 from countception.augment import Example
 from countception.canvas import Canvas, resample
 from countception.config import Config
-from countception.dataset import Sample, content_hash
+from countception.dataset import Sample
 from countception.geometry import to_working
 from countception.networks import build
 from countception.networks.base import Network
@@ -21,6 +20,7 @@ from countception.normalise import Normalisation, learn
 from countception.points.spacing import find_scale
 from countception.predict import choose_device
 from countception.training.loop import Trainer, Validation
+from countception.training.state import identify
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ def prepare(
     validation: Sequence[Sample],
     config: Config,
     *,
+    folds: int | None = None,
     checkpoint: Path | None = None,
     device: str | None = None,
     make: Callable[[Config, Sequence[Example]], Network] | None = None,
@@ -51,6 +52,8 @@ def prepare(
         Samples; the same list where none are put aside.
     config
         With the number of channels and classes of the samples.
+    folds
+        How many trainings without a part of the samples follow; None says that this is no cross-validation.
     checkpoint
         Where the training is to be kept, to be resumed with the same configuration and samples only.
     device
@@ -70,11 +73,9 @@ def prepare(
     network.to(place).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     canvases = [Canvas(sample.image, normalisation, scale, network.layout) for sample in validation]
     true = [float(len(sample.dots)) for sample in validation]
-    fingerprint = hashlib.sha256(
-        f"{config.model_dump_json()} {content_hash(training)} {content_hash(validation)}".encode()
-    ).hexdigest()
+    identity = identify({"folds": folds, **config.model_dump(mode="json")}, [training, validation])
     shown = Validation(canvases, true, learned_from=validation is training)
-    made = trainer(network, examples, shown, config, checkpoint=checkpoint, fingerprint=fingerprint)
+    made = trainer(network, examples, shown, config, checkpoint=checkpoint, identity=identity)
     return Prepared(made, normalisation, scale)
 
 

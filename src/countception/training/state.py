@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,8 @@ import torch
 from safetensors.torch import save as serialise
 from torch import Tensor
 
-from countception.config import Config, dotted
+from countception.config import dotted
+from countception.dataset import Sample, content_hash
 from countception.errors import ModelFileError
 from countception.files import whole_file
 from countception.tensor_file import DAMAGED, read_tensors
@@ -53,7 +56,23 @@ class State:
     history: list[Record] = field(default_factory=list)
 
 
-def save(path: Path, state: State, tensors: dict[str, Tensor], fingerprint: str, config: Config) -> None:
+@dataclass(frozen=True)
+class Identity:
+    """What tells one training from another, which cannot be resumed from its checkpoint."""
+
+    options: dict[str, Any] = field(default_factory=dict)
+    """The configuration, as JSON has it, and what else was asked for; to say what is different."""
+    fingerprint: str = ""
+    """Of the options and the data."""
+
+
+def identify(options: dict[str, Any], data: Iterable[Iterable[Sample]]) -> Identity:
+    """The identity of a training on these samples."""
+    parts = [json.dumps(options), *map(content_hash, data)]
+    return Identity(options, hashlib.sha256(" ".join(parts).encode()).hexdigest())
+
+
+def save(path: Path, state: State, tensors: dict[str, Tensor], identity: Identity) -> None:
     """Write a checkpoint whole or not at all.
 
     Parameters
@@ -64,13 +83,11 @@ def save(path: Path, state: State, tensors: dict[str, Tensor], fingerprint: str,
         Place in the training.
     tensors
         Weights, averages and optimiser moments by name.
-    fingerprint
-        Of the configuration and the data, so that another training cannot be resumed from it.
-    config
-        The configuration, to say what is different in another.
+    identity
+        Of the training, so that no other is resumed from it.
     """
     values = {**asdict(state), "best_mae": state.best_mae if state.history else None}
-    header = {"format": FORMAT, "fingerprint": fingerprint, "config": config.model_dump_json()}
+    header = {"format": FORMAT, "fingerprint": identity.fingerprint, "options": json.dumps(identity.options)}
     header["state"] = json.dumps(values)
     with whole_file(path) as temporary:
         temporary.write_bytes(
@@ -78,7 +95,7 @@ def save(path: Path, state: State, tensors: dict[str, Tensor], fingerprint: str,
         )
 
 
-def load(path: Path, fingerprint: str, config: Config) -> tuple[State, dict[str, Tensor]]:
+def load(path: Path, identity: Identity) -> tuple[State, dict[str, Tensor]]:
     """Read a checkpoint.
 
     Raises
@@ -92,12 +109,12 @@ def load(path: Path, fingerprint: str, config: Config) -> tuple[State, dict[str,
         if header.get("format") != FORMAT:
             raise ModelFileError(f"{path} is not a checkpoint of a training: delete it to start anew")
         values: dict[str, Any] = json.loads(header["state"])
-        then: dict[str, Any] | None = json.loads(header.get("config", "null"))
+        then: dict[str, Any] | None = json.loads(header.get("options", "null"))
     except DAMAGED as error:
         raise ModelFileError(f"{path} cannot be resumed from ({error}): delete it to start anew") from None
-    if header["fingerprint"] != fingerprint:
+    if header["fingerprint"] != identity.fingerprint:
         raise ModelFileError(
-            f"{path} belongs to a training with {_difference(then, config)}: "
+            f"{path} belongs to a training with {_difference(then, identity.options)}: "
             "repeat the command it was started with, or delete it to start anew"
         )
     history = [Record(**row) for row in values.pop("history")]
@@ -105,11 +122,11 @@ def load(path: Path, fingerprint: str, config: Config) -> tuple[State, dict[str,
     return State(**values, history=history, best_mae=float("inf") if best is None else best), tensors
 
 
-def _difference(then: dict[str, Any] | None, now: Config) -> str:
+def _difference(then: dict[str, Any] | None, now: dict[str, Any]) -> str:
     """What the training of a checkpoint had that this one has not, for people."""
     if then is None:  # an older checkpoint
         return "other options or other data"
-    before, after = dotted(then), dotted(now.model_dump(mode="json"))
+    before, after = dotted(then), dotted(now)
     changed = [key for key in before | after if before.get(key) != after.get(key)]
     if not changed:
         return "other data"

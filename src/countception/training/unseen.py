@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -54,21 +55,52 @@ class Unseen:
         return replace(self, counts=[factor * count for count in self.counts], flipped=flipped)
 
 
-def counted(prepared: Prepared, samples: Sequence[Sample], device: str | None) -> Unseen:
+def counted(prepared: Prepared, samples: Sequence[Sample]) -> Unseen:
     """What the best weights of a training count in its validation images; its network is then in evaluation mode."""
     trainer = prepared.trainer
     trainer.network.load_state_dict(trainer.best)
     found = Unseen([sample.name for sample in samples], list(trainer.validation.true), list(trainer.best_counts))
     config = trainer.config
-    if config.counting.spread and config.network.window % config.network.stride == 0:
-        names = samples[0].dots.class_names
-        model = Model(
-            trainer.network.eval(), config, prepared.scale, normalisation=prepared.normalisation, class_names=names
-        )
-        counter = Counter(model, device=device)
+    averaged = config.counting.flips or config.counting.shifts > 0
+    spread = config.counting.spread and config.network.window % config.network.stride == 0
+    if averaged or spread:
+        counter = _uncalibrated(prepared, samples[0].dots.class_names)
+    if averaged:  # the training itself counts images as they are
+        found.counts = [counter.count_pixels(sample.image).value for sample in samples]
+    if spread:
         counts = [counter.count_pixels(sample.image, flips=True) for sample in samples]
         found.flipped = [(count.value, count.spread or 0.0) for count in counts]
     return found
+
+
+def _uncalibrated(prepared: Prepared, class_names: tuple[str, ...]) -> Counter:
+    trainer = prepared.trainer
+    model = Model(
+        trainer.network.eval(),
+        trainer.config,
+        prepared.scale,
+        normalisation=prepared.normalisation,
+        class_names=class_names,
+    )
+    return Counter(model, device=str(trainer.device))
+
+
+def parts_of(samples: Sequence[Sample], number: int, *, seed: int) -> list[list[Sample]]:
+    """The parts that a cross-validation leaves out in turn.
+
+    Raises
+    ------
+    DatasetError
+        There are too few samples, or all dots are in one part.
+    """
+    parts = fold_samples(samples, number, seed=seed)
+    dotted = [part for part in parts if any(len(sample.dots) for sample in part)]
+    if len(dotted) < 2:
+        raise DatasetError(
+            f"all dots are in one of {number} parts of the images ({dotted[0][0].name}): annotate more images, "
+            "or train without folds"
+        )
+    return parts
 
 
 @dataclass(frozen=True)
@@ -79,8 +111,8 @@ class Folds:
     ----------
     samples
         All that are learned from.
-    number
-        Parts to divide them into; groups stay whole.
+    parts
+        The same, divided as `parts_of` does; one at a time is not learned from.
     config
         Of the training on all of them.
     out
@@ -90,61 +122,70 @@ class Folds:
     """
 
     samples: Sequence[Sample]
-    number: int
+    parts: Sequence[Sequence[Sample]]
     config: Config
     out: str | os.PathLike[str] | None = None
     device: str | None = None
 
+    @property
+    def number(self) -> int:
+        """Of parts."""
+        return len(self.parts)
+
     def run(self, report: Report | None, *, resume: bool) -> tuple[Unseen, bool]:
-        """Train on all but each part and count that; what was counted, and whether Ctrl-C ended it early.
+        """Train on all but each part and count that; what was counted, and whether Ctrl-C ended it early."""
+        found = Unseen(folds=self.number)
+        known = self._known() if resume else {}
+        try:
+            for k in range(self.number):
+                found.add(self._without(k, known, resume=resume, report=report and self.shared(report, k + 1)))
+        except KeyboardInterrupt:
+            return found, True
+        return found, False
+
+    def shared(self, report: Report, done: int) -> Report:
+        """Reports the next of all trainings as a part of the whole, of which the first is that on all samples.
+
+        Its evaluations alone are told.
+        """
+
+        def partly(progress: Progress) -> None:
+            share = (done + progress.done) / (self.number + 1)
+            record = None if done else progress.record
+            report(replace(progress, done=share, record=record, learned_from=len(self.samples), validated_on=0))
+
+        return partly
+
+    def _without(self, k: int, known: dict[str, Unseen], *, resume: bool, report: Report | None) -> Unseen:
+        """What a training without part `k` counts in it, from `known` if it is there, which it is added to if not.
 
         Raises
         ------
-        DatasetError
-            All dots are in one part.
+        KeyboardInterrupt
+            Ctrl-C; the checkpoint stays.
         """
-        found = Unseen(folds=self.number)
+        left_out = {id(sample) for sample in self.parts[k]}
+        rest = [sample for sample in self.samples if id(sample) not in left_out]
         fewer = min(EVALUATIONS, self.config.training.evaluations)
         config = updated(self.config, {"training.evaluations": fewer})
-        known = self._known() if resume else {}
-        parts = fold_samples(self.samples, self.number, seed=self.config.training.seed)
-        for k, part in enumerate(parts):
-            left_out = {id(sample) for sample in part}
-            rest = [sample for sample in self.samples if id(sample) not in left_out]
-            if not any(len(sample.dots) for sample in rest):
-                raise DatasetError(
-                    f"all dots are in one of {self.number} parts of the images ({part[0].name}): annotate more images, "
-                    "or train without folds"
-                )
-            checkpoint = None if self.out is None else self._beside(f"fold{k + 1}.checkpoint")
-            prepared = prepare(rest, part, config, checkpoint=checkpoint, device=self.device)
-            trainer = prepared.trainer
-            if trainer.fingerprint not in known:
-                if resume and checkpoint is not None and checkpoint.exists():
-                    trainer.resume()
-                if trainer.run(report and shared(report, k + 1, self.number + 1, told=False)):
-                    return found, True
-                known[trainer.fingerprint] = counted(prepared, part, self.device)
-                self._keep(known)
-            found.add(known[trainer.fingerprint])
-        return found, False
-
-    def forget(self) -> None:
-        """Remove what was kept to go on from."""
-        if self.out is not None:
-            for name in ("folds.json", *(f"fold{k + 1}.checkpoint" for k in range(self.number))):
-                self._beside(name).unlink(missing_ok=True)
-
-    def _beside(self, name: str) -> Path:
-        assert self.out is not None
-        return Path(f"{os.fspath(self.out)}.{name}")
+        checkpoint = None if self.out is None else _beside(self.out, f"fold{k + 1}.checkpoint")
+        prepared = prepare(rest, self.parts[k], config, checkpoint=checkpoint, device=self.device)
+        trainer = prepared.trainer
+        if trainer.identity.fingerprint not in known:
+            if resume and checkpoint is not None and checkpoint.exists():
+                trainer.resume()
+            if trainer.run(report):
+                raise KeyboardInterrupt
+            known[trainer.identity.fingerprint] = counted(prepared, self.parts[k])
+            self._keep(known)
+        return known[trainer.identity.fingerprint]
 
     def _known(self) -> dict[str, Unseen]:
         """Parts that were counted before an interruption, by the fingerprints of their trainings."""
-        if self.out is None or not self._beside("folds.json").exists():
+        if self.out is None or not _beside(self.out, "folds.json").exists():
             return {}
         try:
-            kept: dict[str, dict[str, Any]] = json.loads(self._beside("folds.json").read_text(encoding="utf-8"))
+            kept: dict[str, dict[str, Any]] = json.loads(_beside(self.out, "folds.json").read_text(encoding="utf-8"))
             found = {key: Unseen(**values) for key, values in kept.items()}
         except (OSError, ValueError, TypeError, AttributeError):
             return {}  # damaged: these parts are done anew
@@ -154,16 +195,19 @@ class Folds:
 
     def _keep(self, known: dict[str, Unseen]) -> None:
         if self.out is not None:
-            with whole_file(self._beside("folds.json")) as temporary:
+            with whole_file(_beside(self.out, "folds.json")) as temporary:
                 values = {key: vars(each) for key, each in known.items()}
                 temporary.write_text(json.dumps(values), encoding="utf-8")
 
 
-def shared(report: Report, done: int, parts: int, *, told: bool) -> Report:
-    """Reports one of several trainings as a part of the whole; its evaluations are told, too, only if `told`."""
+def forget(out: str | os.PathLike[str]) -> None:
+    """Remove what a cross-validation kept to go on from, however many folds it had."""
+    _beside(out, "folds.json").unlink(missing_ok=True)
+    own = re.compile(re.escape(Path(out).name) + r"\.fold\d+\.checkpoint")
+    for file in Path(out).parent.glob("*.checkpoint"):
+        if own.fullmatch(file.name):
+            file.unlink()
 
-    def partly(progress: Progress) -> None:
-        record = progress.record if told else None
-        report(replace(progress, done=(done + progress.done) / parts, record=record))
 
-    return partly
+def _beside(out: str | os.PathLike[str], name: str) -> Path:
+    return Path(f"{os.fspath(out)}.{name}")
