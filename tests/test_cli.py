@@ -390,6 +390,29 @@ def test_results_overwrite_neither_what_is_read_nor_each_other(images: Path, tmp
     assert not same.exists()
 
 
+@pytest.mark.parametrize(
+    "places",
+    [
+        ("-o", "res", "--overlays", "res"),
+        ("-o", "res", "--maps", "res/maps"),
+        ("-o", "res/counts.csv", "--report", "res"),
+        ("--report", "res", "--totals", "res/totals.csv"),
+        ("--totals", "res", "--points", "res/a/b"),
+    ],
+)
+def test_no_place_is_a_file_and_a_folder(places: tuple[str, ...], images: Path, tmp_path: Path) -> None:
+    called = [place if place.startswith("-") else tmp_path / place for place in places]
+    refused(run("count", tiny.model_file(), images, *called), "cannot be written where")
+    assert not (tmp_path / "res").exists()
+
+
+def test_folders_of_impossible_names_are_refused(images: Path, tmp_path: Path) -> None:
+    for option in ("--overlays", "--maps", "--points"):
+        refused(run("count", tiny.model_file(), images, option, tmp_path / ("x" * 300)), "File name too long")
+    refused(run("count", tiny.model_file(), images, "--overwrite"), "--overwrite is for points alone")
+    refused(run("count", tiny.model_file(), images, "-o", "/dev/null", "--regions", images), "--regions needs a file")
+
+
 @pytest.mark.parametrize("command", ["evaluate", "train", "inspect"])
 def test_no_result_replaces_data_or_another_result(command: str, tmp_path: Path) -> None:
     data, model, manifest = tiny.dataset(tmp_path / "cells"), tmp_path / "m.count", tmp_path / "list.csv"

@@ -13,8 +13,9 @@ import pytest
 from PIL import Image
 from safetensors.torch import save_file
 
+from countception.config import CountingConfig
 from countception.count import Count
-from countception.counter import Counter
+from countception.counter import Counter, _shifts
 from countception.errors import ConfigError, CountceptionError, ImageError, ModelFileError, OutputError
 from countception.training import train
 
@@ -103,6 +104,9 @@ def test_shifts_average_over_the_networks_grid(counter: Counter, picture: np.nda
     assert shifted.map.shape == plain.map.shape
     assert shifted.value == pytest.approx(plain.value, rel=0.1)
     assert shifted.value != plain.value
+    assert len(set(_shifts(CountingConfig(shifts=11)))) == 12, "none comes twice"
+    with pytest.raises(ConfigError, match=r"counting\.shifts must be at most 11"):
+        counter.count(picture, shifts=12)
     assert np.corrcoef(shifted.map.ravel(), plain.map.ravel())[0, 1] > 0.95
 
 

@@ -100,6 +100,25 @@ with whole_file("/proc/self/fd/1") as temporary:
     assert (done.stdout, done.stderr) == ("all of it", "")
 
 
+@pytest.mark.parametrize(("name", "mode"), [("/dev/stdout", "a"), ("/dev/fd/1", "w"), ("/proc/self/fd/1", "w")])
+def test_standard_output_that_leads_to_a_file_is_added_to(tmp_path: Path, name: str, mode: str) -> None:
+    file = tmp_path / "all.txt"
+    file.write_text("earlier\n")
+    script = f"""
+from countception.files import check_writable, whole_file
+print("before")
+check_writable({name!r})
+with whole_file({name!r}) as temporary:
+    temporary.write_text("all of it\\n")
+print("after")
+"""
+    with file.open(mode) as stream:
+        subprocess.run([sys.executable, "-c", script], stdout=stream, check=True)
+    kept = "earlier\n" if mode == "a" else ""
+    assert file.read_text() == kept + "before\nall of it\nafter\n"
+    assert list(tmp_path.iterdir()) == [file]
+
+
 def test_checking_leaves_nothing_behind(tmp_path: Path) -> None:
     check_writable(tmp_path / "a" / "b" / "c.csv")
     assert list(tmp_path.iterdir()) == []

@@ -26,16 +26,19 @@ def test_groups_are_totalled_apart_and_failures_named(tmp_path: Path) -> None:
     b, a, c = group_totals(rows, ["b", "a", "b", "b", "c"], MODEL, 0.9)
     assert (b.group, b.images, b.count, b.flagged, b.failed) == ("b", 2, 40, 0, 1)
     assert b.interval == MODEL.total([10, 30], [1, 3], 0.9)
-    assert a.interval == MODEL.interval(20, 2, 0.9)
+    assert a.interval is None, "no more than its only image has one"
     assert a.flagged == 1
     assert (c.images, c.count, c.interval, c.failed) == (0, 0, None, 1)
     write_totals(tmp_path / "t.csv", [b, a, c])
     table = pd.read_csv(tmp_path / "t.csv")
     assert list(table.columns) == ["group", "images", "count", "low", "high", "flagged", "failed"]
-    assert table["count"].tolist() == [40, 20, 0]
+    assert table["count"].tolist()[:2] == [40, 20]
+    assert np.isnan(table["count"][2])
     assert b.interval is not None
     assert table.low[0] == pytest.approx(b.interval.low, abs=1e-3)
-    assert table.low.isna().tolist() == [False, False, True]
+    assert table.low.isna().tolist() == [False, True, True]
+    some = group_totals([*rows[:1], *rows[1:2]], ["a", "a"], MODEL, 0.9)[0]
+    assert some.interval == MODEL.total([10, 20], [1, 2], 0.9)
 
 
 def test_a_total_is_surer_than_the_sum_of_its_intervals() -> None:
@@ -59,6 +62,18 @@ def test_classes_are_totalled(tmp_path: Path) -> None:
     assert total.by_class == {"red": 4.0, "white": 6.0}
     write_totals(tmp_path / "t.csv", [total])
     assert pd.read_csv(tmp_path / "t.csv")["count_white"].tolist() == [6]
+
+
+def test_a_total_lies_in_its_interval_even_if_some_counts_are_below_0() -> None:
+    rows = [*(Row(str(k), -0.3) for k in range(100)), *(Row(f"b{k}", 2.0) for k in range(100))]
+    total = group_totals(rows, [ALL] * 200, fit_intervals([20.0 + k for k in range(12)], [21.0 + k for k in range(12)]))
+    assert total[0].interval is not None
+    assert total[0].interval.low < total[0].count < total[0].interval.high
+
+
+def test_images_without_a_suffix_are_named_once(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("image,group\ncell01,A\ncell02,B\n")
+    assert find_groups(["x/cell01", "x/cell02"], table=tmp_path / "t.csv") == ["A", "B"]
 
 
 def test_one_group_per_row_is_needed() -> None:

@@ -259,6 +259,8 @@ class TestTiff:
         with pytest.raises(ImageError, match=r"holds 2 images .*; name the page .*--page"):
             read_image(tmp_path / "a.tif")
         np.testing.assert_array_equal(read_image(tmp_path / "a.tif", page=1), DEEP[None, :5])
+        with pytest.raises(ImageError, match="has no axis 'Q'"):
+            read_image(tmp_path / "a.tif", page=1, axis="Q")
 
     @pytest.mark.parametrize("bad", [np.nan, np.inf])
     def test_pixels_that_are_no_numbers(self, tmp_path: Path, bad: float) -> None:
@@ -481,6 +483,13 @@ class TestFindImages:
     def test_name_that_looks_like_a_pattern(self, plate: Path, write_image: Callable[..., Path]) -> None:
         write_image(plate / "well[1].png")
         assert [path.name for path in find_images(plate / "well[1].png")] == ["well[1].png"]
+
+    def test_a_pattern_in_a_folder_whose_name_looks_like_one(
+        self, tmp_path: Path, write_image: Callable[..., Path]
+    ) -> None:
+        (tmp_path / "w [1]").mkdir()
+        write_image(tmp_path / "w [1]" / "a.png")
+        assert [path.name for path in find_images(tmp_path / "w [1]" / "*.png")] == ["a.png"]
 
     def test_named_file_of_any_suffix(self, plate: Path) -> None:
         assert find_images(plate / "notes.txt") == [plate / "notes.txt"]

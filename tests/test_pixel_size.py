@@ -37,6 +37,9 @@ def test_pixels_per_centimetre_are_believed_and_per_inch_are_not(tmp_path: Path)
     assert read_pixel_size(path) == pytest.approx(0.5)
     tifffile.imwrite(path, PIXELS, resolution=(300, 300), resolutionunit="INCH")
     assert read_pixel_size(path) is None
+    for converted in (28.35, 37.8, 118.11, 10):  # 72, 96 and 300 per inch, and what some programs write by themselves
+        tifffile.imwrite(path, PIXELS, resolution=(converted, converted), resolutionunit="CENTIMETER")
+        assert read_pixel_size(path) is None
 
 
 def test_what_says_nothing_is_none(tmp_path: Path) -> None:

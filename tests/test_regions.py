@@ -219,8 +219,8 @@ def test_geojson_names_come_from_the_properties(tmp_path: Path) -> None:
         (json.dumps(feature([], "MultiPolygon")), "it has no ring"),
         ('{"type": "Feature", "geometry": null}', "it has no geometry"),
         ("[1]", "no GeoJSON polygon"),
-        ("[]", "there is no region in it"),
         ("7", "no GeoJSON polygon"),
+        (json.dumps(feature([[[0, 0], [1e17, 0], [0, 9]]])), "a position beyond 1e\\+09 pixels"),
     ],
 )
 def test_what_is_no_geojson_of_areas_is_refused(tmp_path: Path, content: str, sentence: str) -> None:
@@ -268,12 +268,31 @@ def test_images_that_hold_no_labels_are_refused(tmp_path: Path) -> None:
     for name, sentence in (
         ("colour.png", "3 channels"),
         ("real.tif", "not whole numbers"),
-        ("black.png", "no region in it"),
         ("broken.png", "is no TIFF, PNG"),
         ("missing.roi", "no such file"),
     ):
         with pytest.raises(RegionsError, match=sentence):
             read_regions(tmp_path / name)
+
+
+def test_a_file_in_order_may_hold_no_region_but_not_that_of_all_images(tmp_path: Path) -> None:
+    (tmp_path / "a.geojson").write_text('{"type": "FeatureCollection", "features": []}')
+    tifffile.imwrite(tmp_path / "b.tif", np.zeros((4, 5), np.uint8))
+    for name in ("a.geojson", "b.tif"):
+        assert read_regions(tmp_path / name) == []
+        with pytest.raises(RegionsError, match="there is no region in it"):
+            RegionFiles(tmp_path / name, {tmp_path / "x.png": "x"})
+
+
+def test_images_of_one_stem_have_regions_by_their_whole_names(tmp_path: Path) -> None:
+    images = {Path("im/001.bmp"): "001", Path("im/001.png"): "001_2"}
+    for name in ("001.bmp", "001.png"):
+        (tmp_path / f"{name}.geojson").write_text(json.dumps(feature([[[0, 0], [4, 0], [0, 4]]])))
+    files = RegionFiles(tmp_path, images).files
+    assert {str(image): file.name for image, file in files.items()} == {
+        "im/001.bmp": "001.bmp.geojson",
+        "im/001.png": "001.png.geojson",
+    }
 
 
 def test_a_place_that_cannot_be_read_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -214,6 +214,7 @@ class _Job:
         flagged: bool,
     ) -> Row:
         self.counter.model.normalisation.check(pixels, str(file))
+        regions = [] if self.regions is None else self.regions.of(file)  # what is wrong with them is said at once
         count = self.counter.count_pixels(
             pixels,
             tile=self.options.get("tile"),
@@ -222,14 +223,15 @@ class _Job:
             points=self.outputs.points is not None,
             report=report,
         )
-        regions = [] if self.regions is None else self.regions.of(file)
         whole, inside = self._regions(file, count, regions)
-        written = self.outputs.write(file, pixels, count, regions)
-        picture = None
-        if sampled or (flagged and count.warnings):
+        small = sampled or (flagged and bool(count.warnings))
+        drawn = picture = None
+        if small or self.outputs.overlays is not None:
             from countception.pictures import encoded, overlay
 
-            picture = encoded(overlay(pixels, count, regions=regions), largest=THUMBNAIL)
+            drawn = overlay(pixels, count, regions=regions)
+            picture = encoded(drawn, largest=THUMBNAIL) if small else None
+        written = self.outputs.write(file, count, drawn)
         low, high = self._interval(count) or (None, None)
         return Row(
             image=str(file),

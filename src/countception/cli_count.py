@@ -11,6 +11,7 @@ import typer
 
 from countception import options as given
 from countception.errors import ConfigError
+from countception.files import is_device
 
 if TYPE_CHECKING:
     from countception.batch import BatchOptions
@@ -81,7 +82,7 @@ def count(
         overlays=overlays,
         maps=maps,
         points=points,
-        points_as=given.read_points_as(points_as, points),
+        points_as=given.read_points_as(points_as, points, overwrite=overwrite),
         overwrite=overwrite,
         regions_out=regions_csv,
         others=[place for place in (model, groups, totals, report) if place is not None],
@@ -158,7 +159,7 @@ def _regions_file(out: Path | None, regions: Path | None, named: Path | None, *,
         raise ConfigError("--regions-csv needs --regions, a file or folder of regions")
     if regions is None or named is not None or shown:
         return named
-    if out is None:
+    if out is None or is_device(out):
         raise ConfigError("--regions needs a file for their counts: name one with -o or --regions-csv")
     return out.with_name(f"{out.stem}.regions.csv")
 

@@ -167,7 +167,7 @@ class IntervalModel(BaseModel):
         if parts is None:
             return None
         own, shared = parts
-        count, width = float(values.sum()), math.sqrt(own.sum() + shared.sum() ** 2)
+        count, width = max(0.0, float(np.sum(counts))), math.sqrt(own.sum() + shared.sum() ** 2)
         return Interval(max(0.0, count - width), count + width)
 
     def part(self, part: float, count: float, spread: float | None, level: float) -> Interval | None:

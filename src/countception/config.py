@@ -153,7 +153,7 @@ class CountingConfig(_Frozen):
     spread: bool = True
     """After training, count the validation images in all flips, too, so that counts with flips have intervals of their
     own, scaled by the spread."""
-    shifts: int = Field(0, ge=0)
+    shifts: int = Field(0, ge=0, le=11)
     """Average over this many further whole-pixel shifts of the image."""
 
 

@@ -28,15 +28,11 @@ def table(header: Sequence[str], cells: Sequence[Sequence[str]], *, err: bool = 
 
 
 def show_rows(rows: Sequence[Row]) -> None:
-    """Print counts and the ends of their intervals, rounded to whole numbers, and the regions of each image.
-
-    Intervals are left out of images that are unlike the training images, as they do not hold for them.
-    """
+    """Print counts and the ends of their intervals, rounded to whole numbers, and the regions of each image."""
     named = any(row.regions for row in rows)
     cells = []
     for row in rows:
-        ends = (None, None) if row.warning else (row.low, row.high)
-        cells.append([row.image, *([""] * named), *map(_whole, (row.count, *ends))])
+        cells.append([row.image, *([""] * named), *map(_whole, (row.count, row.low, row.high))])
         for region in row.regions:
             cells.append(["", region.name, _whole(region.count), *map(_whole, region.interval or (None, None))])
     table(["image", *(["region"] * named), "count", "low", "high"], cells)

@@ -76,7 +76,7 @@ def write_count_report(
     """
     folder = _common(rows)
     counted = [replace(row, image=_below(folder, row.image)) for row in rows if row.count is not None]
-    flagged = [replace(row, low=None, high=None) for row in counted if row.warning]  # intervals that do not hold
+    flagged = [row for row in counted if row.warning]
     plain = [row for row in counted if not row.warning]
     ordered = flagged + plain
     intervals = counter.errors(flips=flips)

@@ -259,4 +259,4 @@ def _flips(counting: CountingConfig) -> tuple[View, ...]:
 def _shifts(counting: CountingConfig) -> list[tuple[int, int]]:
     """Shifts in map entries, spread evenly over both axes: (0, 0), then a diagonal-first walk of small shifts."""
     walk = [(0, 0), (1, 1), (2, 3), (3, 2), (1, 3), (3, 1), (2, 2), (0, 2), (2, 0), (1, 2), (2, 1), (3, 3)]
-    return [walk[i % len(walk)] for i in range(counting.shifts + 1)]
+    return walk[: counting.shifts + 1]

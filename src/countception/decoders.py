@@ -117,7 +117,7 @@ def series_of(path: Path, tiff: Any, page: int | None, axis: int | str | None) -
                 f"{path}: holds {len(tiff.series)} images of different shapes; name the page to read (--page, "
                 "or page of `load_dataset` and `count`)"
             )
-        series, page, axis = tiff.pages[in_range(path, page, len(tiff.pages))], None, None
+        series, page = tiff.pages[in_range(path, page, len(tiff.pages))], None
     _check_honest(path, _bytes(series.shape, series.dtype.itemsize))
     return series, page, axis
 

@@ -3,14 +3,16 @@
 Everything this package writes goes through `whole_file`: into a temporary file beside the target, flushed to the disk,
 then moved into place in one step. A full disk, a crash or Ctrl-C leaves the old file, or none, never half of one.
 A symbolic link stays, and the file that it leads to is replaced; a device or pipe, such as ``/dev/stdout``, is written
-to.
+to, even where it leads to a file.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import re
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -36,7 +38,7 @@ def whole_file(target: str | os.PathLike[str]) -> Iterator[Path]:
     try:
         if path.is_dir():
             raise OutputError(f"cannot write {path}: it is a folder; name a file in it")
-        place = None if _is_device(path) else _place(path)
+        place = None if is_device(path) else _place(path)
         folder = Path(tempfile.gettempdir()) if place is None else place.parent
         folder.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.stem[:40]}-", suffix=path.suffix, dir=folder)
@@ -47,7 +49,8 @@ def whole_file(target: str | os.PathLike[str]) -> Iterator[Path]:
             _copy(temporary, path)
         else:
             _flush(temporary)
-            temporary.chmod(0o666 & ~_umask())
+            with suppress(OSError):  # only the owner may, which on some mounts is nobody
+                temporary.chmod(0o666 & ~_umask())
             temporary.replace(place)
             temporary = None
     except OSError as error:
@@ -71,7 +74,7 @@ def check_writable(target: str | os.PathLike[str]) -> None:
     try:
         if path.is_dir():
             raise OutputError(f"cannot write {path}: it is a folder; name a file in it")
-        if _is_device(path):
+        if is_device(path):
             if not os.access(path, os.W_OK):  # opening a pipe would wait for its reader
                 raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
             return
@@ -110,9 +113,17 @@ def check_empty(folder: str | os.PathLike[str]) -> None:
         raise OutputError(f"{folder} is not empty, and what is in it might be replaced: name a new folder")
 
 
-def _is_device(path: Path) -> bool:
-    """Whether there is something at `path` that is not a file: a device, a pipe."""
-    return path.exists() and not path.is_file()
+def is_device(path: Path) -> bool:
+    """Whether `path` is no place for a file: a device, a pipe, or a stream by its name, wherever that leads."""
+    return _stream(path) is not None or (path.exists() and not path.is_file())
+
+
+def _stream(path: Path) -> int | None:
+    """The number of the open stream that a path stands for."""
+    found = re.fullmatch(r"/dev/(?:(stdin)|(stdout)|(stderr))|/(?:dev|proc/self)/fd/(\d+)", str(path))
+    if found is None:
+        return None
+    return int(found[4]) if found[4] else (found.lastindex or 1) - 1
 
 
 def _place(path: Path) -> Path:
@@ -121,7 +132,10 @@ def _place(path: Path) -> Path:
 
 
 def _copy(source: Path, device: Path) -> None:
-    with source.open("rb") as read, device.open("wb") as write:
+    stream = _stream(device)
+    if stream is not None:
+        sys.stdout.flush()  # what was said before comes before
+    with source.open("rb") as read, device.open("wb") if stream is None else os.fdopen(os.dup(stream), "wb") as write:
         shutil.copyfileobj(read, write)
 
 

@@ -29,7 +29,7 @@ class GroupTotal:
     """How many of them were counted."""
     count: float
     interval: Interval | None
-    """Where the true total lies, if the counter can say."""
+    """Where the true total lies, if the counter can say; None where all counted images are unlike the training ones."""
     by_class: dict[str, float] = field(default_factory=dict)
     flagged: int = 0
     """Counted images that are unlike the training images."""
@@ -72,11 +72,12 @@ def _total(group: str, rows: Sequence[Row], intervals: IntervalModel, level: flo
     spreads = [row.spread for row in rows if row.count is not None and row.spread is not None]
     known = spreads if len(spreads) == len(counts) else None
     classes = dict.fromkeys(name for row in rows for name in row.by_class)
+    trusted = any(row.count is not None and not row.warning for row in rows)
     return GroupTotal(
         group=group,
         images=len(counts),
         count=float(sum(counts)),
-        interval=intervals.total(counts, known, level) if counts else None,
+        interval=intervals.total(counts, known, level) if trusted else None,
         by_class={name: sum(row.by_class.get(name, 0.0) for row in rows) for name in classes},
         flagged=sum(bool(row.warning) for row in rows),
         failed=len(rows) - len(counts),
@@ -127,7 +128,7 @@ def by_table(
     table = Path(table)
     known = _named(table, column)
     files = [Path(image) for image in images]
-    times = Tally(name for file in files for name in (file.name, file.stem))
+    times = Tally(name for file in files for name in {file.name, file.stem})
     found = []
     for file in files:
         paths = [str(file.resolve()), str(file)]

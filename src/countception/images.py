@@ -237,7 +237,8 @@ def _matches(name: str) -> list[Path]:
         if path.exists():
             return [path]
         if glob.has_magic(name):
-            files = (Path(match) for match in glob.glob(name, recursive=True))  # noqa: PTH207 - Path.glob knows no absolute patterns
+            pattern = str(Path(glob.escape(str(path.parent)), path.name)) if path.parent.is_dir() else name
+            files = (Path(match) for match in glob.glob(pattern, recursive=True))  # noqa: PTH207 - Path.glob knows no absolute patterns
             found = [f for f in files if f.suffix.lower() in SUFFIXES and not f.name.endswith(CURVES) and f.is_file()]
             if found:
                 return sorted(found, key=lambda file: natural_key(str(file)))

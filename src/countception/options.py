@@ -139,7 +139,7 @@ Tolerance = Annotated[
 ]
 Level = Annotated[float, Option(metavar="P", help="Probability with which an interval holds the true count.")]
 Flips = Annotated[bool, Option("--flips", help="Average over the eight flips and turns: slower, more accurate.")]
-Shifts = Annotated[int | None, Option(metavar="N", min=0, help="Average over N further shifts of the image.")]
+Shifts = Annotated[int | None, Option(metavar="N", min=0, max=11, help="Average over N further shifts of the image.")]
 Tile = Annotated[
     int | None,
     Option(metavar="N", min=1, help="Count large images in tiles of N map entries a side; the count stays the same."),
@@ -222,7 +222,7 @@ def read_axis(text: str | None) -> int | str | None:
     return int(text) if text is not None and text.isascii() and text.isdigit() else text
 
 
-def read_points_as(text: str | None, folder: Path | None) -> str:
+def read_points_as(text: str | None, folder: Path | None, *, overwrite: bool) -> str:
     """How points are written: the suffix of their files.
 
     Raises
@@ -234,6 +234,8 @@ def read_points_as(text: str | None, folder: Path | None) -> str:
         raise ConfigError(f"--points-as {text or 'nothing'} is none of {', '.join(POINTS_AS)}")
     if text is not None and folder is None:
         raise ConfigError(f"--points-as {text} needs a folder for the points: name one with --points")
+    if overwrite and folder is None:
+        raise ConfigError("--overwrite is for points alone, which are written where --points says")
     return text or POINTS_AS[0]
 
 

@@ -6,7 +6,7 @@ import io
 import json
 import os
 from collections import Counter as Tally
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,10 +16,9 @@ from countception.points import find_writer, write_points
 from countception.tables import DECIMALS
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
+    from PIL.Image import Image as Picture
 
     from countception.count import Count
-    from countception.regions import Region
 
 StrPath = str | os.PathLike[str]
 
@@ -76,10 +75,16 @@ class Outputs:
         PointsError
             Points cannot be written like that.
         """
+        try:
+            self._check([Path(place) for place in tables if place is not None], list(map(Path, others)), classes)
+        except OSError as error:  # such as of a folder that may not be looked into, or a name that is too long
+            raise OutputError(f"cannot write {error.filename}: {error.strerror}; choose another place") from error
+
+    def _check(self, tables: Sequence[Path], others: Sequence[Path], classes: Sequence[str]) -> None:
         if self.points is not None:
             find_writer(self.points / f"points.{self.points_as}", classes)
         inputs = {file.resolve() for file in self.files}
-        taken = {Path(place).resolve() for place in (*tables, *others) if place is not None}
+        taken = {place.resolve() for place in (*tables, *others)}
         for file in self.files:
             for target in (self.overlay(file), self.map(file), self.table(file)):
                 place = target and target.resolve()
@@ -99,6 +104,7 @@ class Outputs:
         for folder in folders.values():
             if folder.exists() and not folder.is_dir():
                 raise OutputError(f"{folder} is no folder: name another for the files of each image")
+            _refuse_within(taken, folder, folder.resolve())
         check_places(self.files, *tables, *(folder / "file" for folder in folders.values()))  # one may hold all three
 
     def overlay(self, file: Path) -> Path | None:
@@ -113,7 +119,7 @@ class Outputs:
         """Of the points."""
         return self.points and self.points / f"{self.names[file]}.{self.points_as}"
 
-    def write(self, file: Path, pixels: npt.ArrayLike, count: Count, regions: Sequence[Region] = ()) -> dict[str, str]:
+    def write(self, file: Path, count: Count, picture: Picture | None) -> dict[str, str]:
         """Write what was asked for; the names of the files by kind, empty where there is none.
 
         Raises
@@ -121,16 +127,16 @@ class Outputs:
         OutputError
             A place cannot be written to.
         """
-        from countception.pictures import overlay, save_picture
+        place, map_file, table = self.overlay(file), self.map(file), self.table(file)
+        if place is not None and picture is not None:
+            from countception.pictures import save_picture
 
-        picture, map_file, table = self.overlay(file), self.map(file), self.table(file)
-        if picture is not None:
-            save_picture(overlay(pixels, count, regions=regions), picture)
+            save_picture(picture, place)
         if map_file is not None:
             write_map(map_file, count, image=str(file))
         if table is not None and count.points is not None and count.confidence is not None:
             write_points(table, count.points, extra={"confidence": count.confidence.round(DECIMALS)})
-        return {"overlay": str(picture or ""), "map": str(map_file or ""), "points": str(table or "")}
+        return {"overlay": str(place or ""), "map": str(map_file or ""), "points": str(table or "")}
 
 
 def check_places(inputs: Sequence[Path], *places: StrPath | None) -> None:
@@ -149,14 +155,24 @@ def check_places(inputs: Sequence[Path], *places: StrPath | None) -> None:
         Says which.
     """
     taken = {file.resolve() for file in inputs}
-    written: set[Path] = set()
+    written: dict[Path, Path] = {}
     for place in (Path(place) for place in places if place is not None):
-        if place.resolve() in taken:
+        resolved = place.resolve()
+        if resolved in taken:
             raise OutputError(f"{place} would be overwritten, and it is one of the files to read: name another file")
-        if place.resolve() in written:
+        if resolved in written:
             raise OutputError(f"{place} would be written twice: name another file for one of the results")
-        written.add(place.resolve())
+        written[resolved] = place
+    for resolved, place in written.items():
+        _refuse_within(written.keys(), place, resolved.parent)
         check_writable(place)
+
+
+def _refuse_within(files: Collection[Path], place: Path, folder: Path) -> None:
+    """Refuse a place in a folder that is to be a file itself; all but `place` resolved."""
+    for each in (folder, *folder.parents):
+        if each in files:
+            raise OutputError(f"{place} cannot be written where {each} is a file: name another place for one of them")
 
 
 def unique_names(files: Sequence[Path]) -> list[str]:

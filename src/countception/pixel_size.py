@@ -6,7 +6,8 @@ ImageJ
     The resolution in the TIFF tags, where ImageJ's unit is a length.
 other TIFF
     A resolution in pixels per centimetre. Resolutions per inch are passed over, in all formats: programs write 72, 96
-    or 300 there that mean nothing.
+    or 300 there that mean nothing; and so are these where they were converted, and the 10 per centimetre that others
+    write.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ MICROMETRES = {
 }
 PER_CENTIMETRE = 3
 """TIFF's ResolutionUnit."""
+MEANINGLESS = (10.0, *(dpi / 2.54 for dpi in (72, 96, 100, 150, 200, 300, 400, 600)))
+"""Pixels per centimetre that programs write by themselves."""
 
 
 def read_pixel_size(path: str | os.PathLike[str]) -> float | None:
@@ -70,6 +73,8 @@ def _sides(tiff: TiffFile) -> tuple[float, float] | None:
     if one is None:
         return None
     per_unit = [tags[name].value[0] / tags[name].value[1] for name in ("XResolution", "YResolution")]
+    if not tiff.is_imagej and any(math.isclose(per_unit[0], each, rel_tol=0.005) for each in MEANINGLESS):
+        return None
     return one / per_unit[0], one / per_unit[1]
 
 

@@ -47,11 +47,6 @@ class Row:
     """JPEG of the overlay, where one was made for a report."""
 
     @property
-    def rounded(self) -> int | None:
-        """The count for display, as `Count.rounded`."""
-        return None if self.count is None else max(0, int(self.count + 0.5))
-
-    @property
     def per_mm2(self) -> float | None:
         """Objects per mm² of the image, if a pixel size was given."""
         return None if self.count is None or not self.area_mm2 else self.count / self.area_mm2

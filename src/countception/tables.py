@@ -102,9 +102,9 @@ def write_totals(path: StrPath, totals: Sequence[GroupTotal]) -> None:
 def write_total_rows(stream: TextIO, totals: Sequence[GroupTotal]) -> None:
     """Write totals as CSV.
 
-    The columns are `group`, `images` (those counted), `count`, `low`, `high`, `count_<class>` where there are several
-    classes, `flagged` (images unlike the training images) and `failed` (images that could not be counted and are
-    missing from the total).
+    The columns are `group`, `images` (those counted), `count` (empty where that is none), `low`, `high`,
+    `count_<class>` where there are several classes, `flagged` (images unlike the training images) and `failed` (images
+    that could not be counted and are missing from the total).
     """
     classes = _classes(total.by_class for total in totals)
     writer = csv.writer(stream, lineterminator="\n")
@@ -112,7 +112,7 @@ def write_total_rows(stream: TextIO, totals: Sequence[GroupTotal]) -> None:
     writer.writerow(["group", "images", "count", "low", "high", *kinds, "flagged", "failed"])
     for total in totals:
         low, high = total.interval or (None, None)
-        numbers = [number(value) for value in (total.count, low, high)]
+        numbers = [number(value) for value in (total.count if total.images else None, low, high)]
         by_class = [number(total.by_class.get(name)) for name in classes]
         writer.writerow([total.group, total.images, *numbers, *by_class, total.flagged, total.failed])
 

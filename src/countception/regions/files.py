@@ -34,16 +34,18 @@ ROI_AREAS = frozenset({0, 1, 2, 7, 8})
 """ImageJ's types that have an area: polygon, rectangle, oval, freehand, traced."""
 ROI_RECTANGLE, ROI_OVAL = 1, 2
 OVAL_VERTICES = 256
+FARTHEST = 1e9
+"""Beyond it areas of pixels would be lost in rounding."""
 
 
 def read_regions(path: str | os.PathLike[str]) -> list[Region]:
-    """Read the regions of one image.
+    """Read the regions of one image; none of a file in order that holds none.
 
     Raises
     ------
     RegionsError
-        The file is missing, of no known kind or damaged; it has no region, or something that has no area; or the
-        package that reads it is not installed.
+        The file is missing, of no known kind or damaged; it has something that has no area; or the package that reads
+        it is not installed.
     """
     path = Path(path)
     try:
@@ -59,8 +61,6 @@ def read_regions(path: str | os.PathLike[str]) -> list[Region]:
         regions: list[Region] = [*reader(path)]
     except (geojson.GeoJSONError, imagej.RoiError) as error:
         raise RegionsError(str(error)) from None
-    if not regions:
-        raise RegionsError(f"{path}: there is no region in it")
     return regions
 
 
@@ -98,6 +98,8 @@ def _ring(positions: Any, *, hole: bool) -> Points:
     points = np.array([position[:2] for position in positions], np.float64)[:, ::-1] - 0.5
     if len(points) < 3 or not np.isfinite(points).all():
         raise ValueError("a ring needs at least three finite positions")
+    if np.abs(points).max() > FARTHEST:
+        raise ValueError(f"a position beyond {FARTHEST:g} pixels is no place in an image")
     y, x = points.T
     backwards = float(np.sum(x * np.roll(y, -1) - y * np.roll(x, -1))) < 0
     return points[::-1] if backwards != hole else points

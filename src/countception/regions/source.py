@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter as Tally
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -39,6 +40,8 @@ class RegionFiles:
         path = Path(path)
         try:
             self.common = None if path.is_dir() else read_regions(path)
+            if self.common == []:
+                raise RegionsError(f"{path}: there is no region in it")
             self.files = _in_folder(path, images) if self.common is None else {}
             self.paths = [path, *self.files.values()]
         except OSError as error:
@@ -59,7 +62,9 @@ class RegionFiles:
 
 def _in_folder(folder: Path, images: Mapping[Path, str]) -> dict[Path, Path]:
     originals = {image.resolve() for image in images}
-    owners = {name + ending: image for image, name in images.items() for ending in ("", image.suffix)}
+    times = Tally(image.name for image in images)
+    owners = {image.name: image for image in images if times[image.name] == 1}
+    owners |= {name + ending: image for image, name in images.items() for ending in ("", image.suffix)}
     found: dict[Path, Path] = {}
     for file in sorted(folder.iterdir()):
         if file.suffix.lower() not in SUFFIXES or file.name.startswith(".") or file.resolve() in originals:
