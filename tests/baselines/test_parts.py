@@ -80,11 +80,13 @@ class TestFiaschi:
     @pytest.mark.parametrize("shape", [(1, 1), (12, 17), (3, 30)])
     def test_patches_cut_from_a_density_average_to_it(self, step: int, shape: tuple[int, int]) -> None:
         density = np.random.default_rng(0).uniform(size=shape).astype(np.float32)
-        padded = np.pad(density, 3)
-        cut = np.lib.stride_tricks.sliding_window_view(padded, (7, 7))[::step, ::step]
+        cut = fiaschi._windows(density, 7)[::step, ::step]
         patches = cut.reshape(*cut.shape[:2], -1)
         found = fiaschi.average(patches.astype(float), shape, fiaschi.Options(step=step, patch=7))
         np.testing.assert_allclose(found, density, rtol=1e-6)
+
+    def test_patches_at_the_border_are_no_emptier_than_others(self) -> None:
+        assert (fiaschi._windows(np.full((9, 4), 0.3, np.float32), 7) == np.float32(0.3)).all()
 
     def test_one_feature_of_each_kind_for_each_plane_and_scale(self) -> None:
         planes = np.random.default_rng(0).normal(size=(2, 9, 11)).astype(np.float32)

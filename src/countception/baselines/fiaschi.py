@@ -6,8 +6,9 @@ their mean, summed over the patch, which is the paper's criterion for structured
 
 Deviations: features are those named in the paper (smoothed image, gradient, Laplacian, eigenvalues of structure tensor
 and Hessian, at several scales) on the principal colour planes, without the quantised SIFT; trees are extremely
-randomised (Geurts et al. 2006), as scikit-learn's are for several outputs the fastest; a leaf holds the mean patch; and
-only pixels of a coarse grid vote when counting.
+randomised (Geurts et al. 2006), as scikit-learn's are for several outputs the fastest; a leaf holds the mean patch;
+100 000 pixels are learned from in all, however many images they come from; and only pixels of a coarse grid vote when
+counting.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class Options:
     """Side of the structured label in working pixels, odd."""
     sigma: float = 3.0
     """Of the Gaussian that stands for an object, in working pixels."""
-    pixels: int = 40_000
+    pixels: int = 100_000
     """Training pixels, drawn at random, the same number from each image."""
     leaf: int = 5
     """Fewest training pixels in a leaf."""
@@ -117,8 +118,11 @@ class Fiaschi(Baseline[Options]):
 
 
 def _windows(density: Plane, side: int) -> npt.NDArray[np.float32]:
-    """The patch of `side` × `side` around each pixel, zero beyond the border: ``(y, x, side, side)``."""
-    return np.lib.stride_tricks.sliding_window_view(np.pad(density, side // 2), (side, side))
+    """The patch of `side` × `side` around each pixel, mirrored at the border: ``(y, x, side, side)``.
+
+    A leaf averages patches from anywhere: zeros beyond the border would lower what it says inside.
+    """
+    return np.lib.stride_tricks.sliding_window_view(np.pad(density, side // 2, mode="symmetric"), (side, side))
 
 
 def average(patches: npt.NDArray[np.float64], shape: tuple[int, int], options: Options) -> npt.NDArray[np.float64]:

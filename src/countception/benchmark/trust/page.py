@@ -45,8 +45,8 @@ averaged over splits; the error is the mean distance of the pairs, in pixels of 
 of the smoothed density or of the count map of the same network, of the density of FCRN-A, of the proximity map of
 Xie et al. 2015, and Laplacian-of-Gaussian blobs. Smoothing, threshold and distance of peaks were chosen by F1 on ten
 validation images of the split, those of the blobs on ten training images. "Lower by" is how much lower F1 is than with
-our points with flips on the splits that both were measured on, the number of which follows; below 0 it is higher. Time
-is that of learning, on one core.
+our points with flips on the splits that both were measured on, and on how many of these; below 0 it is higher on
+average. Time is that of learning, on one core.
 
 Kainz et al. 2015 (You should use regression to detect cells, MICCAI) made their detector for the images that MBM was
 cut from: 11 images of 1200 × 1200 pixels with 4205 cells. Their own figures are not repeated here, as they were
@@ -58,6 +58,8 @@ INTERVALS = """\
 Small trainings on many splits, at half the scale: what counts here is how honest the intervals are, not how small the
 errors. Of the intervals for the test images of all splits, the share that holds the true count: of all images, and of
 the third of each split's images with the lowest, middle and highest predicted count. The aim is the level ± 2 %.
+The whole recipe, as `countception train` runs it, was measured on five splits: what five networks say, give or take the
+standard errors that follow.
 With folds (`countception train --folds`), N images to train on and N to validate on are all learned from, and each is
 counted by a training without its part, which leaves errors of 2 N images; the test images are counted by the training
 on all of them. A third of MBM's test images are three or four in each split, so that its thirds are hardly known.
@@ -73,6 +75,12 @@ intervals of a kind are stretched by one factor so that exactly the level's shar
 narrower. Test images of a split share a network and its validation images, so the share varies from split to split by
 more than its number of images suggests; ± is the standard error of its mean over splits.
 """
+KINDS = {
+    "coverage": "Intervals",
+    "recipe": "Intervals of the whole recipe",
+    "folds": "Intervals by cross-validation",
+}
+"""Of the systems of a data set: the one with the most splits, others, and those with folds."""
 FLAGS = """\
 ## Flags
 
@@ -119,23 +127,25 @@ def page(found: dict[str, list[Run]]) -> tuple[str, dict[str, Figure]]:
     parts.append(INTERVALS)
     for name, some in found.items():
         for number, (system, members) in enumerate(summary.systems(some).items()):
-            crossed = "folds=" in system
-            if number and not crossed:
-                continue
-            kind = "Intervals by cross-validation" if crossed else "Intervals"
-            parts += [f"### {kind}: {DATASETS[name].title}", f"{system}; splits: {len(members)}."]
+            kind = "folds" if "folds=" in system else "recipe" if number else "coverage"
+            parts += [f"### {KINDS[kind]}: {DATASETS[name].title}", f"{system}; splits: {len(members)}."]
             covered = coverages(members)
             if covered:
-                stem = f"{name}-{'folds' if crossed else 'coverage'}.png"
-                plots[stem] = figures.coverages(covered, DATASETS[name].title)
-                parts += [_intervals(covered), _missed(covered), f"![Coverage](points-and-intervals/{stem})"]
-            missing = [level for level in LEVELS if ("constant", level) not in covered]
-            if missing:
-                levels = ", ".join(f"{100 * level:g} %" for level in missing)
-                n = sum(each.part == "validation" for each in members[0].counted)
-                parts.append(f"{n} validation images are too few for intervals of {levels}, so none are given.")
+                plots[f"{name}-{kind}.png"] = figures.coverages(covered, DATASETS[name].title)
+            parts += _covered(covered, f"points-and-intervals/{name}-{kind}.png", members)
     parts += [FLAGS, _flags(found)]
     return "\n\n".join(part.strip("\n") for part in parts) + "\n", plots
+
+
+def _covered(covered: dict[tuple[str, float], Coverage], plot: str, members: Sequence[Run]) -> list[str]:
+    """Paragraphs on the intervals of one system, and on levels that there are none of."""
+    parts = [_intervals(covered), _missed(covered), f"![Coverage]({plot})"] if covered else []
+    missing = [level for level in LEVELS if ("constant", level) not in covered]
+    if missing:
+        levels = ", ".join(f"{100 * level:g} %" for level in missing)
+        n = sum(each.part == "validation" for each in members[0].counted)
+        parts.append(f"{n} validation images are too few for intervals of {levels}, so none are given.")
+    return parts
 
 
 def coverages(members: Sequence[Run]) -> dict[tuple[str, float], Coverage]:
@@ -153,7 +163,8 @@ def _points(ways: Sequence[F1]) -> str:
     ours = next((way for way in ways if (way.method, way.locator) == OURS), None)
     for way in ways:
         lower = way.less_than(ours) if ours is not None and way is not ours else []
-        text = f"{statistics.fmean(lower):.3f}{_deviation(summary.deviation(lower))} ({len(lower)})" if lower else ""
+        on = f", on {sum(each > 0 for each in lower)} of {len(lower)}"
+        text = f"{statistics.fmean(lower):.3f}{_deviation(summary.deviation(lower))}{on}" if lower else ""
         lines.append(
             f"| {way.system} | {way.locator} | {len(way.by_split)} | {way.precision:.3f} | {way.recall:.3f} "
             f"| **{way.f1:.3f}**{_deviation(way.deviation)} | {text} "
