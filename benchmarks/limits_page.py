@@ -51,7 +51,8 @@ cells rightly that are more than {finest} pixels apart; the best figure publishe
 
 Errors of one image in several runs, which learned from other images: their mean is the image's own, their deviation
 within the image is the run's. *Alone* would be the error of the mean of all runs, each image by itself. The
-correlation is that of the images' own errors with those of systems that share nothing with ours but dots.
+correlation is that of the images' own errors with those of systems that share nothing with ours but the images they
+learn from.
 
 {shared}
 

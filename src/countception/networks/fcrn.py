@@ -11,7 +11,9 @@ at the bottleneck sees 32 pixels, as published.
 As published, both learn 100 times the density.
 
 Deviations: the layers are batch-normalised and initialised as the authors' program does it, and upsampling repeats
-pixels (the paper upsamples bilinearly), which keeps what an entry sees the same for every tile.
+pixels (the paper upsamples bilinearly), which keeps what an entry sees the same for every tile. Statistics of the small
+crops that it is trained on differ from those of the whole images that it counts, which moves all counts of an image by
+some per cent; nothing is published that would correct this.
 """
 
 from __future__ import annotations
