@@ -135,8 +135,11 @@ def _points(by_name: dict[str, Document]) -> list[str]:
     if "points" not in by_name:
         return []
     rows = by_name["points"]["rows"]
-    lines = [f"- {row['what']}: {_seconds(row['median'])}, {row['threads']} threads" for row in rows]
-    return ["## Points", "After the map is known:", "\n".join(lines)]
+    lines = [
+        f"- {row['what']}: {_seconds(row['median'])} for {row['points']} points, {row['threads']} threads"
+        for row in rows
+    ]
+    return ["## Points", "After the map is known, and in all:", "\n".join(lines)]
 
 
 def _curve_lines(curves: list[Document]) -> list[str]:

@@ -1,17 +1,25 @@
-"""How long it takes to find the points of a 1000 × 1000 image with 1000 objects, after its map is known."""
+"""How long it takes to find the points of a 1000 × 1000 image with 1000 objects: after its map is known, and in all."""
 
 from __future__ import annotations
 
 import statistics
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from scipy.ndimage import gaussian_filter
 
 from countception import targets
+from countception.counter import Counter
 from countception.geometry import Window
 from countception.locate import density_of_counts, locate
-from speed_sections import Row, in_turn
+from countception.model_file import Model
+from countception.networks.pretrained import load_pretrained
+from countception.normalise import learn
+from countception.points import find_scale
+from countception.simulation.looks import look_named
+from countception.simulation.simulate import simulate
+from speed_sections import Row, in_turn, network
 
 SIDE, OBJECTS = 1000, 1000
 BLUR = 1.5
@@ -29,21 +37,32 @@ def points(repeats: int) -> list[Row]:
     window = Window(32, 1)
     counts = targets.count_map(dots, (SIDE, SIDE), window)
     noisy = counts + NOISE * gaussian_filter(rng.normal(size=counts.shape), 4) * 16
-    seconds = in_turn(
-        {
-            "density": lambda: locate(density, stride=2),
-            "count map": lambda: locate(density_of_counts(noisy, window)),
-        },
-        repeats,
-    )
-    found = {"density": locate(density, stride=2), "count map": locate(density_of_counts(noisy, window))}
+    counter, image = _counter_and_image()
+    ways = {
+        "from a density": lambda: len(locate(density, stride=2).points),
+        "from a count map": lambda: len(locate(density_of_counts(noisy, window)).points),
+        "from the image, counted by the default network": lambda: len(counter.count(image, points=True).points or ()),
+    }
     return [
         {
-            "what": f"points of {SIDE} × {SIDE} pixels with {OBJECTS} objects, from a {name}",
+            "what": f"points of {SIDE} × {SIDE} pixels with {OBJECTS} objects, {name}",
             "seconds": values,
             "median": statistics.median(values),
-            "points": len(found[name].points),
+            "points": ways[name](),
             "threads": torch.get_num_threads(),
         }
-        for name, values in seconds.items()
+        for name, values in in_turn(ways, repeats).items()
     ]
+
+
+def _counter_and_image() -> tuple[Counter, npt.NDArray[np.generic]]:
+    """The default network with the weights that every training starts from, which count roughly, at its own scale."""
+    look = look_named("fluorescence").changed(size=(SIDE, SIDE), counts=(OBJECTS, OBJECTS))
+    simulated = simulate(look, seed=0)
+    image = simulated.image
+    made, config = network("boxnet")
+    load_pretrained(made)
+    channels_first = image.transpose(2, 0, 1) if image.ndim == 3 else image[None]
+    return Counter(
+        Model(made.eval(), config, find_scale([simulated.points], config.scale), learn([channels_first]))
+    ), image

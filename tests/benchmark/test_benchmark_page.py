@@ -49,6 +49,8 @@ class TestTables:
         for order in ([*old, *new], [*new, *old]):
             (cell,) = tables.measured(order)
             assert (cell.mae, len(cell.rows)) == (1.0, 1)
+        again = make_row(mae=9.0, split=3, config_hash="old", started="2026-01-03T00:00:00Z")
+        assert tables.measured([*old, *new, again])[0].mae == 1.0, "a run of an old one takes no cell back"
 
     def test_markdown(self) -> None:
         cells = [cell for cell in tables.measured(rows()) if cell.data == "vgg" and not cell.settings]

@@ -104,20 +104,20 @@ def measured(rows: Iterable[Row]) -> list[Measured]:
     """The cells that rows give, in order of data set, system and N.
 
     Runs of different configurations are never averaged: where a method's defaults have changed, a cell holds the runs
-    of its newest configuration.
+    of its newest configuration: the one whose first run is the latest, so that a run of an old one takes no cell back.
     """
     cells: dict[tuple[str, str, str, str, int], dict[str, list[Row]]] = {}
     for row in rows:
         by_configuration = cells.setdefault((row.data, row.split_by, row.method, row.settings, row.n), {})
         by_configuration.setdefault(row.config_hash, []).append(row)
     return [
-        Measured(*place, tuple(sorted(max(found.values(), key=_newest), key=lambda row: (row.seed, row.split))))
+        Measured(*place, tuple(sorted(max(found.values(), key=_begun), key=lambda row: (row.seed, row.split))))
         for place, found in sorted(cells.items(), key=lambda cell: [natural_key(str(part)) for part in cell[0]])
     ]
 
 
-def _newest(rows: Iterable[Row]) -> str:
-    return max(row.started for row in rows)
+def _begun(rows: Iterable[Row]) -> str:
+    return min(row.started for row in rows)
 
 
 def published_for(cell: Measured) -> Published | None:
