@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +11,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from countception import targets
+from countception.calibration import Calibration
 from countception.counter import Counter
 from countception.geometry import Window
 from countception.locate import density_of_counts, locate
@@ -56,13 +58,13 @@ def points(repeats: int) -> list[Row]:
 
 
 def _counter_and_image() -> tuple[Counter, npt.NDArray[np.generic]]:
-    """The default network with the weights that every training starts from, which count roughly, at its own scale."""
+    """The default network with the weights that every training starts from, at its own scale, calibrated to this image."""
     look = look_named("fluorescence").changed(size=(SIDE, SIDE), counts=(OBJECTS, OBJECTS))
     simulated = simulate(look, seed=0)
     image = simulated.image
     made, config = network("boxnet")
     load_pretrained(made)
     channels_first = image.transpose(2, 0, 1) if image.ndim == 3 else image[None]
-    return Counter(
-        Model(made.eval(), config, find_scale([simulated.points], config.scale), learn([channels_first]))
-    ), image
+    model = Model(made.eval(), config, find_scale([simulated.points], config.scale), learn([channels_first]))
+    factor = OBJECTS / Counter(model).count(image).value
+    return Counter(replace(model, calibration=Calibration(factor))), image
