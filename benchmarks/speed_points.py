@@ -58,7 +58,7 @@ def points(repeats: int) -> list[Row]:
 
 
 def _counter_and_image() -> tuple[Counter, npt.NDArray[np.generic]]:
-    """The default network with the weights that every training starts from, at its own scale, calibrated to this image."""
+    """The default network with the weights that trainings start from, at its own scale, calibrated to this image."""
     look = look_named("fluorescence").changed(size=(SIDE, SIDE), counts=(OBJECTS, OBJECTS))
     simulated = simulate(look, seed=0)
     image = simulated.image
