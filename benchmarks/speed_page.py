@@ -102,17 +102,18 @@ def _floor(by_name: dict[str, Document]) -> list[str]:
         f"{half['gmac_per_s']:.0f} in bfloat16; copies move {copied['gb_per_s']:.1f} GB/s.",
     ]
     lines = []
-    for name in ("paper-256", "paper-2048"):
+    for name in ("paper-256", "paper-2048", "paper-training", "default"):
         for row in by_name.get(name, {"rows": []})["rows"]:
-            for side, macs in row["macs"].items():
+            for side, macs in row.get("macs", {}).items():
                 least, taken = macs / single["gmac_per_s"] / 1e9, row["medians"][side]
                 moved = row["bytes"] / copied["gb_per_s"] / 1e9
-                cells = [f"{row['what']}, {side}", f"{macs / 1e9:.1f}", f"{row['bytes'] / 1e9:.2f}"]
+                what = row.get("of", f"{row['what']}, {side}")
+                cells = [what, f"{macs / 1e9:.1f}", f"{row['bytes'] / 1e9:.2f}"]
                 lines.append([*cells, _seconds(max(least, moved)), _seconds(taken), f"{taken / max(least, moved):.1f}"])
     if lines:
         parts.append(_table(["", "GMAC", "GB", "floor", "measured", "times the floor"], lines))
         parts.append("The floor is the longer of operations at full speed and bytes at full speed; the bytes are each")
-        parts[-1] += " layer's input and output once, in float32."
+        parts[-1] += " layer's input and output once, in float32. A training step is taken for three times as much."
     return parts
 
 

@@ -27,6 +27,8 @@ Row = dict[str, Any]
 Action = Callable[[], Any]
 
 SIDE = 256
+BATCH, PASSES = 4, 3
+"""Of a training step: its images, and forward, gradients of the inputs, and of the weights, each as much work."""
 CPU = torch.device("cpu")
 
 
@@ -128,7 +130,7 @@ def paper_inference(side: int, repeats: int) -> list[Row]:
     return [ratio(what, seconds, "plain", "fast", goal=goal, **needs, **agreement)]
 
 
-def stepper(made: Network, config: Config, *, fast: bool, device: torch.device = CPU, batch: int = 4) -> Action:
+def stepper(made: Network, config: Config, *, fast: bool, device: torch.device = CPU, batch: int = BATCH) -> Action:
     """A training step on images of 256 × 256."""
     made = (copy.deepcopy(made) if fast else plain(made)).train().to(device)
     layout = torch.channels_last if fast else torch.contiguous_format
@@ -156,7 +158,11 @@ def paper_training(repeats: int) -> list[Row]:
     actions = {"plain": stepper(made, config, fast=False), "fast": stepper(made, config, fast=True)}
     with keep_memory():
         seconds = in_turn(actions, repeats)
-    return [ratio("paper's network, training step of 4 images, 256 × 256", seconds, "plain", "fast", goal=4)]
+    needs = {
+        "macs": {name: BATCH * PASSES * _of_image(made, fast=name == "fast")[0] for name in actions},
+        "bytes": BATCH * PASSES * _of_image(made, fast=False)[1],
+    }
+    return [ratio("paper's network, training step of 4 images, 256 × 256", seconds, "plain", "fast", goal=4, **needs)]
 
 
 def default(repeats: int) -> list[Row]:
@@ -180,11 +186,20 @@ def default(repeats: int) -> list[Row]:
             },
             repeats,
         )
-    return [
+    macs, moved = _of_image(box, fast=False)
+    rows = [
         ratio(f"default network against {side}, {what}", seconds, side, "default", goal=30)
         for what, seconds in (("inference", counting), ("training step", training))
         for side in ("paper, plain", "paper, fast")
     ]
+    for row, what, times in ((rows[0], "inference", 1), (rows[2], "training step of 4 images", BATCH * PASSES)):
+        row |= {"of": f"default network, {what}, 256 × 256", "bytes": times * moved, "macs": {"default": times * macs}}
+    return rows
+
+
+def _of_image(made: Network, *, fast: bool) -> tuple[float, float]:
+    """Operations and bytes of one image of 256 × 256, forward."""
+    return _needs(made, made.layout.canvas_shape((SIDE, SIDE)), fast=fast)
 
 
 def operations(made: nn.Module, shape: tuple[int, int], *, fast: bool) -> float:

@@ -46,7 +46,8 @@ harder than others, so cells with different numbers of splits do not compare; "o
 Where a system could not be made just as published, its module in `countception/baselines` says in what it deviates.
 FCRN-A and FCRN-B have half their filters. They and the proximity map learn for 1000 steps from eight crops of 96 pixels
 a side, about a quarter of the pixels that our default sees, with our recipe's changes of light and size; the weights
-with the least validation error are kept, and no factor is fitted.
+with the least validation error are kept (of the proximity map, those of the last 30 % of the steps), and no factor is
+fitted.
 
 All cells with RMSE, bias, relative error and time: [cells.csv](benchmark/cells.csv). Each row of
 `benchmarks/results/*.csv` holds the command that repeats its run and compares, such as
