@@ -215,7 +215,7 @@ def _refuse_overlap(training: Sequence[Sample], validation: Sequence[Sample]) ->
     if both:
         first, other = both[0]
         which = first if first == other else f"{first} and {other}, which hold the same pixels,"
-        more = f", as {len(both) - 1} more images do" if len(both) > 1 else ""
+        more = f", as would {len(both) - 1} more" if len(both) > 1 else ""
         raise DatasetError(
             f"{which} would be both learned from and validated on{more}: validate on other images, or on a part of "
             "these (a share, or folds)"
