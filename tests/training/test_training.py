@@ -378,7 +378,7 @@ def test_validation_must_fit_the_training_images() -> None:
 
 def test_an_image_is_not_both_learned_from_and_validated_on() -> None:
     data = blobs(3)
-    with pytest.raises(DatasetError, match="blobs 0 would be both .*, as would 2 more:"):
+    with pytest.raises(DatasetError, match="validated on, as would 2 more:"):
         train(data, valid=data, changes=QUICK)
     copy = replace(data[1], name="copy")
     with pytest.raises(DatasetError, match="blobs 1 and copy, which hold the same pixels, would be both"):
