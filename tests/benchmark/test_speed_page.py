@@ -58,5 +58,5 @@ def test_page_plots_curves(page: ModuleType, tmp_path: Path) -> None:
 
 
 def test_page_says_how_long_points_take(page: ModuleType, tmp_path: Path) -> None:
-    save(tmp_path, "points", [{"what": "points from a density", "median": 0.25, "threads": 2}])
-    assert "- points from a density: 250 ms, 2 threads" in page.write(tmp_path, tmp_path).read_text()
+    save(tmp_path, "points", [{"what": "points from a density", "median": 0.25, "points": 990, "threads": 2}])
+    assert "- points from a density: 250 ms for 990 points, 2 threads" in page.write(tmp_path, tmp_path).read_text()
