@@ -51,6 +51,7 @@ def tune(
     *,
     sigmas: Sequence[float] = (0.0,),
     reaches: Sequence[int] = (1, 2, 3),
+    thresholds: Sequence[float] = THRESHOLDS,
 ) -> tuple[Peaks, float]:
     """The settings with the best F1, and that F1.
 
@@ -64,13 +65,15 @@ def tune(
         Farthest that a peak may lie from its dot, in entries.
     sigmas, reaches
         Values to choose from, in entries.
+    thresholds
+        The same, in heights of the tallest peaks.
     """
     best, best_f1 = Peaks(), -1.0
     for sigma in sigmas:
         for reach in reaches:
             found = [_maxima(heights, sigma, reach) for heights in maps]
             tallest = float(np.quantile(np.concatenate([values for _, values in found] + [np.zeros(1)]), TALLEST))
-            for share in THRESHOLDS:
+            for share in thresholds:
                 least = share * tallest
                 matchings = (
                     match(d, points[values >= least], tolerance)

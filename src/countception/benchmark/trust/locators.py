@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from countception.baselines.blobs import Fitted as FittedBlobs
-from countception.baselines.peaks import Map, tune
+from countception.baselines.peaks import THRESHOLDS, Map, tune
 from countception.baselines.proximity import Fitted as FittedProximity
 from countception.benchmark.networks import FittedNetwork
 from countception.canvas import Canvas
@@ -25,6 +25,10 @@ IMAGES = 10
 SIGMAS = (0.0, 1.0, 2.0, 3.0)
 REACHES = (2, 4, 6)
 """Smoothing of maps, and least half distance of two peaks, to choose from; both in working pixels."""
+FARTHER = 9
+"""One more of the latter for the proximity map, which is shown larger objects."""
+HIGHER = (0.7, 0.8, 0.9)
+"""And heights, as its peaks are about as high as one another."""
 
 
 def locators(fitted: Fitted, validation: Sequence[Sample], tolerance: float) -> dict[str, Locator]:
@@ -68,6 +72,9 @@ def counted(counter: Counter, *, flips: bool = False) -> Locator:
 
 class Maps:
     """Maps of images, and where their entries lie."""
+
+    reaches: tuple[int, ...] = REACHES
+    thresholds: tuple[float, ...] = THRESHOLDS
 
     def __init__(self, scale: float, stride: int, first: float) -> None:
         self.scale, self.stride, self.first = scale, stride, first
@@ -119,6 +126,9 @@ class CountMaps(Maps):
 class Proximities(Maps):
     """The proximity map."""
 
+    reaches = (*REACHES, FARTHER)
+    thresholds = (*THRESHOLDS, *HIGHER)
+
     def __init__(self, fitted: FittedProximity) -> None:
         super().__init__(fitted.scale, 1, 0.0)
         self.fitted = fitted
@@ -133,7 +143,8 @@ def peaks_of(maps: Maps, validation: Sequence[Sample], tolerance: float) -> Loca
     chosen = validation[:IMAGES]
     options: Mapping[str, Any] = {
         "sigmas": [sigma / maps.stride for sigma in SIGMAS],
-        "reaches": sorted({max(1, reach // maps.stride) for reach in REACHES}),
+        "reaches": sorted({max(1, reach // maps.stride) for reach in maps.reaches}),
+        "thresholds": maps.thresholds,
     }
     dots = [maps.to_entries(sample.dots.points) for sample in chosen]
     peaks, _ = tune([maps(sample) for sample in chosen], dots, tolerance * maps.scale / maps.stride, **options)
