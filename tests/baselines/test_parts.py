@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from countception.baselines import arteta, fiaschi, lempitsky, proximity, words
 from countception.baselines.base import Eye
-from countception.baselines.proximity import REACHES, THRESHOLDS, best_peak
+from countception.baselines.proximity import REACHES, THRESHOLDS, best_peak, spacing_for
 from countception.benchmark.method import Setup
+from countception.config import ScaleConfig
 from countception.dataset import Sample
 from countception.networks.proximity import Proximity, peaks, proximity_map
 from countception.points import Dots
@@ -161,6 +162,13 @@ class TestProximity:
         tensor = torch.from_numpy(raw)[None, None]
         assert network.train().redundant(tensor) is tensor
         assert float(network.eval().redundant(tensor).sum()) / network.redundancy == 3
+
+    @pytest.mark.parametrize("magnified", [1.0, 3.0])
+    def test_crowded_objects_are_shown_larger(self, magnified: float) -> None:
+        grid = np.stack(np.meshgrid(np.arange(0, 200, 20.0), np.arange(0, 200, 20.0)), -1).reshape(-1, 2) * magnified
+        beside = grid[: len(grid) // 4] + 4.0 * magnified
+        assert spacing_for([grid, grid]) == spacing_for([beside[:1]]) == ScaleConfig().spacing
+        assert spacing_for([np.concatenate([grid, beside])]) == proximity.SPACING
 
     def test_what_counts_as_a_peak_is_what_counts_best(self) -> None:
         rng = np.random.default_rng(0)

@@ -22,11 +22,13 @@ from countception.baselines.base import Baseline, require_dots
 from countception.benchmark.method import Facts, Report
 from countception.benchmark.networks import device_name
 from countception.canvas import Canvas
-from countception.config import Config, updated
+from countception.config import Config, ScaleConfig, updated
 from countception.dataset import Sample
-from countception.networks.proximity import Proximity, peaks
+from countception.geometry import Points
+from countception.networks.proximity import RADIUS, Proximity, peaks
 from countception.normalise import Normalisation
 from countception.points import Dots
+from countception.points.spacing import find_scale, neighbour_distances
 from countception.predict import raw_map
 from countception.training import Progress, configure
 from countception.training.loop import Trainer
@@ -36,7 +38,9 @@ THRESHOLDS = tuple(np.linspace(0.1, 0.9, 17).tolist())
 REACHES = (1, 2, 3)
 """What to choose from."""
 SPACING = 34.0
-"""Of the objects, in working pixels, so that few of their cones overlap."""
+"""Of crowded objects, in working pixels, so that fewer of their cones overlap; others are shown as to our default."""
+CROWDED = 0.25
+"""Share of objects whose cone would overlap another's as our default shows them, from which on they are crowded."""
 BETWEEN = 0.3
 """What a pixel outside all cones weighs in the loss, in means of the map."""
 
@@ -134,7 +138,9 @@ class ProximityMethod(Baseline[Options]):
     def fit(self, training: Sequence[Sample], validation: Sequence[Sample], *, seed: int, report: Report) -> Fitted:
         """Train, or go on with a training that was stopped."""
         require_dots(training)
-        config = updated(self.config, {"training.seed": seed, "network.channels": len(training[0].image)})
+        chosen = {"scale.spacing": spacing_for([sample.dots.points for sample in training])}
+        channels = {"network.channels": len(training[0].image)}
+        config = updated(self.config, {"training.seed": seed, **channels, **chosen})
         prepared = prepare(
             [_one_class(sample) for sample in training],
             [_one_class(sample) for sample in validation],
@@ -170,6 +176,13 @@ class ProximityMethod(Baseline[Options]):
 
 def _one_class(sample: Sample) -> Sample:
     return replace(sample, dots=Dots(sample.dots.points))
+
+
+def spacing_for(points: Sequence[Points]) -> float:
+    """How far apart objects are shown, in working pixels, from the dots of the training images."""
+    usual = ScaleConfig()
+    nearest = np.concatenate([neighbour_distances(each, 1) for each in points]) * find_scale(points, usual)
+    return SPACING if (nearest < 2 * RADIUS).sum() > CROWDED * len(nearest) else usual.spacing
 
 
 def best_peak(maps: Sequence[targets.Map], true: Sequence[float]) -> tuple[float, int]:
