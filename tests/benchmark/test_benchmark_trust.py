@@ -262,7 +262,7 @@ def test_points_are_compared_on_the_splits_that_both_have(tmp_path: Path) -> Non
     blobs, ours = sorted(points(runs([results])["vgg"], 8.0), key=lambda way: way.locator)
     assert blobs.less_than(ours) == pytest.approx([0.1, 0.2])
     text = write_page([results.folder], tmp_path / "docs").read_text()
-    assert "| blobs | 2 | 0.650 | 0.650 | **0.650** ± 0.212 | 0.150 ± 0.071 (2) |" in text
+    assert "| blobs | 2 | 0.650 | 0.650 | **0.650** ± 0.212 | 0.150 ± 0.071, on 2 of 2 |" in text
     assert "| points, flips | 3 | 0.600 | 0.600 | **0.600** ± 0.361 |  |" in text
 
 
