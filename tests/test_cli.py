@@ -156,7 +156,8 @@ def test_train_with_folds_says_how_far_off_counts_of_each_image_are(tmp_path: Pa
 def test_the_options_of_train_reach_the_configuration(tmp_path: Path) -> None:
     out = tmp_path / "cells.count"
     options = ["--network=count_ception", "--window=8", "--epochs=1", "--set", "training.batch=2"]
-    result = run("train", tiny.data(), "-o", out, "--valid", tiny.dataset(tmp_path / "valid", seed=9), *options, *tiny.OPTIONS)
+    valid = tiny.dataset(tmp_path / "valid", seed=9)
+    result = run("train", tiny.data(), "-o", out, "--valid", valid, *options, *tiny.OPTIONS)
     assert result.exit_code == 0, result.stderr
     config = load(out).config
     assert (config.network.name, config.network.window, config.network.stride) == ("count_ception", 8, 1)

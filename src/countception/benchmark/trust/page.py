@@ -46,7 +46,8 @@ of the smoothed density or of the count map of the same network, of the density 
 Xie et al. 2015, and Laplacian-of-Gaussian blobs. Smoothing, threshold and distance of peaks were chosen by F1 on ten
 validation images of the split, those of the blobs on ten training images. "Lower by" is how much lower F1 is than with
 our points with flips on the splits that both were measured on, and on how many of these; below 0 it is higher on
-average. Time is that of learning, on one core.
+average. Time is that of learning, on one core. Before its loss weighed cones more, as in its paper, the proximity map's
+F1 on MBM was 0.899 ± 0.013 (ten splits).
 
 Kainz et al. 2015 (You should use regression to detect cells, MICCAI) made their detector for the images that MBM was
 cut from: 11 images of 1200 × 1200 pixels with 4205 cells. Their own figures are not repeated here, as they were
