@@ -14,6 +14,7 @@ from countception import targets
 from countception.calibration import Calibration
 from countception.counter import Counter
 from countception.geometry import Window
+from countception.images import as_channels_first
 from countception.locate import density_of_counts, locate
 from countception.model_file import Model
 from countception.networks.pretrained import load_pretrained
@@ -64,7 +65,7 @@ def _counter_and_image() -> tuple[Counter, npt.NDArray[np.generic]]:
     image = simulated.image
     made, config = network("boxnet")
     load_pretrained(made)
-    channels_first = image.transpose(2, 0, 1) if image.ndim == 3 else image[None]
-    model = Model(made.eval(), config, find_scale([simulated.points], config.scale), learn([channels_first]))
+    scale, normalisation = find_scale([simulated.points], config.scale), learn([as_channels_first(image)])
+    model = Model(made.eval(), config, scale, normalisation)
     factor = OBJECTS / Counter(model).count(image).value
     return Counter(replace(model, calibration=Calibration(factor))), image

@@ -21,7 +21,7 @@ class _Frozen(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _no_number(cls, value: Any, info: ValidationInfo) -> Any:
+    def _true_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
         if isinstance(value, bool) and cls.model_fields[info.field_name or ""].annotation is not bool:
             raise PydanticKnownError("float_type")
         return value
@@ -50,6 +50,11 @@ class NetworkConfig(_Frozen):
     start_at_mean: bool = False
     """Of `count_ception` and its Gaussian variant: untrained, they predict the mean of the training images' map, not 0
     as in the paper. A short training otherwise spends its steps on climbing there."""
+
+    @property
+    def flips(self) -> bool:
+        """Whether maps of flipped images lie on the grid of the others, so that they can be averaged."""
+        return self.window % self.stride == 0
 
     @model_validator(mode="after")
     def _stride_fits(self) -> NetworkConfig:
@@ -180,7 +185,7 @@ class Config(_Frozen):
 
     @model_validator(mode="after")
     def _flips_fit(self) -> Config:
-        if self.counting.flips and self.network.window % self.network.stride:
+        if self.counting.flips and not self.network.flips:
             raise ValueError(
                 f"counting.flips needs a stride that divides the window, which is {self.network.window}: "
                 f"{self.network.stride} does not"

@@ -62,7 +62,7 @@ def counted(prepared: Prepared, samples: Sequence[Sample]) -> Unseen:
     found = Unseen([sample.name for sample in samples], list(trainer.validation.true), list(trainer.best_counts))
     config = trainer.config
     averaged = config.counting.flips or config.counting.shifts > 0
-    spread = config.counting.spread and config.network.window % config.network.stride == 0
+    spread = config.counting.spread and config.network.flips
     if averaged or spread:
         counter = _uncalibrated(prepared, samples[0].dots.class_names)
     if averaged:  # the training itself counts images as they are
