@@ -498,6 +498,22 @@ def test_a_folder_of_which_a_few_images_have_dots(tmp_path: Path) -> None:
     assert run("evaluate", tmp_path / "m.count", folder, "--ignore-unmatched").exit_code == 0
 
 
+def test_names_that_follow_no_usual_way(tmp_path: Path) -> None:
+    folder = tiny.dataset(tmp_path / "cells", 4)
+    for path in sorted((folder / "images").iterdir()):
+        (folder / "points" / f"{path.stem}.csv").rename(folder / f"{path.stem}_clicked.csv")
+        path.rename(folder / f"{path.stem}_raw.png")
+    for name in ("images", "points"):
+        (folder / name).rmdir()
+    model, endings = tmp_path / "m.count", ("--image-suffix", "_raw.png", "--dots-suffix", "_clicked.csv")
+    train = ("train", folder, "-o", model, "--steps=2", *tiny.OPTIONS)
+    refused(run(*train), "--image-suffix")
+    refused(run("inspect", folder), "--dots-suffix")
+    assert run(*train, *endings).exit_code == 0
+    assert "4 images" in run("inspect", folder, *endings).stdout
+    assert "000_raw" in run("evaluate", model, folder, *endings).stdout
+
+
 def test_simulated_images_replace_nothing(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     refused(run("simulate", tmp_path, "-n", "1"), "is not empty")

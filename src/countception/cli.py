@@ -115,6 +115,8 @@ def train(
     seed: given.TrainingSeed = None,
     settings: given.Settings = None,
     order: given.Order = None,
+    image_suffix: given.ImageSuffix = None,
+    dots_suffix: given.DotsSuffix = None,
     ignore_unmatched: given.IgnoreUnmatched = False,
     page: given.Page = None,
     axis: given.Axis = None,
@@ -151,7 +153,15 @@ def train(
         changes["scale.factor"] = given.read_scale(scale)
     validation = given.read_valid(valid)
     given.check_results(out, training.checkpoint_path(out), *report.curve_paths(out), data=(data, validation))
-    read = partial(given.read_data, order=order, ignore_unmatched=ignore_unmatched, page=page, axis=axis)
+    read = partial(
+        given.read_data,
+        order=order,
+        image_suffix=image_suffix,
+        dots_suffix=dots_suffix,
+        ignore_unmatched=ignore_unmatched,
+        page=page,
+        axis=axis,
+    )
     try:
         with progress.training_report(tensorboard) as shown:
             counter = training.train(
@@ -201,6 +211,8 @@ def inspect(
     json: given.JsonFile = None,
     plot: given.PlotFile = None,
     order: given.Order = None,
+    image_suffix: given.ImageSuffix = None,
+    dots_suffix: given.DotsSuffix = None,
     page: given.Page = None,
     axis: given.Axis = None,
 ) -> None:
@@ -211,12 +223,14 @@ def inspect(
     """
     from countception import console, plots
     from countception.inspection import inspect as look
+    from countception.pairing import read_dataset
     from countception.report import write_json
 
     given.check_results(json, plot, data=(data,))
     if plot is not None:
         plots.plot_kind(plot)
-    found = look(data, order=given.read_order(order), page=page, axis=given.read_axis(axis))
+    dataset = read_dataset(data, order=given.read_order(order), image_suffix=image_suffix, dots_suffix=dots_suffix)
+    found = look(dataset, page=page, axis=given.read_axis(axis))
     console.show_inspection(found)
     if json is not None:
         write_json(json, found.to_dict())

@@ -179,6 +179,8 @@ def evaluate(
     shifts: given.Shifts = None,
     tile: given.Tile = None,
     order: given.Order = None,
+    image_suffix: given.ImageSuffix = None,
+    dots_suffix: given.DotsSuffix = None,
     ignore_unmatched: given.IgnoreUnmatched = False,
     page: given.Page = None,
     axis: given.Axis = None,
@@ -210,7 +212,15 @@ def evaluate(
     with file_bar("counting") as shown:
         result = evaluation.evaluate(
             counter,
-            given.read_data(data, order, ignore_unmatched=ignore_unmatched, page=page, axis=axis),
+            given.read_data(
+                data,
+                order,
+                image_suffix=image_suffix,
+                dots_suffix=dots_suffix,
+                ignore_unmatched=ignore_unmatched,
+                page=page,
+                axis=axis,
+            ),
             level=level,
             points=points or tolerance is not None,
             tolerance=tolerance,

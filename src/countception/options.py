@@ -32,6 +32,14 @@ Device = Annotated[str | None, Option(metavar="NAME", help="cpu, cuda, cuda:1 â€
 Order = Annotated[
     str | None, Option(metavar="xy|yx", help="What the columns of dot tables without a header are: x,y or y,x.")
 ]
+ImageSuffix = Annotated[
+    str | None,
+    Option(metavar="ENDING", help="How names of images end, such as _raw.tif, where they follow no usual way."),
+]
+DotsSuffix = Annotated[
+    str | None,
+    Option(metavar="ENDING", help="How names of dots end, such as _marked.png; what comes before is what pairs them."),
+]
 IgnoreUnmatched = Annotated[
     bool, Option("--ignore-unmatched", help="Pass over images without dots, and dots without an image.")
 ]
@@ -256,6 +264,8 @@ def read_data(
     path: Path | str,
     order: str | None,
     *,
+    image_suffix: str | None = None,
+    dots_suffix: str | None = None,
     ignore_unmatched: bool = False,
     page: int | None = None,
     axis: str | None = None,
@@ -268,17 +278,21 @@ def read_data(
         Folder or manifest.
     order
         Of the columns of tables of dots that have no header.
+    image_suffix, dots_suffix
+        How the names of images and of dots end, where they follow no convention.
     ignore_unmatched
         Whether files without a partner are passed over instead of refused.
     page, axis
         What to read of stacks.
     """
-    if order is None and page is None and axis is None and not ignore_unmatched:
+    if not any((order, image_suffix, dots_suffix, ignore_unmatched, axis)) and page is None:
         return path
     from countception.dataset import load_dataset
+    from countception.pairing import read_dataset
 
     unmatched: Literal["error", "ignore"] = "ignore" if ignore_unmatched else "error"
-    return load_dataset(path, order=read_order(order), unmatched=unmatched, page=page, axis=read_axis(axis))
+    found = read_dataset(path, order=read_order(order), image_suffix=image_suffix, dots_suffix=dots_suffix)
+    return load_dataset(found, unmatched=unmatched, page=page, axis=read_axis(axis))
 
 
 def check_results(

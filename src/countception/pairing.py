@@ -34,7 +34,8 @@ DOTS_FOLDERS = ("points", "annotations", "dots", "labels")
 TABLES = points.SUFFIXES - images.SUFFIXES
 CONVENTIONS = (
     "name them a.png and a.csv, a_dots.png, a_points.csv, a.roi, CellCounter_a.xml or a.geojson in one folder, or "
-    "alike in images/ and points/ (annotations/, dots/, labels/), or list them in a CSV with columns image and dots"
+    "alike in images/ and points/ (annotations/, dots/, labels/), list them in a CSV with columns image and dots, "
+    "or say how their names end (--image-suffix, --dots-suffix; image_suffix, dots_suffix)"
 )
 
 
