@@ -34,15 +34,13 @@ from countception.training import Progress, configure
 from countception.training.loop import Trainer
 from countception.training.prepare import prepare
 
-THRESHOLDS = tuple(np.linspace(0.1, 0.9, 17).tolist())
+THRESHOLDS = tuple(np.linspace(0.02, 0.9, 177).tolist())
 REACHES = (1, 2, 3)
-"""What to choose from."""
+"""What to choose from; peaks are about as high as one another, so steps must be small."""
 SPACING = 34.0
 """Of crowded objects, in working pixels, so that fewer of their cones overlap; others are shown as to our default."""
 CROWDED = 0.25
 """Share of objects whose cone would overlap another's as our default shows them, from which on they are crowded."""
-BETWEEN = 0.3
-"""What a pixel outside all cones weighs in the loss, in means of the map."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +55,8 @@ class Options:
     learning_rate: float = 3e-3
     width: float = 0.5
     """Multiplies the filters of every layer."""
+    between: float = 1.0
+    """What a pixel outside all cones weighs in the loss, in means of the map."""
 
 
 @dataclass(frozen=True)
@@ -90,9 +90,12 @@ class Fitted:
 class PeakTrainer(Trainer):
     """Chooses what counts as a peak at each evaluation, as the heights of peaks grow while the network learns."""
 
+    between: float
+    """As in `Options`."""
+
     def loss(self, predicted: Tensor, target: Tensor) -> Tensor:
         """Squared error, in which cones weigh more than what is between them, as in the paper."""
-        weight = target + BETWEEN * target.mean()
+        weight = target + self.between * target.mean()
         return (weight * (predicted - target).square()).sum() / weight.sum().clamp(min=1e-6)
 
     def validation_counts(self) -> list[float]:
@@ -151,7 +154,9 @@ class ProximityMethod(Baseline[Options]):
             trainer=PeakTrainer,
         )
         trainer, network = prepared.trainer, prepared.trainer.network
+        assert isinstance(trainer, PeakTrainer)
         assert isinstance(network, Proximity)
+        trainer.between = self.options.between
         self._train(trainer, report)
         network.load_state_dict(trainer.best)
         network.eval()

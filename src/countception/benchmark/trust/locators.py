@@ -27,7 +27,7 @@ REACHES = (2, 4, 6)
 """Smoothing of maps, and least half distance of two peaks, to choose from; both in working pixels."""
 FARTHER = 9
 """One more of the latter for the proximity map, which is shown larger objects."""
-HIGHER = (0.7, 0.8, 0.9)
+HIGHER = (0.7, 0.75, 0.8, 0.85, 0.9)
 """And heights, as its peaks are about as high as one another."""
 
 
