@@ -28,3 +28,16 @@ def test_what_does_not_fit_is_left_alone() -> None:
 @pytest.mark.parametrize("change", [{"channels": 1}, {"channels": 5}, {"classes": 3}, {"window": 48}])
 def test_shipped_weights_fit_any_channels_and_classes(change: dict[str, int]) -> None:
     assert load_pretrained(build(NetworkConfig(**change)))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+def test_classes_begin_with_their_shares(classes: int) -> None:
+    canvas = 2 * torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    densities = []
+    for number in (1, classes):
+        network = build(NetworkConfig(classes=number))
+        assert load_pretrained(network)
+        with torch.no_grad():
+            densities.append(float(network.eval()(canvas).sum()))
+    assert densities[0] > 0.1
+    assert densities[1] == pytest.approx(densities[0], rel=0.2)

@@ -6,6 +6,7 @@ for networks of standard width; images of any number of channels and any number 
 
 from __future__ import annotations
 
+import math
 from importlib.resources import as_file, files
 
 import torch
@@ -21,7 +22,8 @@ def load_pretrained(network: Network) -> bool:
     Parameters
     ----------
     network
-        Weights of the first layer are spread over its input channels, those of the head copied for each class.
+        Weights of the first layer are spread over its input channels, those of the head copied for each class, whose
+        densities begin with about the share of one class among all.
     """
     source = files("countception") / "weights" / f"{network.config.name}.safetensors"
     if not source.is_file():
@@ -48,5 +50,6 @@ def _fit(shipped: Tensor, own: Tensor, classes: int) -> Tensor | None:
         grey = shipped.sum(1, keepdim=True) / own.shape[1]
         return grey.expand_as(own).clone()
     if own.shape[0] == classes * shipped.shape[0] and own.shape[1:] == shipped.shape[1:]:  # the head
-        return torch.cat([shipped] * classes)
+        copied = torch.cat([shipped] * classes)
+        return copied - math.log(classes) if copied.ndim == 1 else copied  # softplus is exp where densities are low
     return None
