@@ -20,12 +20,13 @@ from countception.points import Dots
 QUICK: dict[str, dict[str, Any]] = {
     "arteta": {"words": 64},
     "fiaschi": {"trees": 5, "pixels": 4000},
+    "fiaschi, sift": {"trees": 5, "pixels": 4000, "sift": True},
     "lempitsky": {"words": 64},
     "lempitsky-ridge": {"words": 64},
     "proximity": {"width": 0.25, "steps": 240},
     "segui": {"side": 32, "steps": 150},
 }
-"""Settings for a fit of seconds."""
+"""Settings for a fit of seconds, by method and perhaps what is special about them."""
 
 every = pytest.mark.parametrize("name", sorted(QUICK))
 
@@ -44,9 +45,9 @@ def fit(name: str, *, channels: int = 3, seed: int = 0, fewer: bool = False) -> 
         training, validation = training[:3], validation[:2]
         settings = {key: min(value, 4) if key == "steps" else value for key, value in settings.items()}
     shares: list[float] = []
-    method = make(name, Setup(settings=settings, device="cpu"))
+    method = make(name.split(",")[0], Setup(settings=settings, device="cpu"))
     fitted = method.fit(training, validation, seed=seed, report=lambda share, _: shares.append(share))
-    assert method.name == name
+    assert method.name == name.split(",")[0]
     assert shares == sorted(shares)
     assert 0 <= shares[0] <= shares[-1] <= 1
     return fitted
@@ -115,14 +116,16 @@ def test_the_seed_decides(name: str) -> None:
 @every
 def test_settings_are_the_configuration(name: str) -> None:
     key, value = next(iter(QUICK[name].items()))
-    assert make(name, Setup(settings={key: value})).configuration[key] == value
-    assert make(name, Setup()).configuration[key] != value
+    assert make(name.split(",")[0], Setup(settings={key: value})).configuration[key] == value
+    assert make(name.split(",")[0], Setup()).configuration[key] != value
     with pytest.raises(ConfigError, match="nothing_like_it"):
-        make(name, Setup(settings={"nothing_like_it": 1}))
+        make(name.split(",")[0], Setup(settings={"nothing_like_it": 1}))
 
 
 @every
 def test_training_without_a_dot_is_refused(name: str) -> None:
     empty = [Sample(s.image, Dots(np.empty((0, 2))), s.name) for s in samples(3)[0]]
     with pytest.raises(DatasetError, match="nothing to learn"):
-        make(name, Setup(settings=QUICK[name], device="cpu")).fit(empty, empty, seed=0, report=lambda *_: None)
+        make(name.split(",")[0], Setup(settings=QUICK[name], device="cpu")).fit(
+            empty, empty, seed=0, report=lambda *_: None
+        )

@@ -91,7 +91,11 @@ class TestFiaschi:
 
     def test_one_feature_of_each_kind_for_each_plane_and_scale(self) -> None:
         planes = np.random.default_rng(0).normal(size=(2, 9, 11)).astype(np.float32)
-        assert fiaschi.features(planes).shape == (9, 11, 2 * 7 * len(fiaschi.SCALES))
+        local = fiaschi.features(planes)
+        assert local.shape == (9, 11, 2 * 7 * len(fiaschi.SCALES))
+        both = fiaschi.features(planes, sift=True)
+        np.testing.assert_array_equal(both[..., : local.shape[-1]], local)
+        np.testing.assert_array_equal(both[..., local.shape[-1] :], words.dense_sift(planes[0]))
 
 
 class TestArteta:

@@ -5,10 +5,10 @@ all pixels overlap, and their average is the density. Trees split to reduce the 
 their mean, summed over the patch, which is the paper's criterion for structured labels.
 
 Deviations: features are those named in the paper (smoothed image, gradient, Laplacian, eigenvalues of structure tensor
-and Hessian, at several scales) on the principal colour planes, without the quantised SIFT; trees are extremely
-randomised (Geurts et al. 2006), as scikit-learn's are for several outputs the fastest; a leaf holds the mean patch;
-100 000 pixels are learned from in all, however many images they come from; and only pixels of a coarse grid vote when
-counting.
+and Hessian, at several scales) on the principal colour planes, without the quantised SIFT (`sift` adds the descriptors
+as they are, at twice the time); trees are extremely randomised (Geurts et al. 2006), as scikit-learn's are for several
+outputs the fastest; a leaf holds the mean patch; 100 000 pixels are learned from in all, however many images they come
+from; and only pixels of a coarse grid vote when counting.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from countception.baselines.base import Baseline, Eye, Plane
+from countception.baselines.words import dense_sift
 from countception.benchmark.method import Facts, Report
 from countception.dataset import Sample
 
@@ -47,10 +48,15 @@ class Options:
     """Fewest training pixels in a leaf."""
     step: int = 2
     """Every so many rows and columns, a pixel votes when counting."""
+    sift: bool = False
+    """Whether a pixel is also known by the SIFT descriptor around it."""
 
 
-def features(planes: Plane) -> npt.NDArray[np.float32]:
-    """Local features of each pixel, ``(planes, y, x)`` → ``(y, x, features)``: seven for each plane and scale."""
+def features(planes: Plane, *, sift: bool = False) -> npt.NDArray[np.float32]:
+    """Local features of each pixel, ``(planes, y, x)`` → ``(y, x, features)``: seven for each plane and scale.
+
+    With `sift`, 128 more of the first plane.
+    """
     found: list[Plane] = []
     for plane in planes:
         for sigma in SCALES:
@@ -60,7 +66,8 @@ def features(planes: Plane) -> npt.NDArray[np.float32]:
             dyx = ndimage.correlate1d(dy, [-0.5, 0, 0.5], 1, mode="nearest")
             tensor = (ndimage.gaussian_filter(each, sigma, mode="nearest") for each in (dy * dy, dx * dx, dy * dx))
             found += [smooth, np.hypot(dy, dx), dyy + dxx, *eigenvalues(dyy, dxx, dyx), *eigenvalues(*tensor)]
-    return np.stack(found, axis=-1).astype(np.float32)
+    local = np.stack(found, axis=-1).astype(np.float32)
+    return np.concatenate([local, dense_sift(planes[0])], axis=-1) if sift else local
 
 
 def eigenvalues(yy: Plane, xx: Plane, yx: Plane) -> tuple[Plane, Plane]:
@@ -81,7 +88,7 @@ class Fitted:
 
     def count(self, sample: Sample) -> float:
         """Sum of the averaged patches."""
-        found, step = features(self.eye.planes(sample)), self.options.step
+        found, step = features(self.eye.planes(sample), sift=self.options.sift), self.options.step
         voters = found[::step, ::step]
         patches = self.forest.predict(voters.reshape(-1, voters.shape[2]))
         return float(average(patches.reshape(*voters.shape[:2], -1), found.shape[:2], self.options).sum())
@@ -102,7 +109,7 @@ class Fiaschi(Baseline[Options]):
         inputs, labels = [], []
         for i, sample in enumerate(training):
             report(0.3 * i / len(training), "finding features")
-            found = features(eye.planes(sample))
+            found = features(eye.planes(sample), sift=self.options.sift)
             density = eye.density(sample, found.shape[:2], self.options.sigma)
             number = min(density.size, max(1, self.options.pixels // len(training)))
             y, x = np.divmod(rng.choice(density.size, number, replace=False), density.shape[1])

@@ -73,6 +73,7 @@ ADDED: dict[str, Any] = {
     "network.sigma": 2.0,
     "network.start_at_mean": False,
     "calibration_prior": 0.02,
+    "sift": False,
 }
 """Configuration keys, dotted, that are younger than the first committed rows, with the value that means what was done
 before: left out of the hash where they have it, so that older rows stay valid."""
