@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from countception.canvas import resample_region
@@ -23,6 +24,7 @@ from countception.normalise import Normalisation
 from countception.pieces import Pixels
 
 Array = npt.NDArray[np.float64]
+Pixels32 = npt.NDArray[np.float32]
 
 FLOORS = {"level": 0.1, "contrast": 0.1, "colour": 0.05, "detail": 0.1, "density": 0.15}
 """Kinds of feature, and the deviation of each that is taken to be harmless, in normalised units or logs."""
@@ -141,7 +143,7 @@ def image_features(
     """
     working = working_shape((image.shape[1], image.shape[2]), scale)
     parts = [normalisation(resample_region(image, scale, rows, columns)) for rows, columns in _parts(working)]
-    pixels = np.stack(parts, axis=1).astype(np.float64)  # (channel, part, y, x)
+    pixels = np.stack(parts, axis=1)  # (channel, part, y, x)
     features = _intensities(pixels.reshape(len(pixels), -1))
     octaves = np.log(np.array(list(_octaves(pixels))).reshape(-1, len(pixels)) + FAINT)
     for k, ratios in enumerate(octaves[:-1] - octaves[1:]):
@@ -151,31 +153,42 @@ def image_features(
     return features
 
 
-def _intensities(pixels: Array) -> dict[str, float]:
+def _intensities(pixels: Pixels32) -> dict[str, float]:
     """Level, contrast and colour from ``(channel, pixels)``."""
     features: dict[str, float] = {}
-    means, spreads = pixels.mean(1), pixels.std(1)
+    means = pixels.mean(1, dtype=np.float64)
+    covariance = np.atleast_2d(torch.cov(torch.from_numpy(pixels), correction=0).double().numpy())
+    spreads = np.sqrt(np.diag(covariance))
     for c, channel in enumerate(pixels):
-        for share, level in zip((2, 50, 98), np.percentile(channel, (2, 50, 98)), strict=True):
-            features[f"level {share} %, channel {c}"] = float(level)
+        ordered = np.sort(channel)  # several times as fast as numpy's own quantiles
+        for percent in (2, 50, 98):
+            features[f"level {percent} %, channel {c}"] = _between(ordered, percent / 100 * (len(ordered) - 1))
         features[f"contrast channel {c}"] = math.log(spreads[c] + FAINT)
         for other in range(c):
-            common = float(np.mean((channel - means[c]) * (pixels[other] - means[other])))
-            correlation = common / (spreads[c] * spreads[other] + FAINT)
+            correlation = covariance[c, other] / (spreads[c] * spreads[other] + FAINT)
             features[f"colour {other} and {c}, means"] = float(means[c] - means[other])
             features[f"colour {other} and {c}, correlation"] = math.atanh(min(max(correlation, -0.99), 0.99)) / 2
     return features
 
 
-def _octaves(pixels: Array) -> Iterator[Array]:
+def _between(values: Pixels32, place: float) -> float:
+    """What stands at a place from 0 that need not be whole, interpolated linearly."""
+    below = int(place)
+    low, high = float(values[below]), float(values[min(below + 1, len(values) - 1)])
+    return low + (place - below) * (high - low)
+
+
+def _octaves(pixels: Pixels32) -> Iterator[Array]:
     """Root mean square, per channel, of the second differences along both axes, at half the resolution each time."""
     for _ in range(OCTAVES):
-        channels, parts, height, width = pixels.shape
+        _, _, height, width = pixels.shape
         if min(height, width) < SMALLEST_SIDE:
             return
-        yield np.sqrt(sum(np.square(np.diff(pixels, 2, axis)).mean((1, 2, 3)) for axis in (2, 3)))
+        bends = (np.diff(pixels, 2, axis) for axis in (2, 3))
+        yield np.sqrt(sum(np.square(bend, out=bend).mean((1, 2, 3), dtype=np.float64) for bend in bends))
         pixels = pixels[:, :, : height // 2 * 2, : width // 2 * 2]
-        pixels = pixels.reshape(channels, parts, height // 2, 2, width // 2, 2).mean((3, 5))
+        rows = pixels[:, :, ::2] + pixels[:, :, 1::2]
+        pixels = (rows[..., ::2] + rows[..., 1::2]) * np.float32(0.25)
 
 
 def _parts(working: tuple[int, int]) -> list[tuple[tuple[int, int], tuple[int, int]]]:
