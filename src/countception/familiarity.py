@@ -157,7 +157,7 @@ def _intensities(pixels: Pixels32) -> dict[str, float]:
     """Level, contrast and colour from ``(channel, pixels)``."""
     features: dict[str, float] = {}
     means = pixels.mean(1, dtype=np.float64)
-    covariance = np.atleast_2d(torch.cov(torch.from_numpy(pixels), correction=0).double().numpy())
+    covariance = np.atleast_2d(torch.cov(torch.from_numpy(pixels).double(), correction=0).numpy())
     spreads = np.sqrt(np.diag(covariance))
     for c, channel in enumerate(pixels):
         ordered = np.sort(channel)  # several times as fast as numpy's own quantiles

@@ -285,7 +285,7 @@ def read_data(
     page, axis
         What to read of stacks.
     """
-    if not any((order, image_suffix, dots_suffix, ignore_unmatched, axis)) and page is None:
+    if not ignore_unmatched and all(each is None for each in (order, image_suffix, dots_suffix, page, axis)):
         return path
     from countception.dataset import load_dataset
     from countception.pairing import read_dataset

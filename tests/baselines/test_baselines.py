@@ -28,6 +28,12 @@ QUICK: dict[str, dict[str, Any]] = {
 }
 """Settings for a fit of seconds, by method and perhaps what is special about them."""
 
+
+def method_of(name: str) -> str:
+    """The method of a name in `QUICK`."""
+    return name.partition(",")[0]
+
+
 every = pytest.mark.parametrize("name", sorted(QUICK))
 
 
@@ -45,9 +51,9 @@ def fit(name: str, *, channels: int = 3, seed: int = 0, fewer: bool = False) -> 
         training, validation = training[:3], validation[:2]
         settings = {key: min(value, 4) if key == "steps" else value for key, value in settings.items()}
     shares: list[float] = []
-    method = make(name.split(",")[0], Setup(settings=settings, device="cpu"))
+    method = make(method_of(name), Setup(settings=settings, device="cpu"))
     fitted = method.fit(training, validation, seed=seed, report=lambda share, _: shares.append(share))
-    assert method.name == name.split(",")[0]
+    assert method.name == method_of(name)
     assert shares == sorted(shares)
     assert 0 <= shares[0] <= shares[-1] <= 1
     return fitted
@@ -116,16 +122,16 @@ def test_the_seed_decides(name: str) -> None:
 @every
 def test_settings_are_the_configuration(name: str) -> None:
     key, value = next(iter(QUICK[name].items()))
-    assert make(name.split(",")[0], Setup(settings={key: value})).configuration[key] == value
-    assert make(name.split(",")[0], Setup()).configuration[key] != value
+    assert make(method_of(name), Setup(settings={key: value})).configuration[key] == value
+    assert make(method_of(name), Setup()).configuration[key] != value
     with pytest.raises(ConfigError, match="nothing_like_it"):
-        make(name.split(",")[0], Setup(settings={"nothing_like_it": 1}))
+        make(method_of(name), Setup(settings={"nothing_like_it": 1}))
 
 
 @every
 def test_training_without_a_dot_is_refused(name: str) -> None:
     empty = [Sample(s.image, Dots(np.empty((0, 2))), s.name) for s in samples(3)[0]]
     with pytest.raises(DatasetError, match="nothing to learn"):
-        make(name.split(",")[0], Setup(settings=QUICK[name], device="cpu")).fit(
+        make(method_of(name), Setup(settings=QUICK[name], device="cpu")).fit(
             empty, empty, seed=0, report=lambda *_: None
         )
