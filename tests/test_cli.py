@@ -499,12 +499,7 @@ def test_a_folder_of_which_a_few_images_have_dots(tmp_path: Path) -> None:
 
 
 def test_names_that_follow_no_usual_way(tmp_path: Path) -> None:
-    folder = tiny.dataset(tmp_path / "cells", 4)
-    for path in sorted((folder / "images").iterdir()):
-        (folder / "points" / f"{path.stem}.csv").rename(folder / f"{path.stem}_clicked.csv")
-        path.rename(folder / f"{path.stem}_raw.png")
-    for name in ("images", "points"):
-        (folder / name).rmdir()
+    folder = tiny.with_endings(tiny.dataset(tmp_path / "cells", 4), images="_raw.png", points="_clicked.csv")
     model, endings = tmp_path / "m.count", ("--image-suffix", "_raw.png", "--dots-suffix", "_clicked.csv")
     train = ("train", folder, "-o", model, "--steps=2", *tiny.OPTIONS)
     refused(run(*train), "--image-suffix")

@@ -41,11 +41,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "regions" / "1.geojson").write_text(json.dumps(box))
     tiny.dataset(tmp_path / "round2", 3, seed=3)
     shutil.rmtree(tmp_path / "round2" / "points")
-    scans = tiny.dataset(tmp_path / "scans", 3, seed=4)
-    for kind, ending in (("images", "_raw.png"), ("points", "_clicked.csv")):
-        for path in sorted((scans / kind).iterdir()):
-            path.rename(scans / f"{path.stem}{ending}")
-        (scans / kind).rmdir()
+    tiny.with_endings(tiny.dataset(tmp_path / "scans", 3, seed=4), images="_raw.png", points="_clicked.csv")
     (tmp_path / "cells.count").write_bytes(tiny.model_file().read_bytes())
     monkeypatch.chdir(tmp_path)
     real = training.train

@@ -39,6 +39,15 @@ def dataset(out: Path, n: int = 4, *, seed: int = 0) -> Path:
     return out
 
 
+def with_endings(folder: Path, *, images: str, points: str) -> Path:
+    """Put the files of a `dataset` side by side, under names that end as no convention has them."""
+    for kind, ending in (("images", images), ("points", points)):
+        for path in sorted((folder / kind).iterdir()):
+            path.rename(folder / f"{path.stem}{ending}")
+        (folder / kind).rmdir()
+    return folder
+
+
 @functools.cache
 def _home() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="countception-tests-")

@@ -9,7 +9,7 @@ import codecs
 import io
 import os
 import sys
-from functools import partial
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,6 +23,9 @@ from countception.cli_count import count, evaluate
 from countception.errors import CountceptionError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from countception.counter import Counter
     from countception.model_file import Model
 
 INTERRUPTED = 130
@@ -144,43 +147,44 @@ def train(
     """
     from countception import progress, report, training
 
-    changes = given.read_settings(settings or [])
     named = {"training.steps": steps, "training.epochs": epochs, "network.name": network, "network.window": window}
-    changes |= {key: value for key, value in {**named, "training.seed": seed}.items() if value is not None}
-    if time_budget is not None:
-        changes["training.seconds"] = progress.parse_duration(time_budget)
-    if scale is not None:
-        changes["scale.factor"] = given.read_scale(scale)
+    named["training.seed"] = seed
+    changes = given.read_changes(settings or [], named, time_budget=time_budget, scale=scale)
     validation = given.read_valid(valid)
     given.check_results(out, training.checkpoint_path(out), *report.curve_paths(out), data=(data, validation))
-    read = partial(
-        given.read_data,
-        order=order,
-        image_suffix=image_suffix,
-        dots_suffix=dots_suffix,
-        ignore_unmatched=ignore_unmatched,
-        page=page,
-        axis=axis,
-    )
+    reading = given.Reading(order, image_suffix, dots_suffix, ignore_unmatched, page, axis)
+    with _told_if_kept(training.checkpoint_path(out), out), progress.training_report(tensorboard) as shown:
+        counter = training.train(
+            reading.read(data),
+            valid=reading.read(validation) if isinstance(validation, str) else validation,
+            folds=folds,
+            out=out,
+            config=recipe,
+            changes=changes,
+            device=device,
+            resume=resume,
+            report=shown,
+        )
+    _tell_trained(counter, out, crossed=folds is not None)
+
+
+@contextmanager
+def _told_if_kept(checkpoint: Path, out: Path) -> Iterator[None]:
+    """After Ctrl-C that ends a training without a model, because it came again or before there was anything to save."""
     try:
-        with progress.training_report(tensorboard) as shown:
-            counter = training.train(
-                read(data),
-                valid=read(validation) if isinstance(validation, str) else validation,
-                folds=folds,
-                out=out,
-                config=recipe,
-                changes=changes,
-                device=device,
-                resume=resume,
-                report=shown,
-            )
-    except KeyboardInterrupt:  # again, or before there was anything to save
-        if training.checkpoint_path(out).exists():
+        yield
+    except KeyboardInterrupt:
+        if checkpoint.exists():
             _say(f"the training is kept, but not saved as {out} yet: repeat the command with --resume to go on")
         raise
-    table, picture = report.write_curve(counter.history, out, kept=counter.model.trained_on["steps"])
-    _tell_errors(counter.model, out, crossed=folds is not None)
+
+
+def _tell_trained(counter: Counter, out: Path, *, crossed: bool) -> None:
+    """What came out of a training, and its curve; exit status as after Ctrl-C where that ended it."""
+    from countception.report import write_curve
+
+    table, picture = write_curve(counter.history, out, kept=counter.model.trained_on["steps"])
+    _tell_errors(counter.model, out, crossed=crossed)
     typer.echo(f"training curve: {table}, {picture}")
     if counter.interrupted:
         _say("interrupted: the best weights so far are saved; go on with --resume")
@@ -223,13 +227,12 @@ def inspect(
     """
     from countception import console, plots
     from countception.inspection import inspect as look
-    from countception.pairing import read_dataset
     from countception.report import write_json
 
     given.check_results(json, plot, data=(data,))
     if plot is not None:
         plots.plot_kind(plot)
-    dataset = read_dataset(data, order=given.read_order(order), image_suffix=image_suffix, dots_suffix=dots_suffix)
+    dataset = given.Reading(order, image_suffix, dots_suffix).find(data)
     found = look(dataset, page=page, axis=given.read_axis(axis))
     console.show_inspection(found)
     if json is not None:

@@ -209,18 +209,11 @@ def evaluate(
     if plot is not None:
         plot_kind(plot)
     counter = Counter.load(model, device=device)
+    reading = given.Reading(order, image_suffix, dots_suffix, ignore_unmatched, page, axis)
     with file_bar("counting") as shown:
         result = evaluation.evaluate(
             counter,
-            given.read_data(
-                data,
-                order,
-                image_suffix=image_suffix,
-                dots_suffix=dots_suffix,
-                ignore_unmatched=ignore_unmatched,
-                page=page,
-                axis=axis,
-            ),
+            reading.read(data),
             level=level,
             points=points or tolerance is not None,
             tolerance=tolerance,

@@ -44,11 +44,14 @@ def rank(level: float, n: int) -> float:
 
 def quantile(values: Array, level: float) -> Array:
     """Per column: the value of that rank, interpolated linearly; the smallest where the rank is below 1."""
-    ordered = np.sort(values, axis=0)
-    position = max(0.0, rank(level, len(values)) - 1)
-    below = int(position)
-    above = min(below + 1, len(values) - 1)
-    return np.asarray(ordered[below] + (position - below) * (ordered[above] - ordered[below]))
+    return interpolated(np.sort(values, axis=0), max(0.0, rank(level, len(values)) - 1))
+
+
+def interpolated(ordered: npt.NDArray[np.floating], place: float) -> Array:
+    """What stands at a place from 0 that need not be whole, linearly between its neighbours along the first axis."""
+    below = int(place)
+    low, high = np.asarray(ordered[[below, min(below + 1, len(ordered) - 1)]], np.float64)
+    return np.asarray(low + (place - below) * (high - low))
 
 
 def nearness(places: Array, at: Array) -> Array:

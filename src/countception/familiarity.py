@@ -18,7 +18,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from countception.canvas import resample_region
-from countception.conformal import quantile, rank
+from countception.conformal import interpolated, quantile, rank
 from countception.geometry import working_shape
 from countception.normalise import Normalisation
 from countception.pieces import Pixels
@@ -162,20 +162,15 @@ def _intensities(pixels: Pixels32) -> dict[str, float]:
     for c, channel in enumerate(pixels):
         ordered = np.sort(channel)  # several times as fast as numpy's own quantiles
         for percent in (2, 50, 98):
-            features[f"level {percent} %, channel {c}"] = _between(ordered, percent / 100 * (len(ordered) - 1))
+            features[f"level {percent} %, channel {c}"] = float(
+                interpolated(ordered, percent / 100 * (len(ordered) - 1))
+            )
         features[f"contrast channel {c}"] = math.log(spreads[c] + FAINT)
         for other in range(c):
             correlation = covariance[c, other] / (spreads[c] * spreads[other] + FAINT)
             features[f"colour {other} and {c}, means"] = float(means[c] - means[other])
             features[f"colour {other} and {c}, correlation"] = math.atanh(min(max(correlation, -0.99), 0.99)) / 2
     return features
-
-
-def _between(values: Pixels32, place: float) -> float:
-    """What stands at a place from 0 that need not be whole, interpolated linearly."""
-    below = int(place)
-    low, high = float(values[below]), float(values[min(below + 1, len(values) - 1)])
-    return low + (place - below) * (high - low)
 
 
 def _octaves(pixels: Pixels32) -> Iterator[Array]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
@@ -10,9 +11,10 @@ import typer
 from countception.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from countception.dataset import Sample
+    from countception.pairing import Dataset
     from countception.points import Order as ColumnOrder
 
 Argument, Option = typer.Argument, typer.Option
@@ -194,6 +196,35 @@ def read_settings(pairs: list[str]) -> dict[str, Any]:
     return changes
 
 
+def read_changes(
+    pairs: list[str], named: Mapping[str, Any], *, time_budget: str | None, scale: str | None
+) -> dict[str, Any]:
+    """Changes to a recipe, dotted: what options of their own say goes before ``KEY=VALUE`` pairs.
+
+    Parameters
+    ----------
+    pairs
+        As for `read_settings`.
+    named
+        Settings that have options of their own; None changes nothing.
+    time_budget, scale
+        Two more, as text.
+
+    Raises
+    ------
+    ConfigError
+        One cannot be read.
+    """
+    from countception.progress import parse_duration
+
+    changes = read_settings(pairs) | {key: value for key, value in named.items() if value is not None}
+    if time_budget is not None:
+        changes["training.seconds"] = parse_duration(time_budget)
+    if scale is not None:
+        changes["scale.factor"] = read_scale(scale)
+    return changes
+
+
 def list_settings(values: dict[str, Any]) -> list[str]:
     """Nested values as the ``KEY=VALUE`` pairs that `read_settings` reads, but for those that are not chosen by one."""
     import json
@@ -260,39 +291,36 @@ def read_order(text: str | None) -> ColumnOrder | None:
     return cast("ColumnOrder | None", text)
 
 
-def read_data(
-    path: Path | str,
-    order: str | None,
-    *,
-    image_suffix: str | None = None,
-    dots_suffix: str | None = None,
-    ignore_unmatched: bool = False,
-    page: int | None = None,
-    axis: str | None = None,
-) -> Path | str | list[Sample]:
-    """A data set, read already where that takes options.
+@dataclass(frozen=True)
+class Reading:
+    """How data sets are read, as the options of the commands say it."""
 
-    Parameters
-    ----------
-    path
-        Folder or manifest.
-    order
-        Of the columns of tables of dots that have no header.
-    image_suffix, dots_suffix
-        How the names of images and of dots end, where they follow no convention.
-    ignore_unmatched
-        Whether files without a partner are passed over instead of refused.
-    page, axis
-        What to read of stacks.
-    """
-    if not ignore_unmatched and all(each is None for each in (order, image_suffix, dots_suffix, page, axis)):
-        return path
-    from countception.dataset import load_dataset
-    from countception.pairing import read_dataset
+    order: str | None = None
+    """Of the columns of tables of dots that have no header."""
+    image_suffix: str | None = None
+    dots_suffix: str | None = None
+    """How the names of images and of dots end, where they follow no convention."""
+    ignore_unmatched: bool = False
+    """Whether files without a partner are passed over instead of refused."""
+    page: int | None = None
+    axis: str | None = None
+    """What to read of stacks."""
 
-    unmatched: Literal["error", "ignore"] = "ignore" if ignore_unmatched else "error"
-    found = read_dataset(path, order=read_order(order), image_suffix=image_suffix, dots_suffix=dots_suffix)
-    return load_dataset(found, unmatched=unmatched, page=page, axis=read_axis(axis))
+    def find(self, path: Path | str) -> Dataset:
+        """The images and dots of a folder or manifest."""
+        from countception.pairing import read_dataset
+
+        order = read_order(self.order)
+        return read_dataset(path, order=order, image_suffix=self.image_suffix, dots_suffix=self.dots_suffix)
+
+    def read(self, path: Path | str) -> Path | str | list[Sample]:
+        """A data set, read already where that takes options."""
+        if self == Reading():
+            return path
+        from countception.dataset import load_dataset
+
+        unmatched: Literal["error", "ignore"] = "ignore" if self.ignore_unmatched else "error"
+        return load_dataset(self.find(path), unmatched=unmatched, page=self.page, axis=read_axis(self.axis))
 
 
 def check_results(
