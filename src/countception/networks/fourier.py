@@ -153,15 +153,15 @@ def kernel_spectrum(weight: Tensor, plan: Plan) -> Tensor:
     half, side = plan.y.side // 2 + 1, plan.x.side
     kernel = weight.permute(2, 3, 1, 0)
     rows, columns = _bases(plan, kernel)
-    twice = torch.full((half, 1, 1), 2.0)  # a real signal's frequency stands for its mirror image too
+    twice = kernel.new_full((half, 1, 1), 2.0)  # a real signal's frequency stands for its mirror image too
     twice[0] = 1.0
     if plan.y.side % 2 == 0:
         twice[-1] = 1.0
     rows = (rows.view(half, 2, -1) * (twice / (plan.y.side * side))).view(rows.shape)
-    columns = (columns.view(side, 2, -1) * torch.tensor([[1.0], [-1.0]])).view(columns.shape)
+    columns = (columns.view(side, 2, -1) * kernel.new_tensor([[1.0], [-1.0]])).view(columns.shape)
     along_y = rows @ kernel.reshape(height, -1)
     both = columns @ along_y.view(half, 2 * width, -1)
-    return both.view(half * side, 2, inputs, outputs).transpose(1, 2)
+    return both.view(half * side, 2, inputs, outputs).transpose(1, 2).contiguous()
 
 
 class _Convolve(torch.autograd.Function):
@@ -233,8 +233,8 @@ class LargeConv2d(nn.Conv2d):
     def _spectrum(self, plan: Plan, dtype: torch.dtype) -> Tensor:
         """The kernel's spectrum, kept from one call to the next while nothing is learned."""
         if torch.is_grad_enabled() or self.weight.is_inference():
-            return kernel_spectrum(self.weight, plan).to(dtype).contiguous()
+            return kernel_spectrum(self.weight.to(dtype), plan)
         key = [plan.y.side, plan.x.side, dtype, self.weight.data_ptr(), self.weight._version]
         if self._kept is None or self._kept[0] != key:
-            self._kept = key, kernel_spectrum(self.weight, plan).to(dtype).contiguous()
+            self._kept = key, kernel_spectrum(self.weight.to(dtype), plan)
         return self._kept[1]
