@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from countception.errors import ConfigError
-from countception.progress import duration, file_bar, parse_duration, progress_bar, time_left, training_report
+from countception.progress import Pace, duration, file_bar, parse_duration, progress_bar, training_report
 from countception.training import Progress, Record
 
 
@@ -33,10 +33,23 @@ def test_lengths_of_time_are_written_for_people(seconds: float, text: str) -> No
     assert duration(seconds) == text
 
 
-def test_the_time_left_follows_from_the_share_that_is_done() -> None:
-    assert time_left(0.25, 10) == "30 s left"
-    assert time_left(0.0, 10) == ""
-    assert time_left(1.0, 10) == "took 10 s"
+def told(*reports: tuple[float, float]) -> list[str]:
+    """What is said of (seconds, share done)."""
+    times = iter([0.0, *(seconds for seconds, _ in reports)])
+    pace = Pace(lambda: next(times))
+    return [pace.left(done) for _, done in reports]
+
+
+def test_the_time_left_follows_from_the_pace() -> None:
+    assert told((0, 0.0), (10, 0.25), (20, 0.5), (40, 1.0)) == ["", "30 s left", "20 s left", "took 40 s"]
+
+
+def test_what_was_done_before_a_training_was_resumed_took_none_of_this_time() -> None:
+    assert told((5, 0.5), (15, 0.6), (55, 1.0)) == ["", "40 s left", "took 55 s"]
+
+
+def test_the_first_few_percent_tell_nothing() -> None:
+    assert told((0, 0.0), (10, 0.02), (20, 0.04)) == ["", "", "8 min 00 s left"]
 
 
 def test_without_a_terminal_a_line_is_printed_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:

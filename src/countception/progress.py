@@ -53,12 +53,10 @@ def progress_bar(title: str, *, plain_seconds: float = PLAIN_SECONDS) -> Iterato
         TextColumn("[dim]{task.fields[text]}", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)),
     )
     with Progress(*columns, console=console, expand=True) as bar:
-        task = bar.add_task(title, total=1.0, left="", text="")
-        started = time.monotonic()
+        task, pace = bar.add_task(title, total=1.0, left="", text=""), Pace()
 
         def show(done: float, text: str) -> None:
-            left = time_left(done, time.monotonic() - started)
-            bar.update(task, completed=done, left=left, text=_escape(text))
+            bar.update(task, completed=done, left=pace.left(done), text=_escape(text))
 
         yield show
 
@@ -68,26 +66,45 @@ class _Plain:
 
     def __init__(self, title: str, seconds: float) -> None:
         self.title, self.seconds = title, seconds
-        self.started = time.monotonic()
+        self.pace = Pace()
         self.printed_at = float("-inf")
 
     def __call__(self, done: float, text: str) -> None:
-        now = time.monotonic()
+        now, left = time.monotonic(), self.pace.left(done)
         if now - self.printed_at < self.seconds and done < 1:
             return
         self.printed_at = now
-        left = time_left(done, now - self.started)
         parts = [f"{self.title} {100 * done:.0f} %", *(part for part in (left, text) if part)]
         _say(", ".join(parts))
 
 
-def time_left(done: float, elapsed: float) -> str:
-    """Words for the time that is left after a share of the work took `elapsed` seconds; empty while it is unknown."""
-    if done >= 1:
-        return f"took {duration(elapsed)}"
-    if done < 0.03 or elapsed < 1:  # the first steps are slow
-        return ""
-    return f"{duration(elapsed * (1 - done) / done)} left"
+class Pace:
+    """Words for the time that is left, from the pace since the first share of the work was told.
+
+    What a resumed training did before that took none of this time, so the share alone would promise too much.
+
+    Parameters
+    ----------
+    clock
+        Seconds from any start.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock, self._started = clock, clock()
+        self._first: tuple[float, float] | None = None
+
+    def left(self, done: float) -> str:
+        """Words for when the share `done` of the work is done; empty while the time left is unknown."""
+        now = self._clock()
+        if done >= 1:
+            return f"took {duration(now - self._started)}"
+        if self._first is None:
+            self._first = done, now
+        before, since = self._first
+        gained, elapsed = (done - before) / (1 - before), now - since
+        if gained < 0.03 or elapsed < 1:  # the first steps are slow
+            return ""
+        return f"{duration(elapsed * (1 - gained) / gained)} left"
 
 
 def duration(seconds: float) -> str:
