@@ -20,8 +20,10 @@ from countception.memory import keep_memory
 from countception.networks import build
 from countception.networks.base import Network
 from countception.networks.fourier import Axis, LargeConv2d, Plan
-from countception.normalise import Normalisation
+from countception.networks.pretrained import load_pretrained
+from countception.normalise import Normalisation, learn
 from countception.predict import autocast_dtype, raw_map, run
+from countception.simulation.simulate import simulate
 
 Row = dict[str, Any]
 Action = Callable[[], Any]
@@ -30,6 +32,8 @@ SIDE = 256
 BATCH, PASSES = 4, 3
 """Of a training step: its images, and forward, gradients of the inputs, and of the weights, each as much work."""
 CPU = torch.device("cpu")
+COUNTED = 12
+"""Simulated images that are counted in bfloat16."""
 
 
 def in_turn(actions: dict[str, Action], repeats: int) -> dict[str, list[float]]:
@@ -130,7 +134,15 @@ def paper_inference(side: int, repeats: int) -> list[Row]:
     return [ratio(what, seconds, "plain", "fast", goal=goal, **needs, **agreement)]
 
 
-def stepper(made: Network, config: Config, *, fast: bool, device: torch.device = CPU, batch: int = BATCH) -> Action:
+def stepper(
+    made: Network,
+    config: Config,
+    *,
+    fast: bool,
+    device: torch.device = CPU,
+    batch: int = BATCH,
+    precision: str = "auto",
+) -> Action:
     """A training step on images of 256 × 256."""
     made = (copy.deepcopy(made) if fast else plain(made)).train().to(device)
     layout = torch.channels_last if fast else torch.contiguous_format
@@ -138,7 +150,7 @@ def stepper(made: Network, config: Config, *, fast: bool, device: torch.device =
     optimiser = torch.optim.AdamW(made.parameters(), config.training.learning_rate)
     height, width = made.layout.canvas_shape((SIDE, SIDE))
     canvas = torch.randn(batch, 3, height, width, device=device)
-    dtype = autocast_dtype("auto", device) if fast else None
+    dtype = autocast_dtype(precision, device) if fast else None
 
     def step() -> None:
         predicted = made.redundant(run(made, canvas, dtype) if fast else made(canvas))
@@ -195,6 +207,49 @@ def default(repeats: int) -> list[Row]:
     for row, what, times in ((rows[0], "inference", 1), (rows[2], "training step of 4 images", BATCH * PASSES)):
         row |= {"of": f"default network, {what}, 256 × 256", "bytes": times * moved, "macs": {"default": times * macs}}
     return rows
+
+
+def bfloat16(repeats: int) -> list[Row]:
+    """Training steps and counts in bfloat16 against float32, whatever this machine would take by itself."""
+    rows: list[Row] = []
+    for what, name in (("paper's network", "count_ception"), ("default network", "boxnet")):
+        made, config = network(name)
+        steps = {kind: stepper(made, config, fast=True, precision=kind) for kind in ("float32", "bfloat16")}
+        with keep_memory():
+            seconds = in_turn(steps, repeats)
+        rows.append(ratio(f"{what}, training step of 4 images, 256 × 256", seconds, "float32", "bfloat16"))
+    taken = autocast_dtype("auto", CPU) is not None
+    return [*rows, {"what": "taken here by itself", "taken": taken}, *_counts_in_bfloat16()]
+
+
+def _counts_in_bfloat16() -> list[Row]:
+    """How far counts of simulated images with the shipped weights move when they are computed in bfloat16."""
+    made = build(recipe("default").network)
+    if not load_pretrained(made):
+        raise RuntimeError("the shipped weights do not fit the default network")
+    canvases = [_canvas_of_simulated(made.eval(), seed) for seed in range(COUNTED)]
+
+    def counts(counting: Network, dtype: torch.dtype | None) -> np.ndarray:
+        maps = (raw_map(counting, canvas, tile=1024, dtype=dtype) for canvas in canvases)
+        return np.array([float(made.redundant(one[None]).double().sum()) for one in maps])
+
+    rounded = copy.deepcopy(made)
+    with torch.no_grad():
+        for weight in rounded.parameters():
+            weight.copy_(weight.bfloat16())
+    exact = counts(made, None)
+    found = {"weights alone rounded": counts(rounded, None), "all in bfloat16": counts(made, torch.bfloat16)}
+    shares = {what: values / exact - 1 for what, values in found.items()}
+    return [
+        {"what": f"counts, {what}", "mean": float(share.mean()), "most": float(np.abs(share).max()), "images": COUNTED}
+        for what, share in shares.items()
+    ]
+
+
+def _canvas_of_simulated(made: Network, seed: int) -> Canvas:
+    pixels = np.moveaxis(np.atleast_3d(simulate(seed=seed).image), -1, 0)
+    pixels = np.broadcast_to(pixels, (3, *pixels.shape[1:]))
+    return Canvas(pixels, learn([pixels]), 1.0, made.layout)
 
 
 def _of_image(made: Network, *, fast: bool) -> tuple[float, float]:
@@ -292,5 +347,6 @@ SECTIONS: dict[str, Callable[[int], list[Row]]] = {
     "paper-2048": lambda repeats: paper_inference(2048, min(repeats, 2)),
     "paper-training": lambda repeats: paper_training(min(repeats, 3)),
     "default": default,
+    "bfloat16": lambda repeats: bfloat16(min(repeats, 3)),
     "gpu": gpu,
 }

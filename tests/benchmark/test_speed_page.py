@@ -60,3 +60,14 @@ def test_page_plots_curves(page: ModuleType, tmp_path: Path) -> None:
 def test_page_says_how_long_points_take(page: ModuleType, tmp_path: Path) -> None:
     save(tmp_path, "points", [{"what": "points from a density", "median": 0.25, "points": 990, "threads": 2}])
     assert "- points from a density: 250 ms for 990 points, 2 threads" in page.write(tmp_path, tmp_path).read_text()
+
+
+def test_page_says_what_bfloat16_is_worth(page: ModuleType, tmp_path: Path) -> None:
+    medians = {"float32": 2.0, "bfloat16": 0.5}
+    step = {"what": "a step", "ratio": 4.0, "least": 3.5, "greatest": 4.5, "medians": medians}
+    counts = {"what": "counts", "mean": -0.004, "most": 0.006, "images": 3}
+    save(tmp_path, "bfloat16", [step, {"what": "taken here", "taken": True}, counts])
+    text = page.write(tmp_path, tmp_path).read_text()
+    assert "- a step: 2.00 s in float32, 500 ms in bfloat16, 4.0 times (3.5 to 4.5)" in text
+    assert "takes bfloat16" in text
+    assert "- counts: -0.40 % on average, 0.60 % at most, on 3 simulated images" in text
