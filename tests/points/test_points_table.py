@@ -130,11 +130,31 @@ class TestBadTables:
         with pytest.raises(PointsError, match="'xy' or 'yx'"):
             read_points(table(tmp_path, "1,2\n"), order="zx")  # type: ignore[arg-type]
 
-    @pytest.mark.parametrize("content", [b"\xff\xfex\0,\0y\0", b"x,y\n\xe9,1\n", b"\x89PNG\r\n\x1a\n\0\0\0"])
+    @pytest.mark.parametrize(
+        "content",
+        [
+            b"x\0,\0y\0",
+            b"\xff\xfex\0,\0y\0\n",
+            b"x,y\n\xe9,1\n",
+            b"x,y,class\n1,2,ok\n1,2,Zyt\xe4\n",
+            b"gr\xf6\xdfe,Fl\xe4che\n1,2\n",
+            b"\x89PNG\r\n\x1a\n\0\0\0",
+        ],
+    )
     def test_files_that_are_no_text(self, tmp_path: Path, content: bytes) -> None:
         (tmp_path / "a.csv").write_bytes(content)
-        with pytest.raises(PointsError, match=r"a\.csv: is no UTF-8 text"):
+        with pytest.raises(PointsError, match=r"a\.csv(, line \d)?: is no UTF-8 text"):
             read_points(tmp_path / "a.csv")
+
+    @pytest.mark.parametrize("encoding", ["cp1252", "mac_roman", "utf-8", "utf-8-sig", "utf-16"])
+    def test_encodings_of_spreadsheets(self, tmp_path: Path, encoding: str) -> None:
+        """Headings of columns that nobody reads may be in any encoding."""
+        (tmp_path / "a.csv").write_bytes("X;Y;Fläche;Größe in µm\r\n1,5;2;3;4\r\n".encode(encoding))
+        assert read_points(tmp_path / "a.csv").points.tolist() == [[2.0, 1.5]]
+
+    def test_class_names_in_utf_16(self, tmp_path: Path) -> None:
+        (tmp_path / "a.csv").write_bytes("x\ty\tclass\n1\t2\tZytär\n".encode("utf-16"))
+        assert read_points(tmp_path / "a.csv").class_names == ("Zytär",)
 
     @given(st.text(max_size=60))
     def test_any_text_gives_dots_or_one_sentence(self, tmp_path_factory: pytest.TempPathFactory, text: str) -> None:

@@ -3,12 +3,13 @@
 The header says what the columns are, in any order and case: ``x`` and ``y``, or napari's ``axis-0`` (y) and ``axis-1``
 (x); then, if there is one, ``class``. Other columns are left alone: ``label`` or ``type`` may as well hold numbers of
 objects or names of files. Columns are parted by commas, semicolons or tabs; where commas do not part columns they may
-be decimal signs, as spreadsheets write in much of Europe. Coordinates are in pixels; a whole number is a pixel's
-centre.
+be decimal signs, as spreadsheets write in much of Europe. The text is UTF-8 or UTF-16; headings that are not read may be
+in any encoding. Coordinates are in pixels; a whole number is a pixel's centre.
 """
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import math
@@ -23,6 +24,7 @@ from countception.points.format import Format, Order, ReadOptions, named_dots
 
 COORDINATES = (("y", "x"), ("axis-0", "axis-1"))
 CLASS = "class"
+NO_TEXT = "is no UTF-8 text; save the table as CSV (UTF-8)"
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ def read(path: Path, options: ReadOptions) -> Dots:
     PointsError
         No header and no `order`, unknown columns, or a row that is no dot; the sentence gives the line.
     """
-    table = read_table(path)
+    table = read_table(path, foreign=True)
     columns, rows = _columns(table, options.order)
     dots: list[tuple[tuple[float, float], str]] = []
     for line, cells in rows:
@@ -78,8 +80,15 @@ def write(path: Path, dots: Dots, extra: Mapping[str, Sequence[object]]) -> None
             writer.writerow([repr(x), repr(y), *label, *(column[i] for column in extra.values())])
 
 
-def read_table(path: Path) -> Table:
+def read_table(path: Path, *, foreign: bool = False) -> Table:
     """Read the cells of a CSV file, stripped of white space.
+
+    Parameters
+    ----------
+    path
+        UTF-8, or UTF-16 that starts with a byte order mark, as spreadsheets write "Unicode text".
+    foreign
+        Let bytes of other encodings pass, each as a surrogate: headings of columns that nobody reads may hold them.
 
     Raises
     ------
@@ -87,14 +96,24 @@ def read_table(path: Path) -> Table:
         The file cannot be read, is no UTF-8 text, or has quotes that do not match.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        first = next((line for line in text.splitlines() if line.strip()), "")
-        delimiter = next((mark for mark in "\t;" if mark in first), ",")  # a comma beside these is a decimal sign
-    except UnicodeDecodeError:
-        raise PointsError(f"{path}: is no UTF-8 text; save the table as CSV (UTF-8)") from None
+        text = _decoded(path.read_bytes(), foreign=foreign)
     except OSError as error:
         raise PointsError(f"{path}: cannot be read: {error.strerror or error}") from error
+    if text is None:
+        raise PointsError(f"{path}: {NO_TEXT}")
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    delimiter = next((mark for mark in "\t;" if mark in first), ",")  # a comma beside these is a decimal sign
     return Table(path, delimiter, [(line, cells) for line, cells in _rows(path, text, delimiter) if any(cells)])
+
+
+def _decoded(content: bytes, *, foreign: bool) -> str | None:
+    """The text of a file, or None where it is none."""
+    try:
+        if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            return content.decode("utf-16")
+        return None if b"\0" in content else content.decode("utf-8-sig", "surrogateescape" if foreign else "strict")
+    except UnicodeDecodeError:
+        return None
 
 
 def _rows(path: Path, text: str, delimiter: str) -> list[tuple[int, list[str]]]:
@@ -138,6 +157,8 @@ def _columns(table: Table, order: Order | None) -> tuple[_Columns, list[tuple[in
 def _header(path: Path, cells: list[str]) -> _Columns:
     names = tuple(cell.lower() for cell in cells)
     pairs = [pair for pair in COORDINATES if set(pair) <= set(names)]
+    if len(pairs) != 1 and any(map(_is_foreign, cells)):
+        raise PointsError(f"{path}: {NO_TEXT}")
     if len(pairs) != 1 or any(names.count(name) > 1 for name in (*pairs[0], CLASS)):
         raise PointsError(
             f"{path}: its columns are {', '.join(cells)}, where x and y once each (or axis-0 and axis-1) are needed"
@@ -151,7 +172,14 @@ def _header(path: Path, cells: list[str]) -> _Columns:
 def _cell(table: Table, line: int, cells: list[str], column: int) -> str:
     if column >= len(cells):
         raise PointsError(f"{table.path}, line {line}: has only {len(cells)} values; is the file cut off?")
+    if _is_foreign(cells[column]):
+        raise PointsError(f"{table.path}, line {line}: {NO_TEXT}")
     return cells[column]
+
+
+def _is_foreign(text: str) -> bool:
+    """Whether it holds bytes of another encoding that `read_table` let pass."""
+    return any("\udc80" <= character <= "\udcff" for character in text)
 
 
 def _number(table: Table, line: int, cells: list[str], column: int) -> float:
