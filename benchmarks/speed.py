@@ -1,9 +1,11 @@
 """How fast it is: every figure of docs/speed.md, measured in sections that can be run one by one.
 
-    python benchmarks/speed.py floor paper-256 paper-2048 paper-training default start memory points gpu
+    python benchmarks/speed.py floor paper-256 paper-2048 paper-training default bfloat16 start memory points gpu
     python benchmarks/speed.py curve --data-root DATA --set data=vgg --set n=32 --set seconds=180 --set network=boxnet
-    python benchmarks/speed.py peers --set count-ception=FOLDER --set objects-counting=FOLDER --set cellpose=FOLDER
+    python benchmarks/speed.py peers --set count-ception=FOLDER --set cellpose=FOLDER --set stardist=FOLDER …
     python benchmarks/speed.py --page
+
+What the folders of peers hold, says `speed_peers.py`, and how that of StarDist is made `stardist_network.py`.
 
 Each section writes `benchmarks/results/speed/SECTION.json` when it is done; `--missing` leaves out those that are
 there. Both sides of a ratio are run in turn, and the medians are compared. Run it on a machine that does nothing else.
