@@ -75,7 +75,7 @@ def stardist(environment: Path) -> Iterator[Action]:
         told, answers = process.stdin, process.stdout
 
         def wait(word: str) -> None:
-            if answers.readline().strip() != word:
+            if not any(line.strip() == word for line in answers):  # StarDist prints lines of its own
                 raise SystemExit(f"StarDist's network could not be run by {command[0]}")
 
         def once() -> None:
