@@ -303,6 +303,57 @@ def test_pages_are_chosen_and_options_reach_the_counter(tmp_path: Path) -> None:
     assert row.count != counter.count(stack[1]).value
 
 
+def test_each_page_of_a_stack_is_counted_as_an_image(images: Path, tmp_path: Path) -> None:
+    stack = np.stack([tiny.pixels(seed=k) for k in range(3)])
+    imwrite(images / "0.tif", stack, photometric="rgb")
+    (images / "0_page1.png").write_bytes((images / "1.png").read_bytes())
+    counter = tiny.untrained()
+    made = {kind: tmp_path / kind for kind in ("overlays", "maps", "points")}
+    rows = count_files(counter, images, page="all", out=tmp_path / "counts.csv", **made)
+    paged = [row for row in rows if row.page is not None]
+    assert [row.name for row in paged] == [f"{images / '0.tif'}, page {k}" for k in range(3)]
+    assert [row.count for row in paged] == [counter.count(page).value for page in stack]
+    for kind in ("overlay", "map", "points"):
+        assert len({getattr(row, kind) for row in rows}) == len(rows)  # one is called 0_page1 already
+    assert [Path(row.overlay).stem for row in paged] == ["0_page0", "0_page1", "0_page2"]
+    written = read(tmp_path / "counts.csv")
+    assert list(written[0])[:3] == ["image", "page", "count"]
+    assert [row["page"] for row in written] == ["", "0", "1", "2", "", "", ""]
+    assert read_points(paged[2].points, image_shape=(40, 56)).points.shape[1] == 2
+
+
+def test_the_regions_of_a_stack_are_those_of_its_pages(tmp_path: Path) -> None:
+    stack = np.stack([tiny.pixels(seed=k) for k in range(2)])
+    imwrite(tmp_path / "stack.tif", stack, photometric="rgb")
+    halves(tmp_path / "rois" / "stack.geojson")
+    rows = count_files(
+        tiny.untrained(),
+        tmp_path / "stack.tif",
+        page="all",
+        regions=tmp_path / "rois",
+        regions_out=tmp_path / "regions.csv",
+    )
+    for row in rows:
+        assert row.count == pytest.approx(sum(one.count for one in row.regions), rel=1e-6)
+    written = read(tmp_path / "regions.csv")
+    assert [(row["page"], row["region"]) for row in written[:4]] == [
+        ("0", "whole image"),
+        ("0", "left"),
+        ("0", "right"),
+        ("1", "whole image"),
+    ]
+
+
+def test_bad_pages_are_named_and_the_good_ones_counted(tmp_path: Path) -> None:
+    stack = np.stack([tiny.pixels(channels=1, seed=k)[..., 0] for k in range(3)]).astype(np.float32)
+    stack[1, 0, 0] = np.nan
+    imwrite(tmp_path / "stack.tif", stack, photometric="minisblack")
+    rows = count_files(tiny.untrained(channels=1), tmp_path / "stack.tif", page="all", out=tmp_path / "counts.csv")
+    assert [row.count is None for row in rows] == [False, True, False]
+    assert "NaN" in rows[1].error
+    assert [row["page"] for row in read(tmp_path / "counts.csv")] == ["0", "1", "2"]
+
+
 def halves(path: Path, *, width: int = 56, height: int = 40) -> Path:
     """GeoJSON of the left and the right half of an image."""
     middle = width / 2

@@ -486,6 +486,25 @@ def test_a_page_of_stacks_is_learned_from_as_it_is_counted(tmp_path: Path) -> No
     refused(run("evaluate", model, stacks), "is a stack of 2 planes")
 
 
+def test_each_page_of_stacks_is_counted(tmp_path: Path) -> None:
+    data = tiny.dataset(tmp_path / "cells", 4)
+    model, counts, totals = tmp_path / "m.count", tmp_path / "counts.csv", tmp_path / "totals.csv"
+    assert run("train", data, "-o", model, "--steps=2", *tiny.OPTIONS).exit_code == 0
+    files = sorted((data / "images").iterdir())[:3]
+    stack = tmp_path / "films" / "film.tif"
+    stack.parent.mkdir()
+    imwrite(stack, np.stack([np.asarray(Image.open(file)) for file in files]), photometric="rgb")
+    single = run("count", model, *files).stdout.splitlines()
+    report = ("--report", tmp_path / "report.html", "--totals", totals, "--group-by", "folder")
+    result = run("count", model, stack, "--page", "all", "-o", counts, *report)
+    assert result.exit_code == 0, result.stderr
+    rows = counts.read_text().splitlines()
+    assert [row.split(",")[2] for row in rows[1:]] == [row.split(",")[1] for row in single[1:]]
+    assert totals.read_text().splitlines()[1].split(",")[:2] == [str(stack.parent), "3"]
+    assert "film.tif, page 2" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    refused(run("count", model, stack, "--page", "last"), "--page last is no page", "or all")
+
+
 def test_a_folder_of_which_a_few_images_have_dots(tmp_path: Path) -> None:
     folder = tiny.dataset(tmp_path / "cells", 4)
     (folder / "points" / "001.csv").unlink()

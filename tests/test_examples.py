@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from tifffile import imwrite
 from typer.testing import CliRunner
@@ -32,6 +33,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "new").mkdir()
     for k in range(2):
         imwrite(tmp_path / "new" / f"{k}.tif", tiny.pixels(seed=k), photometric="rgb")
+    imwrite(tmp_path / "film.tif", np.stack([tiny.pixels(seed=k) for k in range(2)]), photometric="rgb")
     for k in (1, 2):
         (tmp_path / "plates" / str(k)).mkdir(parents=True)
         imwrite(tmp_path / "plates" / str(k) / f"{k}.tif", tiny.pixels(seed=k), photometric="rgb")

@@ -6,14 +6,15 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Literal, Unpack
 
 from countception.config import CountOptions
 from countception.errors import ConfigError, ImageError, RegionsError
 from countception.images import Image, find_images
-from countception.outputs import Outputs
+from countception.outputs import Outputs, unique_names
 from countception.pieces import Pieces, opened
 from countception.pixel_size import read_pixel_size
+from countception.planes import EVERY, Plane, planes
 from countception.row import Row
 from countception.tables import WHOLE, write_counts, write_regions
 
@@ -34,9 +35,12 @@ THUMBNAIL = 320
 
 
 class FileOptions(CountOptions, total=False):
-    """Options of counting one file: also what to read of a stack, as in `countception.images.read_image`."""
+    """Options of counting one file: also what to read of a stack, as in `countception.images.read_image`.
 
-    page: int | None
+    With ``"all"`` as its page, each page of a stack is an image of its own.
+    """
+
+    page: int | Literal["all"] | None
     axis: int | str | None
 
 
@@ -101,7 +105,8 @@ def count_files(
 
     Returns
     -------
-    A row per image. One that cannot be counted has its `error` set, and the others are counted all the same.
+    A row per image, or per page of stacks with ``page="all"``. One that cannot be counted has its `error` set, and the
+    others are counted all the same.
 
     Raises
     ------
@@ -120,7 +125,7 @@ def count_files(
         for row in job.rows(pictures, report):
             rows.append(row)
             if report:
-                report(len(rows), len(job.files), Path(row.image).name)
+                report(len(rows), len(job.planes), job.planes[len(rows) - 1].name)
     finally:  # also after Ctrl-C or a full disk: what was counted is kept
         job.write(rows)
     return rows
@@ -137,15 +142,16 @@ def _job(
     """What is to be done; whatever cannot be done is refused before counting starts."""
     if pixel_size is not None and not 0 < pixel_size < float("inf"):
         raise ConfigError(f"a pixel size of {pixel_size} µm makes no sense: it must be above 0")
+    found = planes(files, options.get("page"), options.get("axis"))
     outputs = Outputs(
-        files,
+        found,
         overlays=options.get("overlays"),
         maps=options.get("maps"),
         points=options.get("points"),
         points_as=options.get("points_as", "csv"),
         overwrite=options.get("overwrite", False),
     )
-    job = _Job(counter, files, outputs, level, pixel_size, options)
+    job = _Job(counter, found, outputs, level, pixel_size, options)
     job.add_regions(regions)
     others = [*options.get("others", ()), *(job.regions.paths if job.regions is not None else ())]
     names = counter.model.class_names
@@ -159,7 +165,7 @@ class _Job:
     """How each file is counted."""
 
     counter: Counter
-    files: Sequence[Path]
+    planes: Sequence[Plane]
     outputs: Outputs
     level: float
     pixel_size: float | None
@@ -170,21 +176,23 @@ class _Job:
         if path is not None:
             from countception.regions import RegionFiles
 
-            self.regions = RegionFiles(path, self.outputs.names)
+            self.regions = RegionFiles(
+                path, dict(zip(self.outputs.files, unique_names(self.outputs.files), strict=True))
+            )
 
     def rows(self, pictures: int, report: Each | None) -> Iterator[Row]:
         """The row of each file, with pictures of `pictures` of them and of the first so many with warnings."""
-        sample = set(_spread(len(self.files), pictures))
+        sample = set(_spread(len(self.planes), pictures))
         strange = 0
-        for k, file in enumerate(self.files):
+        for k, plane in enumerate(self.planes):
             within = report and self._within(report, k)
-            row = self.count(file, within, sampled=k in sample, flagged=strange < pictures)
+            row = self.count(plane, within, sampled=k in sample, flagged=strange < pictures)
             strange += bool(row.warning)
             yield row
 
     def _within(self, report: Each, done: int) -> Report:
         """Reports the share of the image that is being counted; the end of an image is reported with its row."""
-        return lambda share: report(done + share, len(self.files), self.files[done].name) if share < 1 else None
+        return lambda share: report(done + share, len(self.planes), self.planes[done].name) if share < 1 else None
 
     def write(self, rows: Sequence[Row]) -> None:
         """The tables that were asked for; none where nothing was counted."""
@@ -194,25 +202,28 @@ class _Job:
         if regions_out is not None and rows:
             write_regions(regions_out, rows)
 
-    def count(self, file: Path, report: Report | None, *, sampled: bool, flagged: bool) -> Row:
-        """The row of a file, with a picture if it is `sampled`, or has a warning and those are `flagged`."""
+    def count(self, plane: Plane, report: Report | None, *, sampled: bool, flagged: bool) -> Row:
+        """The row of an image, with a picture if it is `sampled`, or has a warning and those are `flagged`."""
+        file, page = plane
+        chosen = self.options.get("page")
         try:
-            with opened(file, page=self.options.get("page"), axis=self.options.get("axis")) as pixels:
-                return self._counted(file, pixels, report, sampled=sampled, flagged=flagged)
+            with opened(file, page=page if chosen == EVERY else chosen, axis=self.options.get("axis")) as pixels:
+                return self._counted(plane, pixels, report, sampled=sampled, flagged=flagged)
         except ImageError as error:
-            return Row(str(file), error=str(error))
+            return Row(str(file), page=page, error=str(error))
         except RegionsError as error:
-            return Row(str(file), error=f"{file}: {error}")
+            return Row(str(file), page=page, error=f"{file}: {error}")
 
     def _counted(
         self,
-        file: Path,
+        plane: Plane,
         pixels: Image | Pieces,
         report: Report | None,
         *,
         sampled: bool,
         flagged: bool,
     ) -> Row:
+        file = plane.path
         self.counter.model.normalisation.check(pixels, str(file))
         regions = [] if self.regions is None else self.regions.of(file)  # what is wrong with them is said at once
         count = self.counter.count_pixels(
@@ -231,10 +242,11 @@ class _Job:
 
             drawn = overlay(pixels, count, regions=regions)
             picture = encoded(drawn, largest=THUMBNAIL) if small else None
-        written = self.outputs.write(file, count, drawn)
+        written = self.outputs.write(plane, count, drawn)
         low, high = self._interval(count) or (None, None)
         return Row(
             image=str(file),
+            page=plane.page,
             count=count.value,
             low=low,
             high=high,

@@ -42,7 +42,7 @@ def count(
     flips: given.Flips = False,
     shifts: given.Shifts = None,
     tile: given.Tile = None,
-    page: given.Page = None,
+    page: given.Pages = None,
     axis: given.Axis = None,
     device: given.Device = None,
 ) -> None:
@@ -74,7 +74,7 @@ def count(
     regions_csv = _regions_file(out, regions, regions_csv, shown=shown)
     counter = Counter.load(model, device=device)
     files = find_images(images)
-    names = find_groups(files, by=group_by, table=groups)
+    names = dict(zip(map(str, files), find_groups(files, by=group_by, table=groups), strict=True))
     read = [place for place in (model, groups, regions) if place is not None]
     check_places([*files, *read], out, regions_csv, totals, report)
     places = BatchOptions(
@@ -87,11 +87,12 @@ def count(
         regions_out=regions_csv,
         others=[place for place in (model, groups, totals, report) if place is not None],
     )
-    reading = FileOptions(flips=flips or None, shifts=shifts, tile=tile, page=page, axis=given.read_axis(axis))
+    stacks = FileOptions(page=given.read_page(page), axis=given.read_axis(axis))
+    reading = FileOptions(flips=flips or None, shifts=shifts, tile=tile, **stacks)
     options: BatchOptions = {**places, **reading}
     rows = _count_all(counter, files, regions, pixel_size, level, options, pictures=report is not None)
     errors = counter.errors(flips=flips or None)
-    sums = group_totals(rows, names, errors, level)
+    sums = group_totals(rows, [names[row.image] for row in rows], errors, level)
     asked = sums if group_by is not None or groups is not None else ()
     _show(rows, asked, shown=shown, piped=out is None and not shown)
     if totals is not None:

@@ -32,7 +32,7 @@ def show_rows(rows: Sequence[Row]) -> None:
     named = any(row.regions for row in rows)
     cells = []
     for row in rows:
-        cells.append([row.image, *([""] * named), *map(_whole, (row.count, row.low, row.high))])
+        cells.append([row.name, *([""] * named), *map(_whole, (row.count, row.low, row.high))])
         for region in row.regions:
             cells.append(["", region.name, _whole(region.count), *map(_whole, region.interval or (None, None))])
     table(["image", *(["region"] * named), "count", "low", "high"], cells)
@@ -66,17 +66,17 @@ def show_summary(
     if strange:
         say(f"{_are(strange)} unlike the training images: the count may be far off, and the interval does not hold:")
         for row in strange:
-            say(f"  {row.image}: {row.warning}")
+            say(f"  {row.name}: {row.warning}")
     if without:
         say(f"{len(without)} {'has' if len(without) == 1 else 'have'} no regions:")
         for row in without:
-            say(f"  {row.image}")
+            say(f"  {row.name}")
     if note and total.images:
         say(note)
     if failed:
         say(f"{len(failed)} could not be counted:")
-        for row in failed:
-            say(f"  {row.error}")
+        for error in dict.fromkeys(row.error for row in failed):  # pages of a stack share theirs
+            say(f"  {error}")
 
 
 def show_evaluation(result: Evaluation) -> None:

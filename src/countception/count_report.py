@@ -131,5 +131,5 @@ def _regions(rows: Sequence[Row]) -> list[_Line]:
     for row in rows:
         for region in (row.whole, *row.regions) if row.whole is not None and row.regions else ():
             low, high = region.interval or (None, None)
-            lines.append(_Line(region.name, region.count, low, high, image=row.image, per_mm2=region.per_mm2))
+            lines.append(_Line(region.name, region.count, low, high, image=row.name, per_mm2=region.per_mm2))
     return lines

@@ -32,6 +32,8 @@ times that for 1-bit pixels, and masks of dots, black nearly everywhere, come cl
 _TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 _EXIF_ORIENTATION = 0x0112
+PLANE = "CSYX"
+"""Axes of one picture, channels first; those of a stack have other names (as in ``tifffile``)."""
 _PREMULTIPLIED, _UNASSOCIATED = 1, 2
 """Kinds of alpha in a TIFF: colours that are on black already, and colours as if there were no alpha."""
 
@@ -108,6 +110,15 @@ def plane_of(path: Path, tiff: Any, page: int | None, axis: int | str | None) ->
     return _photometric(path, pixels, series.keyframe, as_array=bool(tiff.is_shaped))
 
 
+def pages_of(path: Path, tiff: Any, axis: int | str | None) -> int:
+    """How many planes there are to choose from; 1 where the images differ in shape, as then none follow each other."""
+    if len(tiff.series) > 1:
+        return 1
+    series, _, axis = series_of(path, tiff, None, axis)
+    axes = name_axes(path, series.axes, series.shape, axis)
+    return math.prod(size for name, size in zip(axes, series.shape, strict=True) if name not in PLANE)
+
+
 def series_of(path: Path, tiff: Any, page: int | None, axis: int | str | None) -> tuple[Any, int | None, Any]:
     """The pages that belong together and hold the image, and what is still to be chosen among them."""
     series = tiff.series[0]
@@ -142,14 +153,15 @@ def name_axes(path: Path, axes: str, shape: tuple[int, ...], axis: int | str | N
 
 def place_in(path: Path, axes: str, shape: tuple[int, ...], page: int | None) -> tuple[Index, list[int]]:
     """Where in a stack the plane lies, and the numbers of the plane's axes: channels first, then y and x."""
-    plane = [axes.index(name) for name in "CSYX" if name in axes]
+    plane = [axes.index(name) for name in PLANE if name in axes]
     frames = [i for i in range(len(axes)) if i not in plane]
     sizes = tuple(shape[i] for i in frames)
     count = math.prod(sizes)
     if count > 1 and page is None:
         raise ImageError(
             f"{path}: is a stack of {count} planes (axes {axes}); name the page to read (--page, or page of "
-            "`load_dataset` and `count`), or the axis that holds the channels (--axis, axis), or save a projection"
+            "`load_dataset` and `count`; --page all counts each), or the axis that holds the channels (--axis, axis), "
+            "or save a projection"
         )
     place = np.unravel_index(in_range(path, page or 0, count), sizes or (1,))
     fixed = dict(zip(frames, map(int, place), strict=False))  # without frames there is nothing to fix

@@ -154,6 +154,9 @@ Tile = Annotated[
     int | None,
     Option(metavar="N", min=1, help="Count large images in tiles of N map entries a side; the count stays the same."),
 ]
+Pages = Annotated[
+    str | None, Option("--page", metavar="N|all", help="Page of multi-page TIFF files, from 0, or each as an image.")
+]
 Page = Annotated[int | None, Option(metavar="N", help="Page of multi-page TIFF files, from 0.")]
 Axis = Annotated[str | None, Option(metavar="N|LETTER", help="Axis of TIFF stacks that holds the channels.")]
 JsonFile = Annotated[Path | None, Option("--json", metavar="FILE", help="Write the figures as JSON.")]
@@ -259,6 +262,23 @@ def read_valid(text: str | None) -> str | float | None:
 def read_axis(text: str | None) -> int | str | None:
     """An axis by number or by letter."""
     return int(text) if text is not None and text.isascii() and text.isdigit() else text
+
+
+def read_page(text: str | None) -> int | Literal["all"] | None:
+    """A page by number, or all of them.
+
+    Raises
+    ------
+    ConfigError
+        It is neither.
+    """
+    if text is None:
+        return None
+    if text == "all":
+        return "all"
+    if not (text.isascii() and text.isdigit()):
+        raise ConfigError(f"--page {text or 'nothing'} is no page: give its number, from 0, or all")
+    return int(text)
 
 
 def read_points_as(text: str | None, folder: Path | None, *, overwrite: bool) -> str:

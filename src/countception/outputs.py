@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from countception.errors import OutputError
 from countception.files import check_writable, whole_file
+from countception.planes import Plane, called
 from countception.points import find_writer, write_points
 from countception.tables import DECIMALS
 
@@ -30,7 +31,7 @@ class Outputs:
 
     Parameters
     ----------
-    files
+    planes
         The images.
     overlays, maps, points
         Folders; None writes none.
@@ -42,7 +43,7 @@ class Outputs:
 
     def __init__(
         self,
-        files: Sequence[Path],
+        planes: Sequence[Plane],
         *,
         overlays: StrPath | None = None,
         maps: StrPath | None = None,
@@ -50,8 +51,12 @@ class Outputs:
         points_as: str = "csv",
         overwrite: bool = False,
     ) -> None:
-        self.files, self.points_as, self.overwrite = files, points_as, overwrite
-        self.names = dict(zip(files, unique_names(files), strict=True))
+        self.files, self.points_as, self.overwrite = (
+            list(dict.fromkeys(each.path for each in planes)),
+            points_as,
+            overwrite,
+        )
+        self.names = dict(zip(planes, unique_names([each.alias for each in planes]), strict=True))
         self.overlays, self.maps, self.points = (
             None if folder is None else Path(folder) for folder in (overlays, maps, points)
         )
@@ -85,8 +90,8 @@ class Outputs:
             find_writer(self.points / f"points.{self.points_as}", classes)
         inputs = {file.resolve() for file in self.files}
         taken = {place.resolve() for place in (*tables, *others)}
-        for file in self.files:
-            for target in (self.overlay(file), self.map(file), self.table(file)):
+        for plane in self.names:
+            for target in (self.overlay(plane), self.map(plane), self.table(plane)):
                 place = target and target.resolve()
                 if place in inputs:
                     raise OutputError(
@@ -94,7 +99,7 @@ class Outputs:
                     )
                 if place in taken:
                     raise OutputError(f"{target} would be overwritten, as another file has that place: name another")
-            table = self.table(file)
+            table = self.table(plane)
             if table is not None and table.exists() and not self.overwrite:
                 raise OutputError(
                     f"{table} is there already, and may hold points that were corrected: name another folder, or allow "
@@ -107,19 +112,19 @@ class Outputs:
             _refuse_within(taken, folder, folder.resolve())
         check_places(self.files, *tables, *(folder / "file" for folder in folders.values()))  # one may hold all three
 
-    def overlay(self, file: Path) -> Path | None:
+    def overlay(self, plane: Plane) -> Path | None:
         """Of the picture."""
-        return self.overlays and self.overlays / f"{self.names[file]}.png"
+        return self.overlays and self.overlays / f"{self.names[plane]}.png"
 
-    def map(self, file: Path) -> Path | None:
+    def map(self, plane: Plane) -> Path | None:
         """Of the count map."""
-        return self.maps and self.maps / f"{self.names[file]}.tif"
+        return self.maps and self.maps / f"{self.names[plane]}.tif"
 
-    def table(self, file: Path) -> Path | None:
+    def table(self, plane: Plane) -> Path | None:
         """Of the points."""
-        return self.points and self.points / f"{self.names[file]}.{self.points_as}"
+        return self.points and self.points / f"{self.names[plane]}.{self.points_as}"
 
-    def write(self, file: Path, count: Count, picture: Picture | None) -> dict[str, str]:
+    def write(self, plane: Plane, count: Count, picture: Picture | None) -> dict[str, str]:
         """Write what was asked for; the names of the files by kind, empty where there is none.
 
         Raises
@@ -127,13 +132,13 @@ class Outputs:
         OutputError
             A place cannot be written to.
         """
-        place, map_file, table = self.overlay(file), self.map(file), self.table(file)
+        place, map_file, table = self.overlay(plane), self.map(plane), self.table(plane)
         if place is not None and picture is not None:
             from countception.pictures import save_picture
 
             save_picture(picture, place)
         if map_file is not None:
-            write_map(map_file, count, image=str(file))
+            write_map(map_file, count, image=called(str(plane.path), plane.page))
         if table is not None and count.points is not None and count.confidence is not None:
             write_points(table, count.points, extra={"confidence": count.confidence.round(DECIMALS)})
         return {"overlay": str(place or ""), "map": str(map_file or ""), "points": str(table or "")}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from countception.planes import called
+
 if TYPE_CHECKING:
     from countception.regions import RegionCount
 
@@ -45,6 +47,13 @@ class Row:
     """What was counted in its regions."""
     picture: bytes | None = field(default=None, repr=False)
     """JPEG of the overlay, where one was made for a report."""
+    page: int | None = None
+    """The page, from 0, of a stack of which each page is counted as an image of its own."""
+
+    @property
+    def name(self) -> str:
+        """What people call it: the file, and the page if there is one."""
+        return called(self.image, self.page)
 
     @property
     def per_mm2(self) -> float | None:

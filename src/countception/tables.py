@@ -39,42 +39,56 @@ def write_counts(path: StrPath, rows: Sequence[Row]) -> None:
 def write_rows(stream: TextIO, rows: Sequence[Row]) -> None:
     """Write rows as CSV.
 
-    The columns are `image`, `count` (fractional, three decimals; empty where the image could not be counted), `low` and
+    The columns are `image`, `page` where each page of stacks was counted (from 0; empty for other files), `count`
+    (fractional, three decimals; empty where the image could not be counted), `low` and
     `high` (the interval; empty where the model was validated on too few images to say), one `count_<class>` per class
     where there are several, `width` and `height` in pixels, `area_mm2` and `per_mm2` where a pixel size was given,
     `overlay`, `map` and `points` where those were asked for, `warning` (in what the image is unlike the training
     images) and `error`.
     """
-    classes = _classes(row.by_class for row in rows)
+    classes, pages = _classes(row.by_class for row in rows), any(row.page is not None for row in rows)
     files = [name for name in ("overlay", "map", "points") if any(getattr(row, name) for row in rows)]
     sizes = ["area_mm2", "per_mm2"] if any(row.area_mm2 for row in rows) else []
     writer = csv.writer(stream, lineterminator="\n")
     kinds = [f"count_{name}" for name in classes]
-    writer.writerow(["image", "count", "low", "high", *kinds, "width", "height", *sizes, *files, "warning", "error"])
+    header = ["count", "low", "high", *kinds, "width", "height", *sizes, *files, "warning", "error"]
+    writer.writerow(["image", *["page"] * pages, *header])
     for row in rows:
         by_class = [number(row.by_class.get(name)) for name in classes]
         numbers = [number(value) for value in (row.count, row.low, row.high)]
         areas = [_digits(getattr(row, name)) for name in sizes]
         texts = [*(getattr(row, name) for name in files), row.warning, row.error]
-        writer.writerow([row.image, *numbers, *by_class, row.width, row.height, *areas, *texts])
+        writer.writerow([row.image, *[row.page] * pages, *numbers, *by_class, row.width, row.height, *areas, *texts])
 
 
 def write_regions(path: StrPath, rows: Sequence[Row]) -> None:
     """Write the counts of regions as a CSV file: for each counted image a row of the whole image, then its regions.
 
-    The columns are `image`, `region`, `count`, `low`, `high`, `count_<class>` where there are several classes,
-    `area_px`, and `area_mm2` and `per_mm2`, which are empty where the size of the pixels is not known.
+    The columns are `image`, `page` as in `write_rows`, `region`, `count`, `low`, `high`, `count_<class>` where there
+    are several classes, `area_px`, and `area_mm2` and `per_mm2`, which are empty where the size of the pixels is not
+    known.
 
     Raises
     ------
     OutputError
         The place cannot be written to.
     """
-    classes = _classes(row.by_class for row in rows)
+    classes, pages = _classes(row.by_class for row in rows), any(row.page is not None for row in rows)
     kinds = [f"count_{name}" for name in classes]
     with csv_file(path) as stream:
         writer = csv.writer(stream, lineterminator="\n")
-        header = ["image", "region", "count", "low", "high", *kinds, "area_px", "area_mm2", "per_mm2"]
+        header = [
+            "image",
+            *["page"] * pages,
+            "region",
+            "count",
+            "low",
+            "high",
+            *kinds,
+            "area_px",
+            "area_mm2",
+            "per_mm2",
+        ]
         writer.writerow(header)
         for row in rows:
             if row.whole is None:
@@ -84,7 +98,7 @@ def write_regions(path: StrPath, rows: Sequence[Row]) -> None:
                 numbers = [number(value) for value in (region.count, low, high)]
                 by_class = [number(region.by_class.get(name)) for name in classes]
                 areas = [f"{region.area:.1f}", _digits(region.area_mm2), _digits(region.per_mm2)]
-                writer.writerow([row.image, region.name, *numbers, *by_class, *areas])
+                writer.writerow([row.image, *[row.page] * pages, region.name, *numbers, *by_class, *areas])
 
 
 def write_totals(path: StrPath, totals: Sequence[GroupTotal]) -> None:

@@ -3,8 +3,8 @@
 The header says what the columns are, in any order and case: ``x`` and ``y``, or napari's ``axis-0`` (y) and ``axis-1``
 (x); then, if there is one, ``class``. Other columns are left alone: ``label`` or ``type`` may as well hold numbers of
 objects or names of files. Columns are parted by commas, semicolons or tabs; where commas do not part columns they may
-be decimal signs, as spreadsheets write in much of Europe. The text is UTF-8 or UTF-16; headings that are not read may be
-in any encoding. Coordinates are in pixels; a whole number is a pixel's centre.
+be decimal signs, as spreadsheets write in much of Europe. The text is UTF-8 or UTF-16; headings that are not read may
+be in any encoding. Coordinates are in pixels; a whole number is a pixel's centre.
 """
 
 from __future__ import annotations
