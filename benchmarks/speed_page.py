@@ -28,13 +28,12 @@ range is that of single turns. "Plain" is the paper's network straight from its 
 - freed memory stays with the process between tensors (`countception.memory`).
 
 Training steps are in bfloat16 where the processor is faster at it, which is timed when a training starts: of two that
-have AVX512-bf16, one makes matrix products half as fast as in float32 (see the floor below), the other twice (see
-bfloat16). Counting is always in float32.
+have AVX512-bf16, the Intel Xeon makes matrix products half as fast as in float32 (see the floor below), the AMD EPYC
+twice (the training steps under bfloat16). Counting is always in float32.
 
-On 23 November 2026 floor, paper-256, paper-training, default and start ran at real-time priority, the curves,
-peers and paper-2048 at the usual one: where numpy's and torch's threads take turns, as in the curves, real-time
-priority makes them wait for each other. A first curve of VGG, of the recipe before this one, was drawn that way, ended
-at 3.7 and was thrown away.
+Floor, paper-256, paper-training, default and start ran at real-time priority, the others at the usual one: where
+numpy's and torch's threads take turns, as in the curves, real-time priority makes them wait for each other. A first
+curve of VGG, of the recipe before this one, was drawn that way, ended at 3.7 and was thrown away.
 """
 
 GOAL_NOTE = """\
@@ -47,7 +46,8 @@ times as large as to the paper's network, which is 1.6 times the work.
 
 BFLOAT16_NOTE = """\
 Rounding the weights to bfloat16 moves all counts the same way, by more than the 0.1 % that a faster way of counting may
-differ; so counts are in float32. A training's errors are those of one in float32 (see the benchmark's page).
+differ; so counts are in float32. The default's errors after a training in bfloat16 are those after one in float32 (see
+the benchmark's page).
 """
 
 

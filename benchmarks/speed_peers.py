@@ -28,7 +28,7 @@ PEERS: dict[str, list[tuple[str, str, Callable[[Any], nn.Module], int]]] = {
     "cellpose": [("Cellpose 3, CPnet", "resnet_torch.py", lambda m: m.CPnet([2, 32, 64, 128, 256], 3, 3), 2)],
 }
 """Setting → networks in the folder that it names: title, file, how it is made, channels. None of it is committed."""
-STARDIST = "StarDist 0.9, its default (TensorFlow)"
+STARDIST = "StarDist 0.9, grid 2 × 2 (TensorFlow)"
 SCRIPT = Path(__file__).with_name("stardist_network.py")
 
 

@@ -16,7 +16,7 @@ from stardist.models import Config2D, StarDist2D  # type: ignore[import-not-foun
 
 
 def main() -> None:
-    """Its default configuration on a grey image, as a compiled graph, which is faster than Keras's `predict`."""
+    """The default network with a grid of 2 × 2, as its published models have, as a graph, which is faster."""
     side, threads = map(int, sys.argv[1:])
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     with tempfile.TemporaryDirectory() as folder:

@@ -48,6 +48,11 @@ def test_what_was_done_before_a_training_was_resumed_took_none_of_this_time() ->
     assert told((5, 0.5), (15, 0.6), (55, 1.0)) == ["", "40 s left", "took 55 s"]
 
 
+def test_the_first_of_two_files_tells_the_pace() -> None:
+    times = iter([0.0, 60.0])
+    assert Pace(lambda: next(times), fresh=True).left(0.5) == "1 min 00 s left"
+
+
 def test_the_first_few_percent_tell_nothing() -> None:
     assert told((0, 0.0), (10, 0.02), (20, 0.04)) == ["", "", "8 min 00 s left"]
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Unpack
 
@@ -12,9 +14,9 @@ from countception.config import CountOptions
 from countception.errors import ConfigError, ImageError, RegionsError
 from countception.images import Image, find_images
 from countception.outputs import Outputs, unique_names
-from countception.pieces import Pieces, opened
+from countception.pieces import Pieces, Source
 from countception.pixel_size import read_pixel_size
-from countception.planes import EVERY, Plane, planes
+from countception.planes import EVERY, Plane, called, planes
 from countception.row import Row
 from countception.tables import WHOLE, write_counts, write_regions
 
@@ -142,7 +144,10 @@ def _job(
     """What is to be done; whatever cannot be done is refused before counting starts."""
     if pixel_size is not None and not 0 < pixel_size < float("inf"):
         raise ConfigError(f"a pixel size of {pixel_size} µm makes no sense: it must be above 0")
-    found = planes(files, options.get("page"), options.get("axis"))
+    page = options.get("page")
+    if isinstance(page, str) and page != EVERY:
+        raise ConfigError(f"{page!r} is no page: give its number, from 0, or {EVERY!r}")
+    found = planes(files, page, options.get("axis"))
     outputs = Outputs(
         found,
         overlays=options.get("overlays"),
@@ -171,24 +176,29 @@ class _Job:
     pixel_size: float | None
     options: BatchOptions
     regions: RegionFiles | None = None
+    regions_of: Callable[[Path], list[Region]] = field(default=lambda _: [])
+    size_of: Callable[[Path], float | None] = field(default_factory=lambda: functools.lru_cache(1)(read_pixel_size))
+    """These two are read once for all pages of a file."""
 
     def add_regions(self, path: StrPath | None) -> None:
         if path is not None:
             from countception.regions import RegionFiles
 
-            self.regions = RegionFiles(
-                path, dict(zip(self.outputs.files, unique_names(self.outputs.files), strict=True))
-            )
+            files = self.outputs.files
+            self.regions = RegionFiles(path, dict(zip(files, unique_names(files), strict=True)))
+            self.regions_of = functools.lru_cache(maxsize=1)(self.regions.of)
 
     def rows(self, pictures: int, report: Each | None) -> Iterator[Row]:
-        """The row of each file, with pictures of `pictures` of them and of the first so many with warnings."""
+        """The row of each image, with pictures of `pictures` of them and of the first so many with warnings."""
         sample = set(_spread(len(self.planes), pictures))
         strange = 0
-        for k, plane in enumerate(self.planes):
-            within = report and self._within(report, k)
-            row = self.count(plane, within, sampled=k in sample, flagged=strange < pictures)
-            strange += bool(row.warning)
-            yield row
+        for file, pages in itertools.groupby(enumerate(self.planes), key=lambda numbered: numbered[1].path):
+            with Source(file) as source:
+                for k, plane in pages:
+                    within = report and self._within(report, k)
+                    row = self.count(plane, source, within, sampled=k in sample, flagged=strange < pictures)
+                    strange += bool(row.warning)
+                    yield row
 
     def _within(self, report: Each, done: int) -> Report:
         """Reports the share of the image that is being counted; the end of an image is reported with its row."""
@@ -202,17 +212,17 @@ class _Job:
         if regions_out is not None and rows:
             write_regions(regions_out, rows)
 
-    def count(self, plane: Plane, report: Report | None, *, sampled: bool, flagged: bool) -> Row:
+    def count(self, plane: Plane, source: Source, report: Report | None, *, sampled: bool, flagged: bool) -> Row:
         """The row of an image, with a picture if it is `sampled`, or has a warning and those are `flagged`."""
         file, page = plane
         chosen = self.options.get("page")
         try:
-            with opened(file, page=page if chosen == EVERY else chosen, axis=self.options.get("axis")) as pixels:
-                return self._counted(plane, pixels, report, sampled=sampled, flagged=flagged)
+            pixels = source.read(page=page if chosen == EVERY else chosen, axis=self.options.get("axis"))
+            return self._counted(plane, pixels, report, sampled=sampled, flagged=flagged)
         except ImageError as error:
-            return Row(str(file), page=page, error=str(error))
+            return Row(str(file), page=page, error=str(error).replace(str(file), called(str(file), page), 1))
         except RegionsError as error:
-            return Row(str(file), page=page, error=f"{file}: {error}")
+            return Row(str(file), page=page, error=f"{called(str(file), page)}: {error}")
 
     def _counted(
         self,
@@ -225,7 +235,7 @@ class _Job:
     ) -> Row:
         file = plane.path
         self.counter.model.normalisation.check(pixels, str(file))
-        regions = [] if self.regions is None else self.regions.of(file)  # what is wrong with them is said at once
+        regions = self.regions_of(file)  # what is wrong with them is said at once
         count = self.counter.count_pixels(
             pixels,
             tile=self.options.get("tile"),
@@ -270,7 +280,7 @@ class _Job:
             return None, ()
         from countception.regions import RegionCount
 
-        size = self.pixel_size or read_pixel_size(file)
+        size = self.pixel_size or self.size_of(file)
         pixels = float(count.shape[0] * count.shape[1])
         interval = self._interval(count)
         whole = RegionCount(WHOLE, count.value, pixels, _mm2(count.shape, size), count.by_class, interval)

@@ -136,8 +136,8 @@ class TrainingConfig(_Frozen):
     patience: int | None = Field(None, ge=1)
     """Evaluations without a better validation error before stopping early; None never stops early."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Of the training steps: `auto` takes bfloat16 on a GPU and on a CPU that is faster at it, and float32 elsewhere.
-    Counting is always done in float32, so that tiles and machines agree."""
+    """Of the training steps: `auto` takes bfloat16 on a GPU and on a CPU with AMX or AVX512-bf16 that is faster at it,
+    and float32 elsewhere. Counting is always done in float32, so that tiles and machines agree."""
     seed: int = Field(0, ge=0, lt=2**63)
     augment: AugmentConfig = AugmentConfig()
 

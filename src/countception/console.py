@@ -75,8 +75,8 @@ def show_summary(
         say(note)
     if failed:
         say(f"{len(failed)} could not be counted:")
-        for error in dict.fromkeys(row.error for row in failed):  # pages of a stack share theirs
-            say(f"  {error}")
+        for row in failed:
+            say(f"  {row.error}")
 
 
 def show_evaluation(result: Evaluation) -> None:

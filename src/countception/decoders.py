@@ -111,8 +111,11 @@ def plane_of(path: Path, tiff: Any, page: int | None, axis: int | str | None) ->
 
 
 def pages_of(path: Path, tiff: Any, axis: int | str | None) -> int:
-    """How many planes there are to choose from; 1 where the images differ in shape, as then none follow each other."""
-    if len(tiff.series) > 1:
+    """How many planes there are to take one after the other.
+
+    1 where the file holds images of several kinds, and of sets of files (OME), each of which tells of all planes.
+    """
+    if len(tiff.series) > 1 or tiff.series[0].is_multifile:
         return 1
     series, _, axis = series_of(path, tiff, None, axis)
     axes = name_axes(path, series.axes, series.shape, axis)
@@ -125,7 +128,7 @@ def series_of(path: Path, tiff: Any, page: int | None, axis: int | str | None) -
     if len(tiff.series) > 1:  # such as an overview beside the image
         if page is None:
             raise ImageError(
-                f"{path}: holds {len(tiff.series)} images of different shapes; name the page to read (--page, "
+                f"{path}: holds {len(tiff.series)} images of several kinds; name the page to read (--page, "
                 "or page of `load_dataset` and `count`)"
             )
         series, page = tiff.pages[in_range(path, page, len(tiff.pages))], None
@@ -160,8 +163,8 @@ def place_in(path: Path, axes: str, shape: tuple[int, ...], page: int | None) ->
     if count > 1 and page is None:
         raise ImageError(
             f"{path}: is a stack of {count} planes (axes {axes}); name the page to read (--page, or page of "
-            "`load_dataset` and `count`; --page all counts each), or the axis that holds the channels (--axis, axis), "
-            "or save a projection"
+            "`load_dataset` and `count`; `count --page all` takes each), or the axis that holds the channels (--axis, "
+            "axis), or save a projection"
         )
     place = np.unravel_index(in_range(path, page or 0, count), sizes or (1,))
     fixed = dict(zip(frames, map(int, place), strict=False))  # without frames there is nothing to fix

@@ -128,7 +128,7 @@ def by_table(
     table = Path(table)
     known = _named(table, column)
     files = [Path(image) for image in images]
-    times = Tally(name for file in files for name in {file.name, file.stem})
+    times = Tally(name for file in set(files) for name in {file.name, file.stem})
     found = []
     for file in files:
         paths = [str(file.resolve()), str(file)]

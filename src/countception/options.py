@@ -27,6 +27,8 @@ Images = Annotated[
 ]
 Folder = Annotated[Path, Argument(metavar="OUT", help="Folder to make; it must be new or empty.", show_default=False)]
 
+DIGITS = 10
+"""A number of a page or an axis has fewer."""
 POINTS_AS = ("csv", "geojson", "zip")
 
 # of all commands
@@ -261,7 +263,7 @@ def read_valid(text: str | None) -> str | float | None:
 
 def read_axis(text: str | None) -> int | str | None:
     """An axis by number or by letter."""
-    return int(text) if text is not None and text.isascii() and text.isdigit() else text
+    return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) < DIGITS else text
 
 
 def read_page(text: str | None) -> int | Literal["all"] | None:
@@ -276,7 +278,7 @@ def read_page(text: str | None) -> int | Literal["all"] | None:
         return None
     if text == "all":
         return "all"
-    if not (text.isascii() and text.isdigit()):
+    if not (text.isascii() and text.isdigit() and len(text) < DIGITS):
         raise ConfigError(f"--page {text or 'nothing'} is no page: give its number, from 0, or all")
     return int(text)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from countception.errors import OutputError
 from countception.files import check_writable, whole_file
-from countception.planes import Plane, called
+from countception.planes import Plane
 from countception.points import find_writer, write_points
 from countception.tables import DECIMALS
 
@@ -51,11 +51,8 @@ class Outputs:
         points_as: str = "csv",
         overwrite: bool = False,
     ) -> None:
-        self.files, self.points_as, self.overwrite = (
-            list(dict.fromkeys(each.path for each in planes)),
-            points_as,
-            overwrite,
-        )
+        self.files = list(dict.fromkeys(each.path for each in planes))
+        self.points_as, self.overwrite = points_as, overwrite
         self.names = dict(zip(planes, unique_names([each.alias for each in planes]), strict=True))
         self.overlays, self.maps, self.points = (
             None if folder is None else Path(folder) for folder in (overlays, maps, points)
@@ -138,7 +135,7 @@ class Outputs:
 
             save_picture(picture, place)
         if map_file is not None:
-            write_map(map_file, count, image=called(str(plane.path), plane.page))
+            write_map(map_file, count, image=str(plane.path), page=plane.page)
         if table is not None and count.points is not None and count.confidence is not None:
             write_points(table, count.points, extra={"confidence": count.confidence.round(DECIMALS)})
         return {"overlay": str(place or ""), "map": str(map_file or ""), "points": str(table or "")}
@@ -204,7 +201,7 @@ def unique_names(files: Sequence[Path]) -> list[str]:
     return names
 
 
-def write_map(path: StrPath, count: Count, *, image: str = "") -> None:
+def write_map(path: StrPath, count: Count, *, image: str = "", page: int | None = None) -> None:
     """Write a count map as a float32 TIFF, ``(y, x)`` or, of several classes, ``(class, y, x)``.
 
     Its ImageDescription is a JSON object: the sum of all values over `redundancy` is `count`; entry ``(j, i)`` counts
@@ -219,6 +216,7 @@ def write_map(path: StrPath, count: Count, *, image: str = "") -> None:
 
     description = {
         "image": image,
+        **({} if page is None else {"page": page}),
         "count": count.value,
         "by_class": count.by_class,
         "redundancy": count.redundancy,

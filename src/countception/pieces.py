@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -61,36 +61,59 @@ class Pieces:
         return whole if dtype is None else whole.astype(dtype, copy=bool(copy))
 
 
-@contextmanager
-def opened(path: StrPath, *, page: int | None = None, axis: int | str | None = None) -> Iterator[Image | Pieces]:
-    """An image file: its pixels, or `Pieces` where it is a large TIFF, for as long as it is open.
-
-    Uncompressed files are read in pieces always, compressed and tiled ones where the package zarr is installed, and
-    not those whose colours need all pixels to make sense of them (palettes, transparency).
+class Source:
+    """An image file, opened once for all of its pages, when the first is asked for.
 
     Parameters
     ----------
-    path, page, axis
-        As for `countception.images.read_image`.
-
-    Raises
-    ------
-    ImageError
-        As there.
+    path
+        A TIFF, PNG, JPEG or BMP file.
     """
-    path = Path(path)
-    if not decoders.is_tiff(first_bytes(path)):
-        yield read_image(path, page=page, axis=axis)
-        return
-    import tifffile
 
-    with decoding(path):
-        tiff = tifffile.TiffFile(path)
-    with tiff:
-        with decoding(path):
-            pieces = _pieces(path, tiff, page, axis)
-            image = pieces or standard(decoders.plane_of(path, tiff, page, axis), str(path))
-        yield image
+    def __init__(self, path: StrPath) -> None:
+        self.path = Path(path)
+        self._tiff: Any = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._tiff is not None:
+            self._tiff.close()
+
+    def read(self, *, page: int | None = None, axis: int | str | None = None) -> Image | Pieces:
+        """The pixels of a page, or `Pieces` where it is large, which can be read as long as the file is open.
+
+        Uncompressed TIFF is read in pieces always, compressed and tiled where the package zarr is installed, and not
+        where colours need all pixels to make sense of them (palettes, transparency).
+
+        Parameters
+        ----------
+        page, axis
+            As for `countception.images.read_image`.
+
+        Raises
+        ------
+        ImageError
+            As there.
+        """
+        if self._tiff is None:
+            if not decoders.is_tiff(first_bytes(self.path)):
+                return read_image(self.path, page=page, axis=axis)
+            import tifffile
+
+            with decoding(self.path):
+                self._tiff = tifffile.TiffFile(self.path)
+        with decoding(self.path):
+            pieces = _pieces(self.path, self._tiff, page, axis)
+            return pieces or standard(decoders.plane_of(self.path, self._tiff, page, axis), str(self.path))
+
+
+@contextmanager
+def opened(path: StrPath, *, page: int | None = None, axis: int | str | None = None) -> Iterator[Image | Pieces]:
+    """What `Source.read` gives of an image file, for as long as it is open."""
+    with Source(path) as source:
+        yield source.read(page=page, axis=axis)
 
 
 def _pieces(path: Path, tiff: Any, page: int | None, axis: int | str | None) -> Pieces | None:

@@ -58,11 +58,10 @@ def _planes(file: Path, axis: int | str | None) -> Iterator[Plane]:
         number = _pages(file, axis)
     except ImageError:
         number = 1
-    if number == 1:
+    if 1 < number <= file.stat().st_size:  # a damaged file may claim any number
+        yield from (Plane(file, page) for page in range(number))
+    else:
         yield Plane(file)
-        return
-    for page in range(number):
-        yield Plane(file, page)
 
 
 def _pages(file: Path, axis: int | str | None) -> int:

@@ -26,7 +26,7 @@ class Show(Protocol):
 
 
 @contextmanager
-def progress_bar(title: str, *, plain_seconds: float = PLAIN_SECONDS) -> Iterator[Show]:
+def progress_bar(title: str, *, plain_seconds: float = PLAIN_SECONDS, fresh: bool = False) -> Iterator[Show]:
     """A progress bar on standard error, so that standard output stays clean for results.
 
     Parameters
@@ -35,12 +35,14 @@ def progress_bar(title: str, *, plain_seconds: float = PLAIN_SECONDS) -> Iterato
         What is being done, in a word or two.
     plain_seconds
         Shortest time between two lines where standard error is no terminal.
+    fresh
+        As for `Pace`.
     """
     from rich.console import Console
 
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield _Plain(title, plain_seconds)
+        yield _Plain(title, plain_seconds, Pace(fresh=fresh))
         return
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
     from rich.table import Column
@@ -53,7 +55,7 @@ def progress_bar(title: str, *, plain_seconds: float = PLAIN_SECONDS) -> Iterato
         TextColumn("[dim]{task.fields[text]}", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)),
     )
     with Progress(*columns, console=console, expand=True) as bar:
-        task, pace = bar.add_task(title, total=1.0, left="", text=""), Pace()
+        task, pace = bar.add_task(title, total=1.0, left="", text=""), Pace(fresh=fresh)
 
         def show(done: float, text: str) -> None:
             bar.update(task, completed=done, left=pace.left(done), text=_escape(text))
@@ -64,9 +66,8 @@ def progress_bar(title: str, *, plain_seconds: float = PLAIN_SECONDS) -> Iterato
 class _Plain:
     """Lines on standard error: the first, the last, and one now and then."""
 
-    def __init__(self, title: str, seconds: float) -> None:
-        self.title, self.seconds = title, seconds
-        self.pace = Pace()
+    def __init__(self, title: str, seconds: float, pace: Pace) -> None:
+        self.title, self.seconds, self.pace = title, seconds, pace
         self.printed_at = float("-inf")
 
     def __call__(self, done: float, text: str) -> None:
@@ -87,11 +88,13 @@ class Pace:
     ----------
     clock
         Seconds from any start.
+    fresh
+        Nothing was done before, so that the first share can tell the pace already.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, *, fresh: bool = False) -> None:
         self._clock, self._started = clock, clock()
-        self._first: tuple[float, float] | None = None
+        self._first: tuple[float, float] | None = (0.0, self._started) if fresh else None
 
     def left(self, done: float) -> str:
         """Words for when the share `done` of the work is done; empty while the time left is unknown."""
@@ -232,5 +235,5 @@ Each = Callable[[float, int, str], None]
 @contextmanager
 def file_bar(title: str) -> Iterator[Each]:
     """A progress bar over files."""
-    with progress_bar(title) as show:
+    with progress_bar(title, fresh=True) as show:
         yield lambda done, total, name: show(done / total, f"{math.ceil(done)} of {total}: {name}")

@@ -134,6 +134,8 @@ class TestBadTables:
         "content",
         [
             b"x\0,\0y\0",
+            b"\xff\xfe\0\0x\0\0\0,\0\0\0",
+            b"x,y,x,Gr\xf6\xdfe\n1,2,3,4\n",
             b"\xff\xfex\0,\0y\0\n",
             b"x,y\n\xe9,1\n",
             b"x,y,class\n1,2,ok\n1,2,Zyt\xe4\n",
@@ -143,7 +145,7 @@ class TestBadTables:
     )
     def test_files_that_are_no_text(self, tmp_path: Path, content: bytes) -> None:
         (tmp_path / "a.csv").write_bytes(content)
-        with pytest.raises(PointsError, match=r"a\.csv(, line \d)?: is no UTF-8 text"):
+        with pytest.raises(PointsError, match=r"a\.csv(, line \d)?: is neither UTF-8 nor"):
             read_points(tmp_path / "a.csv")
 
     @pytest.mark.parametrize("encoding", ["cp1252", "mac_roman", "utf-8", "utf-8-sig", "utf-16"])
@@ -151,6 +153,10 @@ class TestBadTables:
         """Headings of columns that nobody reads may be in any encoding."""
         (tmp_path / "a.csv").write_bytes("X;Y;Fläche;Größe in µm\r\n1,5;2;3;4\r\n".encode(encoding))
         assert read_points(tmp_path / "a.csv").points.tolist() == [[2.0, 1.5]]
+
+    def test_line_ends_of_old_macs(self, tmp_path: Path) -> None:
+        (tmp_path / "a.csv").write_bytes(b"x,y\r1,2\r3,4\r")
+        assert read_points(tmp_path / "a.csv").points.tolist() == [[2.0, 1.0], [4.0, 3.0]]
 
     def test_class_names_in_utf_16(self, tmp_path: Path) -> None:
         (tmp_path / "a.csv").write_bytes("x\ty\tclass\n1\t2\tZytär\n".encode("utf-16"))

@@ -24,7 +24,7 @@ from countception.points.format import Format, Order, ReadOptions, named_dots
 
 COORDINATES = (("y", "x"), ("axis-0", "axis-1"))
 CLASS = "class"
-NO_TEXT = "is no UTF-8 text; save the table as CSV (UTF-8)"
+NO_TEXT = "is neither UTF-8 nor UTF-16 text; save the table as CSV (UTF-8)"
 
 
 @dataclass(frozen=True)
@@ -110,15 +110,17 @@ def _decoded(content: bytes, *, foreign: bool) -> str | None:
     """The text of a file, or None where it is none."""
     try:
         if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-            return content.decode("utf-16")
-        return None if b"\0" in content else content.decode("utf-8-sig", "surrogateescape" if foreign else "strict")
+            text = content.decode("utf-16")
+        else:
+            text = content.decode("utf-8-sig", "surrogateescape" if foreign else "strict")
     except UnicodeDecodeError:
         return None
+    return None if "\0" in text else text
 
 
 def _rows(path: Path, text: str, delimiter: str) -> list[tuple[int, list[str]]]:
     """The cells of each row; strictly, as a quote that is never closed would swallow the rows below it."""
-    reader = csv.reader(io.StringIO(text), delimiter=delimiter, skipinitialspace=True, strict=True)
+    reader = csv.reader(io.StringIO(text, newline=None), delimiter=delimiter, skipinitialspace=True, strict=True)
     rows: list[tuple[int, list[str]]] = []
     last = 0
     try:
@@ -157,9 +159,9 @@ def _columns(table: Table, order: Order | None) -> tuple[_Columns, list[tuple[in
 def _header(path: Path, cells: list[str]) -> _Columns:
     names = tuple(cell.lower() for cell in cells)
     pairs = [pair for pair in COORDINATES if set(pair) <= set(names)]
-    if len(pairs) != 1 and any(map(_is_foreign, cells)):
-        raise PointsError(f"{path}: {NO_TEXT}")
     if len(pairs) != 1 or any(names.count(name) > 1 for name in (*pairs[0], CLASS)):
+        if any(map(_is_foreign, cells)):
+            raise PointsError(f"{path}: {NO_TEXT}")
         raise PointsError(
             f"{path}: its columns are {', '.join(cells)}, where x and y once each (or axis-0 and axis-1) are needed"
         )
