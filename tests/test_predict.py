@@ -4,6 +4,7 @@ import weakref
 import pytest
 import torch
 
+from countception import predict
 from countception.canvas import Canvas
 from countception.config import NetworkConfig
 from countception.networks import build
@@ -51,3 +52,30 @@ def test_paper_network_counts_alike_tiled_and_whole() -> None:
     whole = raw_map(paper, canvas, tile=1000)
     tiled = raw_map(paper, canvas, tile=50)
     torch.testing.assert_close(tiled, whole, rtol=1e-4, atol=1e-4 * float(whole.abs().max()))
+
+
+@pytest.mark.parametrize(("times", "pays"), [(0.6, False), (1.2, False), (2.3, True)])
+def test_a_processor_computes_in_what_it_is_faster_at(
+    monkeypatch: pytest.MonkeyPatch, times: float, pays: bool
+) -> None:
+    """Whether it has the instructions for bfloat16 does not decide."""
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
+    monkeypatch.setattr(predict, "_seconds", lambda matrix: times if matrix.dtype == torch.float32 else 1.0)
+    expected = torch.bfloat16 if pays else None
+    predict.bfloat16_pays.cache_clear()
+    try:
+        assert predict.autocast_dtype("auto", torch.device("cpu")) == expected
+        assert predict.autocast_dtype("float32", torch.device("cpu")) is None
+    finally:
+        predict.bfloat16_pays.cache_clear()
+
+
+def test_a_processor_without_the_instructions_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"):
+        monkeypatch.setattr(torch.cpu, name, lambda: False)
+    monkeypatch.setattr(predict, "_seconds", lambda _: pytest.fail("timed"))
+    predict.bfloat16_pays.cache_clear()
+    try:
+        assert not predict.bfloat16_pays()
+    finally:
+        predict.bfloat16_pays.cache_clear()
