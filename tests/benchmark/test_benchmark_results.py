@@ -29,7 +29,7 @@ class TestRows:
     def test_columns(self) -> None:
         first = ("method", "data", "n", "seed", "split", "split_by", "settings", "mae", "rmse", "bias")
         then = ("relative_error", "epochs", "steps", "seconds", "device", "threads", "cpu", "versions", "commit")
-        assert (*first, *then, "config_hash", "data_hash", "command", "started") == COLUMNS
+        assert (*first, *then, "config_hash", "data_hash", "command", "started", "precision") == COLUMNS
 
     def test_rows_there_stay_as_they_are(self, tmp_path: Path) -> None:
         results = Results(tmp_path)
@@ -37,6 +37,17 @@ class TestRows:
         before = (tmp_path / "vgg.csv").read_bytes()
         results.append([make_row(split=1)])
         assert (tmp_path / "vgg.csv").read_bytes().startswith(before)
+
+    def test_files_of_before_a_column_was_added(self, tmp_path: Path) -> None:
+        results = Results(tmp_path)
+        results.append([make_row(mae=1 / 3, epochs=1000)])
+        path = tmp_path / "vgg.csv"
+        whole = path.read_text().splitlines()
+        path.write_text("\n".join(line.rpartition(",")[0] for line in whole) + "\n")
+        assert [row.precision for row in results.rows()] == [""]
+        results.append([make_row(split=1, precision="bfloat16")])
+        assert path.read_text().splitlines()[:2] == whole
+        assert [row.precision for row in results.rows()] == ["", "bfloat16"]
 
     def test_other_machines_files_count_and_the_same_run_counts_once(self, tmp_path: Path) -> None:
         results, other = Results(tmp_path / "here"), Results(tmp_path / "there")

@@ -165,6 +165,7 @@ class ProximityMethod(Baseline[Options]):
             steps=trainer.state.step,
             seconds=trainer.state.elapsed,
             device=device_name(str(trainer.device)),
+            precision=trainer.precision,
             curve=trainer.state.history,
         )
         return Fitted(network, prepared.normalisation, prepared.scale, config.counting.tile, facts)

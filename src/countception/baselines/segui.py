@@ -122,7 +122,7 @@ class Segui(Baseline[Options]):
                 report((step + 1) / options.steps, f"step {step + 1}, validation error {error:.1f}")
         network.load_state_dict(best[1])
         epochs = options.steps * min(options.batch, len(images)) / len(images)
-        facts = Facts(epochs=epochs, steps=options.steps, device=device_name(str(device)))
+        facts = Facts(epochs=epochs, steps=options.steps, device=device_name(str(device)), precision="float32")
         return Fitted(network, fitted.normalisation, fitted.side, fitted.mean, fitted.deviation, facts)
 
 

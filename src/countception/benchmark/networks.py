@@ -143,6 +143,7 @@ class FittedNetwork:
             steps=trained["steps_in_all"],
             seconds=trained["seconds"],
             device=device_name(trained["device"]),
+            precision=trained["precision"],
             curve=history,
         )
 

@@ -54,6 +54,13 @@ class Row(Run):
     """Repeats the run and compares."""
     started: str
     """UTC, ISO 8601."""
+    precision: str = ""
+    """Of training steps, ``float32`` or ``bfloat16``: what ``auto`` came to on that machine; empty without steps."""
+
+    @field_validator("precision", mode="before")
+    @classmethod
+    def _missing(cls, value: Any) -> Any:
+        return value or ""  # files of before the column was added
 
     @field_validator("epochs", "steps", mode="before")
     @classmethod
@@ -127,11 +134,8 @@ class Results:
         path = self.folder / f"{rows[0].data}.csv"
         with lock(self.folder / ".locks" / f"{path.name}.lock"):
             _read(path)  # adds nothing to a file that could not be read afterwards
-            old = path.read_bytes() if path.exists() else ",".join(COLUMNS).encode() + b"\n"
-            with whole_file(path) as temporary, temporary.open("a", newline="", encoding="utf-8") as stream:
-                stream.buffer.write(old)
-                writer = csv.writer(stream, lineterminator="\n")
-                writer.writerows([_text(value) for value in row.model_dump().values()] for row in rows)
+            old = [[each.get(name) or "" for name in COLUMNS] for each in _dicts(path)]
+            _write(path, COLUMNS, [*old, *([_text(value) for value in row.model_dump().values()] for row in rows)])
 
     @contextmanager
     def claim(self, key: str) -> Iterator[bool]:

@@ -122,7 +122,7 @@ def run(
 
 def run_cell(cell: Cell, data: Data, setup: Setup, *, report: Report) -> Outcome:
     """One run: draw the split, learn, count the test images. Nothing is written but into `setup.work`."""
-    started = datetime.now(UTC)
+    started, commit = datetime.now(UTC), machine.commit()  # of the code that runs, whatever is committed meanwhile
     method = make(cell.method, setup)
     parts = draw(data.samples, cell)
     begun = time.perf_counter()
@@ -148,11 +148,12 @@ def run_cell(cell: Cell, data: Data, setup: Setup, *, report: Report) -> Outcome
         threads=machine.threads(),
         cpu=machine.cpu(),
         versions=machine.versions(),
-        commit=machine.commit(),
+        commit=commit,
         config_hash=config_hash(method),
         data_hash=data.hash[:12],
         command=cell.command,
         started=started.isoformat(timespec="seconds").replace("+00:00", "Z"),
+        precision=facts.precision,
     )
     rows = [first]
     for name, counts in others.items():

@@ -272,6 +272,7 @@ def _counter(
             "steps_in_all": trainer.state.step,
             "seconds": round(trainer.state.elapsed, 1),
             "device": str(trainer.device),
+            "precision": trainer.precision,
         },
         validation=_validation(unseen, validation),
     )

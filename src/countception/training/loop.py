@@ -159,6 +159,11 @@ class Trainer:
         self._loss_sum = torch.zeros((), device=self.device)
         self._saved_at = float("-inf")
 
+    @property
+    def precision(self) -> str:
+        """What the convolutions of steps are computed in: what ``auto`` comes to here."""
+        return "float32" if self.dtype is None else str(self.dtype).removeprefix("torch.")
+
     def run(self, report: Report | None = None) -> bool:
         """Train to the end, or until Ctrl-C; True if it was interrupted. The best weights are in `best`."""
         with keep_memory():
