@@ -247,6 +247,29 @@ def test_totals_of_calibrated_counts_hold_as_often_as_they_say() -> None:
         assert np.mean(held) == pytest.approx(level, abs=0.045), (m, level)
 
 
+def test_totals_after_a_cross_validation_hold_as_often_as_they_say_though_each_part_had_a_network_of_its_own() -> None:
+    """The biases of the parts' networks cancel in the sum of errors; that of the network that counts does not."""
+    held: dict[bool, list[bool]] = {True: [], False: []}
+    parts = np.repeat(np.arange(5), 2)
+    for seed in range(400):
+        rng = np.random.default_rng(seed)
+        true, new_true = rng.uniform(100, 300, 10), rng.uniform(100, 300, 80)
+        biases = 1 + 0.04 * rng.normal(size=6)
+        counts = true * biases[parts] * (1 + 0.03 * rng.normal(size=10))
+        new = new_true * biases[5] * (1 + 0.03 * rng.normal(size=80))
+        for known in held:
+            model = fit_intervals(true, counts, calibrated=True, parts=parts.tolist() if known else ())
+            low, high = model.total(new, None, 0.8) or (math.nan, math.nan)
+            held[known].append(low <= new_true.sum() <= high)
+    assert np.mean(held[True]) >= 0.8
+    assert np.mean(held[False]) < 0.7, "as if one network had counted them all"
+
+
+def test_there_must_be_a_part_for_each_count() -> None:
+    with pytest.raises(ConfigError, match="3 counts have 2 numbers of parts"):
+        fit_intervals([1.0, 2.0, 3.0], [1.0, 2.0, 4.0], parts=[0, 1])
+
+
 @given(st.floats(0, 500), st.floats(0, 1), st.sampled_from([None, 3.0]), st.sampled_from([0.8, 0.9]))
 def test_a_region_has_a_narrower_interval_the_smaller_it_is(
     count: float, share: float, spread: float | None, level: float

@@ -13,8 +13,10 @@ One image
     coverage (Lei et al. 2018, theorem 2.2) but overshoot by up to ``1 / (n + 1)``. With equal weights Q is the quantile
     of that rank itself.
 A sum of images
-    Independent errors add up in quadrature, while the error of the calibration is shared by all images and grows with
-    the total; see `IntervalModel.total`.
+    Independent errors add up in quadrature, while what a network counts too many or too few of is shared by all images
+    and grows with the total; see `IntervalModel.total`. One network's validation images tell it up to their mean's
+    error. Of a cross-validation each part was counted by another network, so that only the spread over parts tells how
+    far off one network is; see `fit_intervals`.
 A region of an image
     The same, backwards; see `IntervalModel.part`.
 An image with more objects than any validation image
@@ -80,6 +82,8 @@ class IntervalModel(BaseModel):
     """Smallest centred feature of the spread that was seen; less does not make an interval narrower."""
     bias: float = Field(0.0, ge=0)
     """Standard error of what the counts have in common, relative to the count."""
+    networks: int = Field(1, ge=1)
+    """That counted the validation images: the parts of a cross-validation."""
     most: float | None = Field(None, gt=0)
     """Largest count of the validation images; None in models made before it was kept."""
 
@@ -145,7 +149,8 @@ class IntervalModel(BaseModel):
         """Interval for the sum of the true counts of several images.
 
         With h_i the half widths of the images' own intervals, ``b`` the relative standard error of the shared bias and
-        t the quantile of Student's distribution at the level, the half width H of the total is::
+        t the quantile of Student's distribution at the level, with a degree of freedom less than there are validation
+        images, or parts of a cross-validation, the half width H of the total is::
 
             B_i = min(t b c_i, h_i)        H² = Σ (h_i² - B_i²) + (Σ B_i)²
 
@@ -218,10 +223,11 @@ class IntervalModel(BaseModel):
         return np.where(wider, sums[0], own), np.where(wider, sums[1], shared)
 
     def _shared(self, counts: Array, half: Array, level: float) -> Array:
-        """The part of the half widths that the calibration's error makes, which all counts share."""
+        """The part of the half widths that the network's bias makes, which all counts share."""
         from scipy.special import stdtrit
 
-        return np.asarray(np.minimum(stdtrit(self.images - 1, 0.5 + level / 2) * self.bias * counts, half))
+        known = (self.networks if self.networks > 1 else self.images) - 1
+        return np.asarray(np.minimum(stdtrit(known, 0.5 + level / 2) * self.bias * counts, half))
 
     def _half_widths(self, counts: Array, spreads: Array | None, level: float) -> Array | None:
         if not 0 < level < 1:
@@ -261,7 +267,12 @@ def left_out_errors(true: Array, counts: Array) -> Array:
 
 
 def fit_intervals(
-    true: Sequence[float], counts: Sequence[float], spreads: Sequence[float] | None = None, *, calibrated: bool = False
+    true: Sequence[float],
+    counts: Sequence[float],
+    spreads: Sequence[float] | None = None,
+    *,
+    calibrated: bool = False,
+    parts: Sequence[int] = (),
 ) -> IntervalModel:
     """Learn from images that the network was not trained on how large its errors are.
 
@@ -273,6 +284,11 @@ def fit_intervals(
         Standard deviation of each predicted count under test-time flips and shifts, where known.
     calibrated
         Whether the counts were multiplied by a factor fitted on these very images; errors are then `left_out_errors`.
+    parts
+        For each image the number of its part, where each part was counted by a network of its own; empty for one
+        network. With E_k the sum of the errors of part k of K and C all that was counted, the bias of a network is
+        then taken for ``√(K Σ E_k²) / C``: too large by the errors of so few images, which cannot be told apart from
+        it.
 
     Returns
     -------
@@ -292,8 +308,9 @@ def fit_intervals(
     if n < FEWEST:
         return IntervalModel()
     errors = left_out_errors(truth, values) if calibrated else truth - values
-    shared = math.hypot(errors.sum(), math.sqrt(n / (n - 1) * np.square(errors).sum()))
-    bias = shared / sum_ if sum_ > SMALLEST_ERROR else 0.0
+    if len(parts) not in (0, n):
+        raise ConfigError(f"{n} counts have {len(parts)} numbers of parts: there must be one per count")
+    bias = _shared_error(errors, parts) / sum_ if sum_ > SMALLEST_ERROR else 0.0
     if widths is not None:  # spreads have no meaning if all are 0
         least = max(SMALLEST_SPREAD * float(np.median(widths)), SMALLEST_ERROR)
         widths = np.maximum(widths, least) if widths.any() else None
@@ -310,8 +327,18 @@ def fit_intervals(
         centre=(float(centre[0]), float(centre[1])),
         lowest_spread=float(features[:, 1].min()),
         bias=bias,
+        networks=len(set(parts)) or 1,
         most=float(values.max()) or None,
     )
+
+
+def _shared_error(errors: Array, parts: Sequence[int]) -> float:
+    """How far off the sum of so many counts of one network is likely to be, beside the errors of single images."""
+    n = len(errors)
+    sums = [float(errors[np.equal(parts, part)].sum()) for part in sorted(set(parts))]
+    if len(sums) > 1:
+        return math.sqrt(len(sums) * sum(each**2 for each in sums))
+    return math.hypot(float(errors.sum()), math.sqrt(n / (n - 1) * float(np.square(errors).sum())))
 
 
 def _checked(counts: Sequence[float], spreads: Sequence[float] | None) -> tuple[Array, Array | None]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from countception.benchmark.trust.measure import SHARES, Examiner
 from countception.benchmark.trust.page import write_page
 from countception.benchmark.trust.summary import flagging, flags, points, runs
 from countception.benchmark.trust.tables import Counted, Flagged, Located
+from countception.benchmark.trust.totals import totals
 from countception.benchmark.trust.unlike import corruptions
 from countception.dataset import Sample, load_dataset
 from countception.errors import DatasetError
@@ -105,6 +107,35 @@ class TestCoverage:
         one = by_spread(validation, test, 0.9)
         assert one is not None
         np.testing.assert_allclose(one.count, [row.flipped for row in test])
+
+
+class TestTotals:
+    @pytest.mark.parametrize("flips", [False, True])
+    def test_sums_hold_their_share_and_are_narrower_than_intervals_added_up(self, flips: bool) -> None:
+        one = totals([counts(seed) for seed in range(30)], 0.8, images=10, flips=flips)
+        assert one is not None
+        assert one.error is not None
+        assert one.share == pytest.approx(0.8, abs=3 * one.error)
+        assert one.width < 0.6 * one.added
+
+    def test_all_images_are_one_sum(self) -> None:
+        rows = counts(0)
+        one = totals([rows], 0.8, images=300, flips=False)
+        assert one is not None
+        assert one.share in (0.0, 1.0)
+        assert one.error is None
+
+    def test_parts_of_a_cross_validation_make_them_wider_if_their_networks_differed(self) -> None:
+        rows = counts(0, validation=10)
+        parts = [replace(row, fold=i // 2 + 1, true=row.true + 20 * (i % 4 < 2)) for i, row in enumerate(rows[:10])]
+        alike = [replace(row, fold=0) for row in parts]
+        wide, narrow = (totals([some + rows[10:]], 0.8, images=100, flips=False) for some in (parts, alike))
+        assert wide is not None
+        assert narrow is not None
+        assert wide.width > 1.2 * narrow.width
+
+    def test_none_where_the_validation_images_are_too_few(self) -> None:
+        assert totals([counts(0, validation=3)], 0.8, images=10, flips=False) is None
 
 
 class TestCorruptions:

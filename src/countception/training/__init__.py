@@ -259,7 +259,7 @@ def _counter(
         scale=prepared.scale,
         normalisation=prepared.normalisation,
         calibration=fitted,
-        intervals=fit_intervals(unseen.true, unseen.counts, calibrated=calibrated),
+        intervals=fit_intervals(unseen.true, unseen.counts, calibrated=calibrated, parts=unseen.parts),
         flipped_intervals=_flipped_intervals(unseen, calibrated=calibrated),
         class_names=training[0].dots.class_names,
         trained_on={
@@ -295,7 +295,7 @@ def _validation(unseen: Unseen, samples: Sequence[Sample]) -> dict[str, Any]:
         "spreads": [spread for _, spread in unseen.flipped],
         "sha256": content_hash(samples),
         "pixels": [known_by(sample.image) for sample in samples],
-        **({"folds": unseen.folds} if unseen.folds else {}),
+        **({"folds": unseen.folds, "parts": unseen.parts} if unseen.folds else {}),
         **asdict(metrics(unseen.true, unseen.counts)),
     }
 
@@ -312,7 +312,7 @@ def _flipped_intervals(unseen: Unseen, *, calibrated: bool) -> IntervalModel:
     if not unseen.flipped:
         return IntervalModel()
     counts, spreads = zip(*unseen.flipped, strict=True)
-    return fit_intervals(unseen.true, counts, spreads, calibrated=calibrated)
+    return fit_intervals(unseen.true, counts, spreads, calibrated=calibrated, parts=unseen.parts)
 
 
 __all__ = ["Progress", "Record", "Report", "configure", "train"]

@@ -39,6 +39,8 @@ class Unseen:
     counts: list[float] = field(default_factory=list)
     flipped: list[tuple[float, float]] = field(default_factory=list)
     """Means over flips and their spreads; empty where they were not asked for."""
+    parts: list[int] = field(default_factory=list)
+    """Of each image, which part it is in; empty if they were put aside for validation."""
     folds: int = 0
     """Into how many parts the images were divided; 0 if they were put aside for validation."""
 
@@ -48,6 +50,7 @@ class Unseen:
         self.true += other.true
         self.counts += other.counts
         self.flipped += other.flipped
+        self.parts += other.parts
 
     def times(self, factor: float) -> Unseen:
         """The same, with counts and their spreads calibrated."""
@@ -138,7 +141,8 @@ class Folds:
         known = self._known() if resume else {}
         try:
             for k in range(self.number):
-                found.add(self._without(k, known, resume=resume, report=report and self.shared(report, k + 1)))
+                part = self._without(k, known, resume=resume, report=report and self.shared(report, k + 1))
+                found.add(replace(part, parts=[k] * len(part.true)))
         except KeyboardInterrupt:
             return found, True
         return found, False

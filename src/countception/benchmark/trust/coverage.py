@@ -56,15 +56,21 @@ def constant(validation: Sequence[Counted], test: Sequence[Counted], level: floa
 
 def by_count(validation: Sequence[Counted], test: Sequence[Counted], level: float) -> Intervals | None:
     """As a counter gives them without flips."""
-    model = fit_intervals([row.true for row in validation], [row.count for row in validation], calibrated=True)
-    return _model(model, test, [row.count for row in test], None, level)
+    return _model(fitted(validation, flips=False), test, [row.count for row in test], None, level)
 
 
 def by_spread(validation: Sequence[Counted], test: Sequence[Counted], level: float) -> Intervals | None:
     """As a counter gives them with flips."""
-    true, counts = [row.true for row in validation], [row.flipped for row in validation]
-    model = fit_intervals(true, counts, [row.spread for row in validation], calibrated=True)
-    return _model(model, test, [row.flipped for row in test], [row.spread for row in test], level)
+    counts, spreads = [row.flipped for row in test], [row.spread for row in test]
+    return _model(fitted(validation, flips=True), test, counts, spreads, level)
+
+
+def fitted(validation: Sequence[Counted], *, flips: bool) -> IntervalModel:
+    """What a counter knows of its errors, with flips or without."""
+    counts = [row.flipped if flips else row.count for row in validation]
+    spreads = [row.spread for row in validation] if flips else None
+    parts = [row.fold for row in validation if row.fold]
+    return fit_intervals([row.true for row in validation], counts, spreads, calibrated=True, parts=parts)
 
 
 WAYS: dict[str, Callable[[Sequence[Counted], Sequence[Counted], float], Intervals | None]] = {
@@ -120,7 +126,7 @@ def coverage(runs: Sequence[Sequence[Counted]], way: str, level: float) -> Cover
     stretch = float(np.quantile(np.concatenate([one.errors for one in found]), level))
     return Coverage(
         shares={group: float(np.concatenate(parts).mean()) for group, parts in held.items()},
-        errors={group: _standard_error([float(inside.mean()) for inside in parts]) for group, parts in held.items()},
+        errors={group: standard_error([float(inside.mean()) for inside in parts]) for group, parts in held.items()},
         width=float(widths.mean()),
         equal_width=float(stretch * widths.mean()),
         splits=len(found),
@@ -128,7 +134,8 @@ def coverage(runs: Sequence[Sequence[Counted]], way: str, level: float) -> Cover
     )
 
 
-def _standard_error(shares: Sequence[float]) -> float | None:
+def standard_error(shares: Sequence[float]) -> float | None:
+    """Of their mean; None for a single one."""
     return float(np.std(shares, ddof=1) / math.sqrt(len(shares))) if len(shares) > 1 else None
 
 

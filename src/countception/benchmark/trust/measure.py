@@ -79,11 +79,12 @@ def counted(counter: Counter, parts: Parts) -> list[Counted]:
 
     After a cross-validation those of the images when they were not learned from, as the model file has them.
     """
-    validation, rows = parts.validation, []
+    validation, rows = parts.validation, list[Counted]()
     known = counter.model.validation
     if known.get("folds"):
-        columns = (known[key] for key in ("names", "true", "counts", "flipped", "spreads"))
-        rows = [Counted("validation", name, int(true), *others) for name, true, *others in zip(*columns, strict=True)]
+        columns = (known[key] for key in ("names", "true", "counts", "flipped", "spreads", "parts"))
+        for name, true, count, flipped, spread, part in zip(*columns, strict=True):
+            rows.append(Counted("validation", name, int(true), count, flipped, spread, part + 1))
         validation = []
     for part, samples in (("validation", validation), ("test", parts.test)):
         for sample in samples:

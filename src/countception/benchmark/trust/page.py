@@ -13,12 +13,18 @@ from countception.benchmark.trust import figures, summary
 from countception.benchmark.trust.coverage import GROUPS, WAYS, Coverage, coverage
 from countception.benchmark.trust.measure import TOLERANCE
 from countception.benchmark.trust.summary import F1, Run
+from countception.benchmark.trust.tables import Counted
+from countception.benchmark.trust.totals import totals
 from countception.evaluation.metrics import LEVELS
 from countception.files import whole_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+TEN = 10
+"""Images that make a small sum."""
+SHOWN = 0.9
+"""Level at which the widths of sums are shown."""
 INTRODUCTION = """\
 # Points, intervals and flags, measured
 
@@ -82,6 +88,15 @@ KINDS = {
     "folds": "Intervals by cross-validation",
 }
 """Of the systems of a data set: the one with the most splits, others, and those with folds."""
+TOTALS = """\
+## Totals
+
+The same trainings: of the intervals for the sum of ten test images, and of all test images, the share that holds the
+true sum, by level; their mean width relative to that sum, and what it would be, were the intervals of the images added
+up. Ten are drawn 20 times in each split; sums of one split share a network, so ± is the standard error of the mean over
+splits. Of all images there is one sum a split. After a cross-validation, how far off one network is can only be told
+from how far off those of the parts were, so that totals are wide.
+"""
 FLAGS = """\
 ## Flags
 
@@ -134,7 +149,7 @@ def page(found: dict[str, list[Run]]) -> tuple[str, dict[str, Figure]]:
             if covered:
                 plots[f"{name}-{kind}.png"] = figures.coverages(covered, DATASETS[name].title)
             parts += _covered(covered, f"points-and-intervals/{name}-{kind}.png", members)
-    parts += [FLAGS, _flags(found)]
+    parts += [TOTALS, _totals(found), FLAGS, _flags(found)]
     return "\n\n".join(part.strip("\n") for part in parts) + "\n", plots
 
 
@@ -191,9 +206,42 @@ def _intervals(covered: dict[tuple[str, float], Coverage]) -> str:
     return "\n".join(lines)
 
 
+def _totals(found: dict[str, list[Run]]) -> str:
+    """A table of sums, for the systems that intervals are shown of but the whole recipe, whose splits are few."""
+    names = " | ".join(f"{100 * level:g} %" for level in LEVELS)
+    shown = f"{100 * SHOWN:g} %"
+    lines = [
+        f"| images | interval | of | splits | {names} | width at {shown} | added up |",
+        "|---|---|" + "--:|" * (4 + len(LEVELS)),
+    ]
+    for name, some in found.items():
+        for number, (system, members) in enumerate(summary.systems(some).items()):
+            if not number or "folds=" in system:
+                title = f"{DATASETS[name].title}{', cross-validation' if number else ''}"
+                lines += [f"| {title} | {line} |" for line in _sums([run.counted for run in members])]
+    return "\n".join(lines)
+
+
+def _sums(counted: Sequence[Sequence[Counted]]) -> list[str]:
+    """Cells of the lines of one system; sums of ten where there are no more are those of all."""
+    tests = min(sum(row.part == "test" for row in rows) for rows in counted)
+    lines = []
+    for way, flips in (("by count", False), ("by spread", True)):
+        for images in sorted({min(TEN, tests), tests}):
+            found = {level: totals(counted, level, images=images, flips=flips) for level in LEVELS}
+            held = [_held(one.share, one.error) if one else "" for one in found.values()]
+            at = found[SHOWN]
+            widths = [f"{100 * at.width:.1f} %", f"{100 * at.added:.1f} %"] if at else ["", ""]
+            lines.append(" | ".join([way, str(images), str(len(counted)), *held, *widths]))
+    return lines
+
+
 def _share(one: Coverage, group: str) -> str:
-    error = one.errors[group]
-    return f"{100 * one.shares[group]:.1f}{'' if error is None else f' ± {100 * error:.1f}'} %"
+    return _held(one.shares[group], one.errors[group])
+
+
+def _held(share: float, error: float | None) -> str:
+    return f"{100 * share:.1f}{'' if error is None else f' ± {100 * error:.1f}'} %"
 
 
 def _missed(covered: dict[tuple[str, float], Coverage]) -> str:

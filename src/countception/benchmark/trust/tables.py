@@ -64,6 +64,8 @@ class Counted:
     """Mean over the eight flips and transpositions."""
     spread: float
     """Standard deviation over them."""
+    fold: int = 0
+    """Of a validation image, which part of a cross-validation it is in, from 1; 0 without one and of test images."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,8 @@ def load(results: Results, key: str, kind: type[Row]) -> list[Row]:
     with path.open(newline="", encoding="utf-8") as stream:
         reader = csv.DictReader(stream)
         try:
-            return [kind(**{name: read(row[name]) for name, read in types.items()}) for row in reader]
+            # a column with a default may be missing: files of before it was added
+            return [kind(**{name: read(row[name]) for name, read in types.items() if name in row}) for row in reader]
         except (KeyError, ValueError, TypeError):
             raise DatasetError(
                 f"{path}, line {reader.line_num}: not a row of {', '.join(types)}; "
