@@ -16,6 +16,7 @@ import pytest
 import tifffile
 import torch
 
+from countception import predict
 from countception.batch import count_files
 from countception.config import recipe
 from countception.counter import Counter
@@ -254,6 +255,26 @@ def test_bfloat16_trains_as_well() -> None:
     assert counter.history[-1].loss < 0.7 * counter.history[0].loss
     assert all(w.dtype == torch.float32 for w in weights(counter).values() if w.is_floating_point())
     assert counter.count(blobs(1)[0].image[0]).map.dtype == np.float32
+
+
+@pytest.mark.parametrize("faster", [False, True])
+def test_a_resumed_training_goes_on_in_the_precision_that_it_began_in(
+    faster: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On another machine, or where timing comes out otherwise, `auto` would go on in another."""
+    out, changes = tmp_path / "model.count", {**QUICK, "training.precision": "auto"}
+
+    def interrupt(progress: Progress) -> None:
+        if progress.step == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(predict, "bfloat16_pays", lambda: faster)
+    train(blobs(4), changes=changes, out=out, report=interrupt)
+    straight = train(blobs(4), changes=changes)
+    monkeypatch.setattr(predict, "bfloat16_pays", lambda: not faster)
+    resumed = train(blobs(4), changes=changes, out=out, resume=True)
+    assert resumed.model.trained_on["precision"] == ("bfloat16" if faster else "float32")
+    assert same(resumed, straight)
 
 
 def test_a_time_budget_ends_the_training_with_a_low_learning_rate() -> None:

@@ -151,9 +151,9 @@ class Trainer:
         self.average = copy.deepcopy(network)
         self.optimiser = make_optimiser(network, config.training)
         self.device = next(network.parameters()).device
-        self.dtype = autocast_dtype(config.training.precision, self.device)
         self.corner = max(1, CORNER // network.layout.field.stride)
         self.state = State()
+        self._compute_in(config.training.precision)
         self.best: dict[str, Tensor] = {}
         self.best_counts: list[float] = []
         self._loss_sum = torch.zeros((), device=self.device)
@@ -161,8 +161,12 @@ class Trainer:
 
     @property
     def precision(self) -> str:
-        """What the convolutions of steps are computed in: what ``auto`` comes to here."""
-        return "float32" if self.dtype is None else str(self.dtype).removeprefix("torch.")
+        """What the convolutions of steps are computed in, ``float32`` or ``bfloat16``."""
+        return self.state.precision
+
+    def _compute_in(self, precision: str) -> None:
+        self.dtype = autocast_dtype(precision, self.device)
+        self.state.precision = "float32" if self.dtype is None else str(self.dtype).removeprefix("torch.")
 
     def run(self, report: Report | None = None) -> bool:
         """Train to the end, or until Ctrl-C; True if it was interrupted. The best weights are in `best`."""
@@ -325,6 +329,7 @@ class Trainer:
         """
         assert self.checkpoint is not None
         self.state, tensors = checkpoints.load(self.checkpoint, self.identity)
+        self._compute_in(self.state.precision or self.config.training.precision)  # as it began, on whatever machine
         groups: dict[str, dict[str, Tensor]] = {}
         for name, tensor in tensors.items():
             group, rest = name.split("/", 1)

@@ -45,6 +45,8 @@ class State:
 
     step: int = 0
     elapsed: float = 0.0
+    precision: str = ""
+    """What steps are computed in, ``float32`` or ``bfloat16``; empty in checkpoints of before it was kept."""
     evaluations: int = 0
     best_mae: float = float("inf")
     best_step: int = 0
