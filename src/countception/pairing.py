@@ -30,12 +30,12 @@ from countception import images, points
 from countception.errors import DatasetError, PointsError
 from countception.points.table import read_table
 
-DOTS_FOLDERS = ("points", "annotations", "dots", "labels")
+DOTS_FOLDERS = ("points", "annotations", "dots", "labels", "masks")
 TABLES = points.SUFFIXES - images.SUFFIXES
 CONVENTIONS = (
     "name them a.png and a.csv, a_dots.png, a_points.csv, a.roi, CellCounter_a.xml or a.geojson in one folder, or "
-    "alike in images/ and points/ (annotations/, dots/, labels/), list them in a CSV with columns image and dots, "
-    "or say how their names end (--image-suffix, --dots-suffix; image_suffix, dots_suffix)"
+    "alike in images/ and points/ (annotations/, dots/, labels/, masks/), list them in a CSV with columns image and "
+    "dots, or say how their names end (--image-suffix, --dots-suffix; image_suffix, dots_suffix)"
 )
 
 
@@ -44,7 +44,7 @@ def _word(words: str) -> re.Pattern[str]:
     return re.compile(rf"(?:^|[-_. ]|(?<=[0-9]))(?:{words})(?=$|[-_. 0-9])", re.IGNORECASE)
 
 
-_DOTS_WORDS = "dots?|points?|annotations?|labels?"
+_DOTS_WORDS = "dots?|points?|annotations?|labels?|masks?"
 _DOTS_WORD = _word(_DOTS_WORDS)
 _TABLE_WORD = _word(f"{_DOTS_WORDS}|cellcounter|markers?|roiset|rois?")
 _IMAGE_WORD = _word("cells?|images?|img")

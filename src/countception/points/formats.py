@@ -38,8 +38,8 @@ def read_points(
     Parameters
     ----------
     path
-        A table (CSV), a mask image, points of ImageJ, Fiji's Cell Counter or QuPath: see `table`, `mask`, `rois`,
-        `markers` and `geojson` in this package.
+        A table (CSV), a mask or label image, points of ImageJ, Fiji's Cell Counter or QuPath: see `table`, `mask`,
+        `labels`, `rois`, `markers` and `geojson` in this package.
     image_shape
         Height and width of the image that the dots belong to; a mask must have that size.
     order

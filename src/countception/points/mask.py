@@ -1,4 +1,4 @@
-"""Mask images: black, with one bright pixel per object.
+"""Mask images: black, with one bright pixel per object, or with every object filled by a number of its own (`labels`).
 
 The rule
 --------
@@ -12,7 +12,8 @@ JPEG files
     half-bright pixels than bright ones was compressed so strongly that dots are lost, and is refused: red dots live
     through quality 90 if colours are not subsampled, white ones through 70.
 
-An image that is plainly something else (a photograph, filled cells, discs instead of dots, black on white) is refused.
+An image that is plainly something else (a photograph, filled cells of one value, discs instead of dots, black on white)
+is refused.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import numpy.typing as npt
 
 from countception.errors import ImageError, PointsError
 from countception.images import SUFFIXES, read_image
+from countception.points import labels
 from countception.points.dots import Dots
 from countception.points.format import Format, ReadOptions
 
@@ -64,6 +66,9 @@ def read(path: Path, options: ReadOptions) -> Dots:
         _refuse_flood(path, bright)
         _refuse_smears(path, strongest)
         return Dots(_centres(bright))
+    centres = labels.centres(pixels)
+    if centres is not None:
+        return Dots(centres)
     bright = strongest != 0
     _refuse_flood(path, bright)
     _refuse_shades(path, pixels[:, bright])
