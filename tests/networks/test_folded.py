@@ -1,12 +1,17 @@
+from importlib import import_module
+
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional
 
 from countception.config import NetworkConfig, recipe
 from countception.networks import build, names
 from countception.networks.base import Network
 from countception.networks.folded import Rectified, folded
 from countception.networks.fourier import LargeConv2d
+
+folded_module = import_module("countception.networks.folded")
 
 
 def lively(name: str, width: float = 0.5) -> Network:
@@ -52,3 +57,32 @@ def test_weights_may_be_loaded_from_before_there_was_a_fast_way() -> None:
     layers = build(NetworkConfig(name="count_ception", stride=1, width=0.25)).state_dict()
     assert layers["layers.8.0.weight"].shape == (8, 32, 18, 18)
     assert not [name for name in layers if "spectrum" in name]
+
+
+@pytest.mark.parametrize("change", ["gone", "other arguments", "other results"])
+def test_counts_without_the_operator_that_is_not_public(change: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another version of torch may lack it, or have another by its name: then the plain layers count."""
+
+    def changed(x: Tensor, *_: object) -> Tensor:
+        if change == "gone":
+            raise AttributeError("no such operator")
+        if change == "other arguments":
+            raise TypeError("takes 9 arguments")
+        return x[:, :1].expand(-1, 3, -1, -1)
+
+    conv, x = nn.Conv2d(2, 3, 3, padding=1), torch.randn(1, 2, 9, 9)
+    with torch.no_grad():
+        wanted = functional.leaky_relu(conv(x), 0.2)
+        monkeypatch.setattr(folded_module, "_convolve_rectify", changed)
+        folded_module.one_pass_works.cache_clear()
+        torch.testing.assert_close(Rectified(conv, 0.2)(x), wanted)
+    folded_module.one_pass_works.cache_clear()
+
+
+def test_trying_the_operator_leaves_the_seed_alone() -> None:
+    torch.manual_seed(3)
+    wanted = torch.rand(3)
+    torch.manual_seed(3)
+    folded_module.one_pass_works.cache_clear()
+    folded_module.one_pass_works()
+    assert torch.equal(torch.rand(3), wanted)
