@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,11 @@ class Experiment:
         shown = [place.at for system in self.protocol.systems for place in system.shown]
         measured = {place.at for place, _ in self.points}
         return [at for at in dict.fromkeys(shown) if at in measured]
+
+    @property
+    def numeric(self) -> bool:
+        """Whether the places are numbers, with or without a per cent sign, so that there is something between two."""
+        return all(re.fullmatch(r"[\d.]+( %)?", at) for at in self.places)
 
     def covers(self, cell: Measured) -> bool:
         """Whether a cell is of one of the protocol's systems with settings, in whichever of its ways to count."""
