@@ -18,7 +18,7 @@ from countception.benchmark.trust.coverage import by_spread, constant, coverage
 from countception.benchmark.trust.locators import CountMaps, Densities
 from countception.benchmark.trust.measure import SHARES, Examiner
 from countception.benchmark.trust.page import write_page
-from countception.benchmark.trust.summary import flagging, flags, points, runs
+from countception.benchmark.trust.summary import flagging, flags, longest, points, runs
 from countception.benchmark.trust.tables import Counted, Flagged, Located
 from countception.benchmark.trust.unlike import corruptions
 from countception.dataset import Sample, load_dataset
@@ -264,6 +264,17 @@ def test_points_are_compared_on_the_splits_that_both_have(tmp_path: Path) -> Non
     text = write_page([results.folder], tmp_path / "docs").read_text()
     assert "| blobs | 2 | 0.650 | 0.650 | **0.650** ± 0.212 | 0.150 ± 0.071, on 2 of 2 |" in text
     assert "| points, flips | 3 | 0.600 | 0.600 | **0.600** ± 0.361 |  |" in text
+
+
+def test_the_plot_has_the_longest_training_of_each_method(tmp_path: Path) -> None:
+    results = Results(tmp_path)
+    for method, steps in (("boxnet", 200), ("boxnet", 1000), ("fcrn-a", 200), ("log", None)):
+        settings = f"training.steps={steps}" if steps == 200 else ""
+        row = make_row(method=method, steps=steps, settings=settings, config_hash=f"{steps or 0:012d}")
+        results.append([row])
+        tables.save(results, row.key, [Located("points", 8.0, 10, 9, 9, 1.0)])
+    found = longest(points(runs([results])["vgg"], 8.0))
+    assert {(way.method, way.steps) for way in found} == {("boxnet", 1000), ("fcrn-a", 200), ("log", 0)}
 
 
 def test_flags_are_told_apart_by_what_was_learned(tmp_path: Path) -> None:

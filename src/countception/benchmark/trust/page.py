@@ -46,12 +46,13 @@ of the smoothed density or of the count map of the same network, of the density 
 Xie et al. 2015, and Laplacian-of-Gaussian blobs. Smoothing, threshold and distance of peaks were chosen by F1 on ten
 validation images of the split, those of the blobs on ten training images. "Lower by" is how much lower F1 is than with
 our points with flips on the splits that both were measured on, and on how many of these; below 0 it is higher on
-average. Time is that of learning, on one core. Before its loss weighed cones more, as in its paper, the proximity map's
-F1 on MBM was 0.899 ± 0.013 (ten splits).
+average. Time is that of learning, on one core. The plots show the longest training of each system. Before its loss
+weighed cones more, as in its paper, the proximity map's F1 on MBM was 0.899 ± 0.013 (ten splits).
 
 Kainz et al. 2015 (You should use regression to detect cells, MICCAI) made their detector for the images that MBM was
-cut from: 11 images of 1200 × 1200 pixels with 4205 cells. Their own figures are not repeated here, as they were
-measured in another way (other images in the test set, another annotation) and could not be checked against the paper.
+cut from: 11 images of 1200 × 1200 pixels with 4205 dots, as counted in the annotations that they published with their
+program (pkainz/MICCAI2015 on GitHub). Their own figures are not repeated here, as they were measured in another way
+(other images in the test set, another annotation) and could not be checked against the paper.
 """
 INTERVALS = """\
 ## Intervals
@@ -123,7 +124,7 @@ def page(found: dict[str, list[Run]]) -> tuple[str, dict[str, Figure]]:
         ways = summary.points(some, TOLERANCE[name])
         if ways:
             title = DATASETS[name].title
-            plots[f"{name}-f1.png"] = figures.f1_curves(ways, TOLERANCE[name], f"{title}, test images")
+            plots[f"{name}-f1.png"] = figures.f1_curves(summary.longest(ways), TOLERANCE[name], f"{title}, test images")
             parts += [f"### Points: {title}", _points(ways), f"![F1](points-and-intervals/{name}-f1.png)"]
     parts.append(INTERVALS)
     for name, some in found.items():
