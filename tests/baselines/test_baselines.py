@@ -128,6 +128,17 @@ def test_settings_are_the_configuration(name: str) -> None:
         make(method_of(name), Setup(settings={"nothing_like_it": 1}))
 
 
+def test_the_proximity_map_takes_settings_of_the_recipe() -> None:
+    plain, half = (make("proximity", Setup(settings=each)) for each in ({}, {"training.precision": "bfloat16"}))
+    changed = {**plain.configuration["training"], "precision": "bfloat16"}
+    assert half.configuration == {**plain.configuration, "training": changed}
+    for key in ("training.steps", "training.seed"):
+        with pytest.raises(ConfigError, match=f"{key} cannot be set here"):
+            make("proximity", Setup(settings={key: 3}))
+    with pytest.raises(ConfigError, match="nothing"):
+        make("proximity", Setup(settings={"training.nothing": 3}))
+
+
 @every
 def test_training_without_a_dot_is_refused(name: str) -> None:
     empty = [Sample(s.image, Dots(np.empty((0, 2))), s.name) for s in samples(3)[0]]

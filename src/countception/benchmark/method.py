@@ -64,7 +64,7 @@ class Facts:
     """Time spent, where that is not the time the call took (a fit that was stopped and resumed)."""
     device: str = "cpu"
     precision: str = ""
-    """What the convolutions of training steps were computed in, ``float32`` or ``bfloat16``; empty without any."""
+    """What training steps were computed in, ``float32`` or ``bfloat16``; empty without a network."""
     curve: Sequence[Record] = ()
     """Training curve."""
 
