@@ -101,6 +101,13 @@ class TestTables:
         found = {(cell.method, cell.settings) for cell in tables.measured(rows()) if tables.differs(cell)}
         assert found == {("fcrn-a", "")}
 
+    def test_one_split_has_no_deviation_to_differ_by(self) -> None:
+        def figure(mae: float) -> tables.Published | None:
+            return tables.differs(tables.measured([make_row(method="count-ception", n=32, mae=mae)])[0])
+
+        assert figure(2.7) is None
+        assert figure(2.9) is not None
+
     def test_csv(self, tmp_path: Path) -> None:
         results = Results(tmp_path)
         for row in rows():
@@ -151,6 +158,10 @@ class TestPage:
         line = f"- VGG Cells, {name}, N = 32: 9.25 ± 0.35 measured, 2.9 ± 0.2 published. Why: "
         assert f"{line}not explained yet\n" in page(cells, {})
         assert f"{line}it rained.\n" in page(cells, {"vgg/fcrn-a": "it rained."})
+
+    def test_a_difference_on_one_split_says_so(self) -> None:
+        cells = tables.measured([make_row(method="count-ception", n=32, mae=3.0)])
+        assert "Count-ception, N = 32: 3.00 on one split measured, 2.4 ± 0.4 published." in page(cells, {})
 
     def test_bad_explanations(self, tmp_path: Path) -> None:
         path = tmp_path / "explanations.toml"

@@ -247,11 +247,12 @@ def _differences(cells: Sequence[Measured], explained: Mapping[str, str]) -> str
     lines = []
     for cell in cells:
         figure = tables.differs(cell)
-        if figure is not None and cell.sd is not None:
+        if figure is not None:
             why = explained.get(f"{cell.data}/{cell.method}", "not explained yet")
+            spread = " on one split" if cell.sd is None else f" ± {cell.sd:.2f}"
             lines.append(
-                f"- {DATASETS[cell.data].title}, {tables.label(cell.system)}, N = {cell.n}: {cell.mae:.2f} ± "
-                f"{cell.sd:.2f} measured, {figure.mae:g} ± {figure.sd:g} published. Why: {why}"
+                f"- {DATASETS[cell.data].title}, {tables.label(cell.system)}, N = {cell.n}: {cell.mae:.2f}{spread} "
+                f"measured, {figure.mae:g} ± {figure.sd:g} published. Why: {why}"
             )
     return "\n".join(lines) or "None is larger than the two standard deviations together."
 

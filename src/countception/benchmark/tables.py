@@ -131,11 +131,14 @@ def published_for(cell: Measured) -> Published | None:
 
 
 def differs(cell: Measured) -> Published | None:
-    """The published figure, where the measured one is farther from it than the two standard deviations together."""
+    """The published figure, where the measured one is farther from it than the two standard deviations together.
+
+    One split has no deviation, and adds none.
+    """
     figure = published_for(cell)
-    if figure is None or figure.sd is None or cell.sd is None:
+    if figure is None or figure.sd is None:
         return None
-    return figure if abs(cell.mae - figure.mae) > cell.sd + figure.sd else None
+    return figure if abs(cell.mae - figure.mae) > (cell.sd or 0.0) + figure.sd else None
 
 
 def markdown(cells: Sequence[Measured], figures: Sequence[Published], usual: Sequence[int] = ()) -> str:
