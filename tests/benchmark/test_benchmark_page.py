@@ -267,6 +267,12 @@ class TestExperiments:
         assert not boxes[0].overlaps(boxes[1])
         assert all(figure.bbox.containsx(x) for box in boxes for x in (box.x0, box.x1))
 
+    def test_only_the_protocols_splits_are_compared(self, results: Results) -> None:
+        file = results.folder.parent / "protocols" / "rain.toml"
+        file.write_text(file.read_text() + "splits = 1\n")
+        (experiment,) = experiments.read(file.parent, tables.measured(results.rows()))
+        assert [[row.split for row in cell.rows] for _, cell in experiment.points] == [[0]] * 4
+
     @pytest.mark.usefixtures("results")
     def test_without_rows_no_section(self, tmp_path: Path) -> None:
         empty = Results(tmp_path / "nothing")
