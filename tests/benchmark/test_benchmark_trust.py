@@ -291,5 +291,18 @@ def test_flags_are_told_apart_by_what_was_learned(tmp_path: Path) -> None:
     assert next(iter(found)) == "N = 50, 1000 steps"
 
 
+def test_the_page_says_which_unlike_images_are_missed(tmp_path: Path) -> None:
+    results = Results(tmp_path / "results")
+    for steps, scores in ((200, (0.5, 0.5)), (1000, (2.0, 0.5))):
+        row = make_row(n=50, steps=steps, settings=f"training.steps={steps}", config_hash=f"{steps:012d}")
+        results.append([row])
+        shown = [Flagged("noisy", f"{i}", score, "") for i, score in enumerate(scores)]
+        tables.save(
+            results, row.key, [*shown, Flagged("blurred", "a", steps / 500, ""), Flagged("clean", "a", 0.1, "")]
+        )
+    text = write_page([results.folder], tmp_path / "docs").read_text()
+    assert "by the whole recipe: VGG Cells, noisy (50.0 %). That" in text
+
+
 def _never(*_: object) -> None:
     raise AssertionError("a run that has its row was examined again")
