@@ -102,6 +102,16 @@ def test_lines_join_numbers_only(places: tuple[str, ...], style: str) -> None:
     assert figure.axes[0].containers[0][0].get_linestyle() == style
 
 
+def test_methods_keep_their_colours_where_they_are_compared() -> None:
+    lines = (("a", "boxnet"), ("b", "boxnet"), ("c", "fiaschi"))
+    points = tuple((Place(line=line, at="here"), cells(method)[0]) for line, method in lines)
+    shown = [{"line": line, "at": "here"} for line, _ in lines]
+    protocol = Protocol.model_validate({"data": "vgg", "systems": [{"method": "boxnet", "shown": shown}]})
+    drawn = [each[0] for each in figures.mae_by_place(Experiment("name", protocol, points)).axes[0].containers]
+    assert [each.get_color() for each in drawn] == [figures.colour_of(method) for _, method in lines]
+    assert [each.get_marker() for each in drawn] == ["o", "s", "o"]
+
+
 def way(method: str, locator: str, f1: float) -> F1:
     curve = ((4.0, f1 - 0.1), (8.0, f1))
     return F1(method, f"{method}, N = 8", locator, 0, 1.0, f1, f1, {(0, 0): f1}, 1.0, curve)

@@ -46,6 +46,10 @@ class Experiment:
             for method, text in ((each.method, each.settings_text) for each in self.protocol.cells())
         )
 
+    def method(self, line: str) -> str:
+        """What a line is measured with."""
+        return next(cell.method for place, cell in self.points if place.line == line)
+
     def at(self, line: str, at: str) -> Measured | None:
         """What was measured there."""
         return next((cell for place, cell in self.points if (place.line, place.at) == (line, at)), None)

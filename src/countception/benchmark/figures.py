@@ -119,8 +119,8 @@ def mae_by_place(experiment: Experiment) -> Figure:
         found = [(x, cell) for x, at in enumerate(places) if (cell := experiment.at(line, at)) is not None]
         at = [x + APART * (i - (len(lines) - 1) / 2) for x, _ in found]
         maes, errors = [cell.mae for _, cell in found], [cell.sd or 0.0 for _, cell in found]
-        style: dict[str, Any] = {"color": LINES[i % len(LINES)], "marker": "o", "markersize": 5}
-        style |= {"capsize": 2, "linestyle": "-" if experiment.numeric else "none"}
+        style: dict[str, Any] = {"markersize": 5, "capsize": 2, "linestyle": "-" if experiment.numeric else "none"}
+        style |= _look(experiment, i)
         if long:
             axes.errorbar(maes, at, xerr=errors, label=line, **style)
         else:
@@ -134,6 +134,15 @@ def mae_by_place(experiment: Experiment) -> Figure:
     if len(lines) > 1:
         figure.legend(frameon=False, fontsize=8, loc="outside upper right" if long else "outside right upper")
     return figure
+
+
+def _look(experiment: Experiment, number: int) -> dict[str, str]:
+    """Of a line: the method's colour where methods are compared, and a marker for each of its lines."""
+    methods = [experiment.method(line) for line in experiment.lines]
+    if len(set(methods)) == 1:
+        return {"color": LINES[number % len(LINES)], "marker": "o"}
+    method = methods[number]
+    return {"color": colour_of(method), "marker": "osD^"[methods[:number].count(method) % 4]}
 
 
 def _label_places(errors: Any, places: Any, experiment: Experiment) -> None:
