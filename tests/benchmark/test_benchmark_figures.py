@@ -59,7 +59,7 @@ def test_the_title_says_what_is_published_and_only_where_something_is() -> None:
         return str(figures.mae_against_n(cells("boxnet"), published).axes[0].get_title("left"))
 
     assert title([]) == ""
-    assert title(theirs("vgg")) == "filled: measured; hollow or dotted: published; grey: by another protocol"
+    assert title(theirs("vgg")) == "filled: measured; hollow or dotted: published; grey: other protocol"
     assert "grey" not in title([each for each in theirs("vgg") if each.comparable])
 
 

@@ -53,7 +53,7 @@ def marker_of(method: str) -> str:
 
 def mae_against_n(cells: Sequence[Measured], figures: Sequence[Published]) -> Figure:
     """Test MAE, mean and standard deviation, against N: measured filled, published hollow."""
-    figure, axes = single_panel(8.6, 5.0)
+    figure, axes = single_panel(9.2, 5.0)
     sizes = sorted({cell.n for cell in cells} | {each.n for each in figures if each.n is not None})
     measured = [system for system in order(cells, figures) if any(cell.system == system for cell in cells)]
     step = APART * min((b - a for a, b in pairwise(sizes)), default=1)
@@ -103,7 +103,7 @@ def _told_apart(figures: Sequence[Published]) -> str:
     """What the points are, where not all of them are measured."""
     kinds = ["filled: measured; hollow or dotted: published"] if figures else []
     if any(not each.comparable for each in figures):
-        kinds.append("grey: by another protocol")
+        kinds.append("grey: other protocol")
     return "; ".join(kinds)
 
 
