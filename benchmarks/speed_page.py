@@ -179,18 +179,19 @@ def _curve_lines(curves: list[Document]) -> list[str]:
 
 def _curve_figure(curves: list[Document]) -> Any:
     from matplotlib.figure import Figure
-    from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
+
+    from countception.benchmark.figures import colour_of, few_ticks
 
     figure = Figure((6.4, 4.0), dpi=130, layout="constrained")
     axes = figure.subplots()
     for document in curves:
         rows = [row for row in document["rows"] if not row.get("final")]
-        axes.plot([r["train_s"] for r in rows], [r["test_mae"] for r in rows], marker="o", ms=3, label=rows[0]["what"])
+        name = rows[0]["what"]
+        style = {"color": colour_of(name.partition(",")[0].replace("_", "-")), "marker": "o", "markersize": 3}
+        axes.plot([r["train_s"] for r in rows], [r["test_mae"] for r in rows], label=name, **style)
     axes.set(xscale="log", yscale="log", xlabel="seconds of training", ylabel="test MAE, objects per image")
-    for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-        axis.set_major_formatter(ScalarFormatter())
-        axis.set_minor_formatter(NullFormatter())
+    few_ticks(axes.xaxis)
+    few_ticks(axes.yaxis)
     axes.legend(frameon=False)
     return figure
 

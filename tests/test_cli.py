@@ -93,6 +93,11 @@ def test_the_help_of_train_names_every_network() -> None:
     assert set(re.findall(r"\w+", told)) >= set(names())
 
 
+def test_the_reference_names_every_network() -> None:
+    told = (Path(__file__).parents[1] / "docs" / "reference.md").read_text(encoding="utf-8").split("## Networks")[1]
+    assert [name for name in names() if f"`{name}`" not in told] == []
+
+
 def test_without_a_command_the_help_is_shown() -> None:
     assert "Commands:" in run().output
 

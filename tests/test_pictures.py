@@ -181,6 +181,7 @@ def record(step: int, mae: float) -> Record:
 def test_plots_show_what_they_are_given(tmp_path: Path) -> None:
     curve = plots.training_curve([record(1, 3.0), record(2, 9.0), record(3, 3.25)], kept=3)
     assert curve.axes[0].get_title(loc="left") == "kept: 3.25 objects per image at step 3"
+    assert curve.axes[0].get_ylabel() == "validation MAE\n(objects)"
     ring = curve.axes[0].lines[1]
     assert (list(ring.get_xdata()), list(ring.get_ydata())) == ([3], [3.25])
     figure = plots.scatter([10.0, 20.0], [11.0, 18.0], 1.5)
@@ -206,10 +207,7 @@ def test_the_curve_of_no_evaluation_can_be_drawn() -> None:
     assert plots.png(plots.training_curve([]))[:4] == b"\x89PNG"
 
 
-def test_a_panel_states_the_sums_of_its_maps() -> None:
-    points = np.array([[4.0, 4.0], [20.0, 30.0]])
-    count = counted(points, (40, 50), Window(8, 2))
-    titles = [axes.get_title() for axes in plots.panel(tiny.pixels((40, 50)).transpose(2, 0, 1), count, count.map).axes]
-    assert titles[1].startswith("true")
-    assert titles[2].startswith("predicted")
-    assert all(title.endswith("= 2.0") for title in titles[1:3])
+def test_a_curve_without_validation_images_says_so() -> None:
+    axes = plots.training_curve([record(1, 3.0), record(2, 2.0)], kept=2, put_aside=False).axes[0]
+    assert axes.get_ylabel() == "MAE on the training\nimages (objects)"
+    assert axes.get_title(loc="left") == "kept: step 2"

@@ -106,8 +106,7 @@ def test_facts_say_where_a_model_comes_from() -> None:
 
 def test_the_training_curve_is_written_beside_the_model(tmp_path: Path) -> None:
     counter = train(tiny.data(), changes=tiny.CHANGES)
-    kept = counter.model.trained_on["steps"]
-    table, picture = write_curve(counter.history, tmp_path / "cells.v2.count", kept=kept)
+    table, picture = write_curve(counter, tmp_path / "cells.v2.count")
     assert table == tmp_path / "cells.v2.curve.csv"
     assert curve_paths("cells.v2")[0] == Path("cells.v2.curve.csv")
     assert picture.read_bytes().startswith(b"\x89PNG")
@@ -115,6 +114,12 @@ def test_the_training_curve_is_written_beside_the_model(tmp_path: Path) -> None:
         rows = list(csv.DictReader(stream))
     assert [float(row["valid_mae"]) for row in rows] == [record.valid_mae for record in counter.history]
     assert [int(row["step"]) for row in rows] == [2, 4]
+
+
+@pytest.mark.parametrize(("folds", "said"), [(None, "error on validation images"), (2, "error on the training images")])
+def test_what_the_training_curve_was_measured_on_is_said(folds: int | None, said: str, tmp_path: Path) -> None:
+    counter = train(tiny.data(), folds=folds, changes=tiny.CHANGES)
+    assert said in report(tmp_path, evaluate(counter, tiny.data()), counter).text
 
 
 def test_an_unwritable_place_is_one_sentence(tmp_path: Path) -> None:

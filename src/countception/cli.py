@@ -183,7 +183,7 @@ def _tell_trained(counter: Counter, out: Path, *, crossed: bool) -> None:
     """What came out of a training, and its curve; exit status as after Ctrl-C where that ended it."""
     from countception.report import write_curve
 
-    table, picture = write_curve(counter.history, out, kept=counter.model.trained_on["steps"])
+    table, picture = write_curve(counter, out)
     _tell_errors(counter.model, out, crossed=crossed)
     typer.echo(f"training curve: {table}, {picture}")
     if counter.interrupted:

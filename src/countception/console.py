@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import typer
+from rich.cells import cell_len
 
 if TYPE_CHECKING:
     from countception.evaluation.evaluation import Evaluation
@@ -21,10 +22,11 @@ BAR = 40
 
 def table(header: Sequence[str], cells: Sequence[Sequence[str]], *, err: bool = False) -> None:
     """Print a plain table: the first column to the left, the others, numbers, to the right."""
-    widths = [max(len(row[i]) for row in [header, *cells]) for i in range(len(header))]
-    for row in [header, *cells]:
-        rest = "".join(f"  {text:>{width}}" for text, width in zip(row[1:], widths[1:], strict=True))
-        typer.echo(f"{row[0]:<{widths[0]}}{rest}", err=err)
+    rows = [header, *cells]
+    widths = [max(cell_len(row[i]) for row in rows) for i in range(len(header))]
+    for row in rows:
+        (first, room), *rest = [(text, " " * (width - cell_len(text))) for text, width in zip(row, widths, strict=True)]
+        typer.echo(f"{first}{room}" + "".join(f"  {room}{text}" for text, room in rest), err=err)
 
 
 def show_rows(rows: Sequence[Row]) -> None:

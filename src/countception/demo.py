@@ -60,7 +60,7 @@ def run_demo(out: str | os.PathLike[str], *, seconds: float = 150.0, seed: int =
 
     changes = {"training.seconds": seconds, "training.seed": seed}
     counter = train(folder / "annotated", out=model, changes=changes, report=trained)
-    write_curve(counter.history, model, kept=counter.model.trained_on["steps"])
+    write_curve(counter, model)
     phases.begin("counting new images")
     images = folder / "new" / "images"
     count_files(counter, images, out=folder / "counts.csv", overlays=folder / "overlays", report=phases.files)

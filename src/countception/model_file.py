@@ -26,7 +26,8 @@ from countception.errors import CountceptionError, ModelFileError
 from countception.familiarity import Familiarity
 from countception.files import whole_file
 from countception.images import Image, pixel_hash
-from countception.networks import Network, build
+from countception.networks import build
+from countception.networks.base import Network
 from countception.normalise import Normalisation
 from countception.tensor_file import DAMAGED, read_tensors
 

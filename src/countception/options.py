@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 import typer
 
 from countception.errors import ConfigError
+from countception.networks import names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -75,7 +76,7 @@ Network = Annotated[
     str | None,
     Option(
         metavar="NAME",
-        help="boxnet, count_ception, count_ception_gaussian, fcrn_a or fcrn_b, instead of the recipe's own.",
+        help=f"Instead of the recipe's own: {', '.join(names())}.",
     ),
 ]
 Window = Annotated[int | None, Option(metavar="R", help="Side of the counting window in working pixels.")]

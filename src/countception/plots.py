@@ -1,4 +1,4 @@
-"""Plots: count maps beside their image, training curves, predicted against true counts.
+"""Plots: training curves, predicted against true counts, an image beside what was counted in it.
 
 Each function makes a matplotlib figure without a display; `save_figure` writes it. Matplotlib is imported when first
 used.
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
     from countception.confidence import Interval
-    from countception.count import Count
     from countception.row import Row
     from countception.training.state import Record
 
@@ -84,48 +83,29 @@ def plot_kind(path: str | os.PathLike[str]) -> str:
     return kind
 
 
-def panel(image: npt.NDArray[np.generic], count: Count, true_map: npt.NDArray[np.float32] | None = None) -> Figure:
-    """Image and count map side by side, with the true map between them where it is known (the paper's Figure 7).
+def training_curve(history: Sequence[Record], kept: int | None = None, *, put_aside: bool = True) -> Figure:
+    """Loss and error over the training, with a ring around the step whose weights were `kept`.
 
     Parameters
     ----------
-    image
-        ``(channel, y, x)``.
-    count
-        What was counted in it.
-    true_map
-        The target map of the true dots, ``(classes, y, x)``, of the same shape as `count.map`.
+    history
+        Of a counter.
+    kept
+        Its step.
+    put_aside
+        Whether errors are those on validation images, or on the training images, because no images were put aside.
     """
-    maps = [("true", true_map)] if true_map is not None else []
-    maps.append(("predicted", count.map))
-    figure = _figure(4.2 * (len(maps) + 1), 4.2)
-    axes = figure.subplots(1, len(maps) + 1, squeeze=False)[0]
-    axes[0].imshow(viewable(image))
-    axes[0].set_title("image", fontsize=10)
-    highest = max(float(values.sum(0).max()) for _, values in maps if values is not None)
-    for place, (name, values) in zip(axes[1:], maps, strict=True):
-        assert values is not None
-        total = float(values.sum(dtype=np.float64) / count.redundancy)
-        drawn = place.imshow(values.sum(0), cmap="magma", vmin=0, vmax=max(highest, 1e-9), interpolation="nearest")
-        place.set_title(f"{name} count map: sum / {count.redundancy:g} = {total:.1f}", fontsize=10)
-    for place in axes:
-        place.set_axis_off()
-    figure.colorbar(drawn, ax=axes[-1], shrink=0.8, label=f"objects in a window of {count.window} pixels")
-    return figure
-
-
-def training_curve(history: Sequence[Record], kept: int | None = None) -> Figure:
-    """Loss and validation error over the training, with a ring around the step whose weights were `kept`."""
     figure = _figure(height=5.4)
     errors, losses = figure.subplots(2, 1, sharex=True)
     steps = [record.step for record in history]
     errors.plot(steps, [record.valid_mae for record in history], color=ACCENT, marker="o", markersize=3)
-    errors.set_ylabel("validation MAE\n(objects)")
+    errors.set_ylabel("validation MAE\n(objects)" if put_aside else "MAE on the training\nimages (objects)")
     errors.set_ylim(bottom=0)
     for record in history:
         if record.step == kept:
             errors.plot([kept], [record.valid_mae], "o", color=INK, markersize=7, fillstyle="none")
-            errors.set_title(f"kept: {record.valid_mae:.2f} objects per image at step {kept}", fontsize=10, loc="left")
+            error = f"{record.valid_mae:.2f} objects per image at " if put_aside else ""
+            errors.set_title(f"kept: {error}step {kept}", fontsize=10, loc="left")
     losses.plot(steps, [record.loss for record in history], color=INK, marker="o", markersize=3)
     losses.set_ylabel("training loss")
     losses.set_xlabel("step")

@@ -7,7 +7,6 @@ import csv
 import json
 import math
 import os
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,10 +18,11 @@ from countception.images import CURVES
 from countception.model_file import SUFFIX
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from countception.counter import Counter
     from countception.evaluation.evaluation import Evaluation
     from countception.model_file import Model
-    from countception.training.state import Record
 
 StrPath = str | os.PathLike[str]
 
@@ -49,7 +49,6 @@ def write_report(
         The place cannot be written to.
     """
     level = evaluation.level
-    kept = counter.model.trained_on.get("steps")
     rows = [(row, row.intervals.get(level)) for row in sorted(evaluation.rows, key=lambda row: -abs(row.error))]
     render(
         path,
@@ -77,7 +76,8 @@ def write_report(
             for row, interval in rows
         ],
         scatter=data_url(plots.png(evaluation.plot())),
-        curve=data_url(plots.png(plots.training_curve(counter.history, kept))) if counter.history else None,
+        curve=data_url(plots.png(_curve(counter))) if counter.history else None,
+        put_aside=_put_aside(counter.model),
         facts=facts(counter.model),
     )
 
@@ -140,11 +140,11 @@ def validated_on(model: Model) -> str:
     return f"{images} validation image{'' if images == 1 else 's'}"
 
 
-def write_curve(history: Sequence[Record], model_path: StrPath, *, kept: int | None = None) -> tuple[Path, Path]:
-    """Write a training curve beside its model, as `<name>.curve.csv` and `<name>.curve.png`, without `.count`.
+def write_curve(counter: Counter, model_path: StrPath) -> tuple[Path, Path]:
+    """Write the training curve beside its model, as `<name>.curve.csv` and `<name>.curve.png`, without `.count`.
 
     The CSV has one row per evaluation and the fields of `countception.training.Record` as columns. In the picture, the
-    step whose weights were `kept` is marked.
+    step whose weights were kept is marked.
 
     Raises
     ------
@@ -152,13 +152,23 @@ def write_curve(history: Sequence[Record], model_path: StrPath, *, kept: int | N
         The place cannot be written to.
     """
     table, picture = curve_paths(model_path)
-    records = [asdict(record) for record in history]
+    records = [asdict(record) for record in counter.history]
     with whole_file(table) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.DictWriter(stream, list(records[0]) if records else ["step"], lineterminator="\n")
         writer.writeheader()
         writer.writerows(records)
-    plots.save_figure(plots.training_curve(history, kept), picture)
+    plots.save_figure(_curve(counter), picture)
     return table, picture
+
+
+def _curve(counter: Counter) -> Figure:
+    model = counter.model
+    return plots.training_curve(counter.history, model.trained_on.get("steps"), put_aside=_put_aside(model))
+
+
+def _put_aside(model: Model) -> bool:
+    """Whether the errors of its training curve are those on validation images; with folds there were none."""
+    return bool(model.validation) and "folds" not in model.validation
 
 
 def write_json(path: StrPath, values: dict[str, Any]) -> None:

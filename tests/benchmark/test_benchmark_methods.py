@@ -58,10 +58,6 @@ class TestRegistry:
         with pytest.raises(ConfigError, match=r"far needs a package .*package_that_is_not_here.*pip install"):
             make("far", Setup())
 
-    @pytest.mark.parametrize("name", ["predict-average", "boxnet", "count-ception", "fcrn-a"])
-    def test_names_agree(self, name: str) -> None:
-        assert make(name, Setup("vgg")).name == name
-
 
 class TestOptions:
     @dataclass(frozen=True)
@@ -182,9 +178,6 @@ class TestNetworkMethods:
     def test_bad_settings(self, settings: dict[str, Any], sentence: str) -> None:
         with pytest.raises(ConfigError, match=sentence):
             networks.count_ception(Setup("vgg", settings))
-
-    def test_seed_is_not_in_the_configuration(self) -> None:
-        assert "seed" not in networks.boxnet(Setup()).configuration["training"]
 
     def test_test_strides_of_a_true_map_give_the_true_count(self) -> None:
         sample = spots(1)[0]

@@ -101,6 +101,13 @@ class TestTables:
         found = {(cell.method, cell.settings) for cell in tables.measured(rows()) if tables.differs(cell)}
         assert found == {("fcrn-a", "")}
 
+    def test_one_split_has_no_deviation_to_differ_by(self) -> None:
+        def figure(mae: float) -> tables.Published | None:
+            return tables.differs(tables.measured([make_row(method="count-ception", n=32, mae=mae)])[0])
+
+        assert figure(2.7) is None
+        assert figure(2.9) is not None
+
     def test_csv(self, tmp_path: Path) -> None:
         results = Results(tmp_path)
         for row in rows():
@@ -151,6 +158,10 @@ class TestPage:
         line = f"- VGG Cells, {name}, N = 32: 9.25 ± 0.35 measured, 2.9 ± 0.2 published. Why: "
         assert f"{line}not explained yet\n" in page(cells, {})
         assert f"{line}it rained.\n" in page(cells, {"vgg/fcrn-a": "it rained."})
+
+    def test_a_difference_on_one_split_says_so(self) -> None:
+        cells = tables.measured([make_row(method="count-ception", n=32, mae=3.0)])
+        assert "Count-ception, N = 32: 3.00 on one split measured, 2.4 ± 0.4 published." in page(cells, {})
 
     def test_bad_explanations(self, tmp_path: Path) -> None:
         path = tmp_path / "explanations.toml"
@@ -255,6 +266,12 @@ class TestExperiments:
         boxes = [each.get_window_extent() for each in labels]
         assert not boxes[0].overlaps(boxes[1])
         assert all(figure.bbox.containsx(x) for box in boxes for x in (box.x0, box.x1))
+
+    def test_only_the_protocols_splits_are_compared(self, results: Results) -> None:
+        file = results.folder.parent / "protocols" / "rain.toml"
+        file.write_text(file.read_text() + "splits = 1\n")
+        (experiment,) = experiments.read(file.parent, tables.measured(results.rows()))
+        assert [[row.split for row in cell.rows] for _, cell in experiment.points] == [[0]] * 4
 
     @pytest.mark.usefixtures("results")
     def test_without_rows_no_section(self, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from countception.benchmark.trust.coverage import by_spread, constant, coverage
 from countception.benchmark.trust.locators import CountMaps, Densities
 from countception.benchmark.trust.measure import SHARES, Examiner
 from countception.benchmark.trust.page import write_page
-from countception.benchmark.trust.summary import flagging, flags, points, runs
+from countception.benchmark.trust.summary import flagging, flags, longest, points, runs
 from countception.benchmark.trust.tables import Counted, Flagged, Located
 from countception.benchmark.trust.totals import totals
 from countception.benchmark.trust.unlike import corruptions
@@ -297,6 +297,17 @@ def test_points_are_compared_on_the_splits_that_both_have(tmp_path: Path) -> Non
     assert "| points, flips | 3 | 0.600 | 0.600 | **0.600** ± 0.361 |  |" in text
 
 
+def test_the_plot_has_the_longest_training_of_each_method(tmp_path: Path) -> None:
+    results = Results(tmp_path)
+    for method, steps in (("boxnet", 200), ("boxnet", 1000), ("fcrn-a", 200), ("log", None)):
+        settings = f"training.steps={steps}" if steps == 200 else ""
+        row = make_row(method=method, steps=steps, settings=settings, config_hash=f"{steps or 0:012d}")
+        results.append([row])
+        tables.save(results, row.key, [Located("points", 8.0, 10, 9, 9, 1.0)])
+    found = longest(points(runs([results])["vgg"], 8.0))
+    assert {(way.method, way.steps) for way in found} == {("boxnet", 1000), ("fcrn-a", 200), ("log", 0)}
+
+
 def test_flags_are_told_apart_by_what_was_learned(tmp_path: Path) -> None:
     results = Results(tmp_path)
     for steps, score in ((200, 0.5), (1000, 2.0)):
@@ -309,6 +320,19 @@ def test_flags_are_told_apart_by_what_was_learned(tmp_path: Path) -> None:
         "N = 50, 200 steps": {"noisy": (0, 1), "clean": (0, 1)},
     }
     assert next(iter(found)) == "N = 50, 1000 steps"
+
+
+def test_the_page_says_which_unlike_images_are_missed(tmp_path: Path) -> None:
+    results = Results(tmp_path / "results")
+    for steps, scores in ((200, (0.5, 0.5)), (1000, (2.0, 0.5))):
+        row = make_row(n=50, steps=steps, settings=f"training.steps={steps}", config_hash=f"{steps:012d}")
+        results.append([row])
+        shown = [Flagged("noisy", f"{i}", score, "") for i, score in enumerate(scores)]
+        tables.save(
+            results, row.key, [*shown, Flagged("blurred", "a", steps / 500, ""), Flagged("clean", "a", 0.1, "")]
+        )
+    text = write_page([results.folder], tmp_path / "docs").read_text()
+    assert "by the whole recipe: VGG Cells, noisy (50.0 %). That" in text
 
 
 def _never(*_: object) -> None:

@@ -9,7 +9,7 @@ which false peaks happen to make up for missing ones.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,11 +19,12 @@ from torch import Tensor
 
 from countception import targets
 from countception.baselines.base import Baseline, require_dots
-from countception.benchmark.method import Facts, Report
+from countception.benchmark.method import Facts, Report, Setup
 from countception.benchmark.networks import device_name
 from countception.canvas import Canvas
 from countception.config import Config, ScaleConfig, updated
 from countception.dataset import Sample
+from countception.errors import ConfigError
 from countception.geometry import Points
 from countception.networks.proximity import RADIUS, Proximity, peaks
 from countception.normalise import Normalisation
@@ -108,14 +109,18 @@ class PeakTrainer(Trainer):
 
 
 class ProximityMethod(Baseline[Options]):
-    """Trained on cones of 5 pixels."""
+    """Trained on cones of 5 pixels; beside its own settings it takes dotted ones of the recipe."""
 
     name = "proximity"
     kind = Options
 
-    @property
-    def config(self) -> Config:
-        """Our default recipe with the method's settings."""
+    def __init__(self, setup: Setup) -> None:
+        recipe = {key: value for key, value in setup.settings.items() if "." in key}
+        super().__init__(replace(setup, settings={k: v for k, v in setup.settings.items() if k not in recipe}))
+        self.config = self._configure(recipe)
+
+    def _configure(self, recipe: Mapping[str, Any]) -> Config:
+        """Our default recipe with the method's settings, and others of the recipe."""
         options = self.options
         changes = {
             "network.width": options.width,
@@ -129,7 +134,9 @@ class ProximityMethod(Baseline[Options]):
             "training.learning_rate": options.learning_rate,
             "calibrate": False,
         }
-        return configure("default", changes)
+        for key in recipe.keys() & {*changes, "training.seed"}:
+            raise ConfigError(f"{key} cannot be set here: {self.name} and the split decide it")
+        return configure("default", {**changes, **recipe})
 
     @property
     def configuration(self) -> dict[str, Any]:

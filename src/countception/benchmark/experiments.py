@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from countception.benchmark.protocol import Cell, Place, Protocol, dataset, read_protocol
@@ -18,7 +19,7 @@ class Experiment:
     """Of the protocol file, without its ending."""
     protocol: Protocol
     points: tuple[tuple[Place, Measured], ...]
-    """In the order of the protocol; without those that were not measured yet."""
+    """In the order of the protocol, on its splits alone; without those that were not measured yet."""
 
     @property
     def lines(self) -> list[str]:
@@ -32,6 +33,11 @@ class Experiment:
         measured = {place.at for place, _ in self.points}
         return [at for at in dict.fromkeys(shown) if at in measured]
 
+    @property
+    def numeric(self) -> bool:
+        """Whether the places are numbers, with or without a per cent sign, so that there is something between two."""
+        return all(re.fullmatch(r"[\d.]+( %)?", at) for at in self.places)
+
     def covers(self, cell: Measured) -> bool:
         """Whether a cell is of one of the protocol's systems with settings, in whichever of its ways to count."""
         here = (self.protocol.data, self.protocol.split_by)
@@ -39,6 +45,10 @@ class Experiment:
             method == cell.method and text and f"{cell.settings} ".startswith(f"{text} ")
             for method, text in ((each.method, each.settings_text) for each in self.protocol.cells())
         )
+
+    def method(self, line: str) -> str:
+        """What a line is measured with."""
+        return next(cell.method for place, cell in self.points if place.line == line)
 
     def at(self, line: str, at: str) -> Measured | None:
         """What was measured there."""
@@ -57,22 +67,32 @@ def read(folder: Path, cells: Sequence[Measured]) -> list[Experiment]:
     found = []
     for path in sorted(folder.glob("*.toml")):
         protocol = read_protocol(path)
-        points = [(place, known[key]) for place, key in _shown(protocol) if key in known]
+        shown = [(place, _on(known.get(key), splits, protocol.seed)) for place, key, splits in _shown(protocol)]
+        points = [(place, cell) for place, cell in shown if cell is not None]
         if protocol.title and points:
             found.append(Experiment(path.stem, protocol, tuple(points)))
     return found
 
 
-def _shown(protocol: Protocol) -> list[tuple[Place, tuple[str, str, str, str, int]]]:
-    """The places of a protocol's systems with what their cells are known by."""
-    found: list[tuple[Place, tuple[str, str, str, str, int]]] = []
+def _on(cell: Measured | None, splits: int, seed: int) -> Measured | None:
+    """What was measured of a cell on the first so many splits; other systems may have had more for other tables."""
+    if cell is None:
+        return None
+    rows = tuple(row for row in cell.rows if row.seed == seed and row.split < splits)
+    return replace(cell, rows=rows) if rows else None
+
+
+def _shown(protocol: Protocol) -> list[tuple[Place, tuple[str, str, str, str, int], int]]:
+    """The places of a protocol's systems with what their cells are known by, and their number of splits."""
+    found: list[tuple[Place, tuple[str, str, str, str, int], int]] = []
     for system in protocol.systems:
         for n in system.n or protocol.n or dataset(protocol.data).sizes:
             settings = {**protocol.settings, **system.settings}
             cell = Cell(method=system.method, data=protocol.data, n=n, split_by=protocol.split_by, settings=settings)
             for place in system.shown:
                 text = f"{cell.settings_text} {place.variant}".strip()
-                found.append((place, (cell.data, cell.split_by, cell.method, text, n)))
+                key = (cell.data, cell.split_by, cell.method, text, n)
+                found.append((place, key, system.splits or protocol.splits))
     return found
 
 

@@ -35,7 +35,10 @@ METHODS: dict[str, tuple[str, str]] = {
     "fiaschi": ("countception.baselines.fiaschi:Fiaschi", "Fiaschi et al. (2012)"),
     "arteta": ("countception.baselines.arteta:Arteta", "Arteta et al. (2014)"),
     "segui": ("countception.baselines.segui:Segui", "Seguí et al. (2015)"),
-    "proximity": ("countception.baselines.proximity:ProximityMethod", "Proximity map, Xie et al. (2015)"),
+    "proximity": (
+        "countception.baselines.proximity:ProximityMethod",
+        "Proximity map, Xie et al. (2015), by FCRN-A half as wide",
+    ),
     "log": ("countception.baselines.blobs:Blobs", "Laplacian-of-Gaussian blobs"),
 }
 """Name → where the method is made, a callable that takes a `Setup`, and its title in tables."""

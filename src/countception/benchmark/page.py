@@ -43,16 +43,21 @@ splits, with the number of splits in brackets; the protocol asks for ten, so cel
 strict comparison. Figures of different configurations are never averaged: a cell shows the newest. Some splits are much
 harder than others, so cells with different numbers of splits do not compare; "on the same splits" does that.
 
-Where a system could not be made just as published, its module in `countception/baselines` says in what it deviates.
-FCRN-A and FCRN-B have half their filters. They and the proximity map learn for 1000 steps from eight crops of 96 pixels
-a side, about a quarter of the pixels that our default sees, with our recipe's changes of light and size; the weights
-with the least validation error are kept (of the proximity map, those of the last 30 % of the steps), and no factor is
-fitted.
+Where a system could not be made just as published, its module in `countception/baselines` or `countception/networks`
+says in what it deviates. FCRN-A and FCRN-B have half their filters. The proximity map is learned by the layers of
+FCRN-A, with half their filters, too, and a sigmoid; its paper averages overlapping patches that a network with fully
+connected layers predicts. All three learn for 1000 steps from eight crops of 96 pixels a side, about a quarter of the
+pixels that our default sees, with our recipe's changes of light and size; the weights with the least validation error
+are kept (of the proximity map, those of the last 30 % of the steps), and no factor is fitted.
 
 All cells with RMSE, bias, relative error and time: [cells.csv](benchmark/cells.csv). Each row of
 `benchmarks/results/*.csv` holds the command that repeats its run and compares, such as
 
     {command}
+
+Rows of earlier configurations are kept, but stand in no table; their command runs today's. The column `precision` says
+what training steps were computed in: float32, or bfloat16, which processors that are faster at it take by themselves.
+The experiment "Training steps in bfloat16" compares the two.
 """
 
 FIELDS = {
@@ -247,11 +252,12 @@ def _differences(cells: Sequence[Measured], explained: Mapping[str, str]) -> str
     lines = []
     for cell in cells:
         figure = tables.differs(cell)
-        if figure is not None and cell.sd is not None:
+        if figure is not None:
             why = explained.get(f"{cell.data}/{cell.method}", "not explained yet")
+            spread = " on one split" if cell.sd is None else f" ± {cell.sd:.2f}"
             lines.append(
-                f"- {DATASETS[cell.data].title}, {tables.label(cell.system)}, N = {cell.n}: {cell.mae:.2f} ± "
-                f"{cell.sd:.2f} measured, {figure.mae:g} ± {figure.sd:g} published. Why: {why}"
+                f"- {DATASETS[cell.data].title}, {tables.label(cell.system)}, N = {cell.n}: {cell.mae:.2f}{spread} "
+                f"measured, {figure.mae:g} ± {figure.sd:g} published. Why: {why}"
             )
     return "\n".join(lines) or "None is larger than the two standard deviations together."
 

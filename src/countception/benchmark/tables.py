@@ -131,11 +131,14 @@ def published_for(cell: Measured) -> Published | None:
 
 
 def differs(cell: Measured) -> Published | None:
-    """The published figure, where the measured one is farther from it than the two standard deviations together."""
+    """The published figure, where the measured one is farther from it than the two standard deviations together.
+
+    One split has no deviation, and adds none.
+    """
     figure = published_for(cell)
-    if figure is None or figure.sd is None or cell.sd is None:
+    if figure is None or figure.sd is None:
         return None
-    return figure if abs(cell.mae - figure.mae) > cell.sd + figure.sd else None
+    return figure if abs(cell.mae - figure.mae) > (cell.sd or 0.0) + figure.sd else None
 
 
 def markdown(cells: Sequence[Measured], figures: Sequence[Published], usual: Sequence[int] = ()) -> str:
@@ -153,7 +156,7 @@ def markdown(cells: Sequence[Measured], figures: Sequence[Published], usual: Seq
     sizes = sorted({cell.n for cell in cells} | {figure.n for figure in figures if figure.n is not None}) or usual
     lines = ["| system | | " + " | ".join(f"N = {n}" for n in sizes) + " |"]
     lines.append("|---|---|" + "---:|" * len(sizes))
-    for system in _order(cells, figures):
+    for system in order(cells, figures):
         own = {cell.n: text_of(cell) for cell in cells if cell.system == system}
         theirs = {n: _published_text(f) for f in figures if f.system == system for n in ([f.n] if f.n else sizes)}
         name = label(system)
@@ -191,7 +194,7 @@ def label(system: System) -> str:
     return f"{name}, {settings}" if settings else name
 
 
-def _order(cells: Sequence[Measured], figures: Sequence[Published]) -> list[System]:
+def order(cells: Sequence[Measured], figures: Sequence[Published]) -> list[System]:
     """The paper's systems as there, then those that are only measured, then later ones."""
     paper = [figure.system for figure in figures if figure.comparable]
     later = [figure.system for figure in figures if not figure.comparable]

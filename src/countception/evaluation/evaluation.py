@@ -162,7 +162,7 @@ class Evaluation:
             writer.writerows({key: _text(key, value) for key, value in image.items()} for image in images)
 
     def write_plot(self, path: StrPath) -> None:
-        """Write a PNG of counts against true counts.
+        """Write a plot of counts against true counts, as PNG, SVG or PDF by its name.
 
         Raises
         ------

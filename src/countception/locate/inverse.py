@@ -121,14 +121,9 @@ def _box(side: int, k: int) -> Density:
 
 def _fft_side(entries: int, k: int) -> int:
     """Smallest fast length beyond `entries` that shares no factor with `k`: the box then has no zero frequency."""
-    side = entries + 1
-    while math.gcd(side, k) > 1 or not _fast(side):
-        side += 1
+    from scipy.fft import next_fast_len
+
+    side: int = next_fast_len(entries + 1)
+    while math.gcd(side, k) > 1:
+        side = next_fast_len(side + 1)
     return side
-
-
-def _fast(side: int) -> bool:
-    for prime in (2, 3, 5, 7, 11):
-        while side % prime == 0:
-            side //= prime
-    return side == 1

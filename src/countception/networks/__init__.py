@@ -1,13 +1,18 @@
-"""Name → network. A new architecture is one file, one line in `_NETWORKS`, and the contract test passes it."""
+"""Name → network. A new architecture is one file, one line in `_NETWORKS`, and the contract test passes it.
+
+The names are part of the command line's help, so nothing heavy is imported before a network is built.
+"""
 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-from countception.config import NetworkConfig
 from countception.errors import ConfigError
-from countception.networks.base import Network
+
+if TYPE_CHECKING:
+    from countception.config import NetworkConfig
+    from countception.networks.base import Network
 
 _NETWORKS = {
     "boxnet": "boxnet:BoxNet",
@@ -37,4 +42,4 @@ def build(config: NetworkConfig) -> Network:
     return cast("Network", getattr(import_module(f"countception.networks.{module}"), kind)(config))
 
 
-__all__ = ["Network", "build", "names"]
+__all__ = ["build", "names"]

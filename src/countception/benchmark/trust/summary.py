@@ -48,6 +48,8 @@ class F1:
     method: str
     system: str
     locator: str
+    steps: int
+    """Of learning; 0 where there are none."""
     seconds: float
     """Of learning, on average."""
     precision: float
@@ -117,6 +119,7 @@ def points(some: Sequence[Run], tolerance: float) -> list[F1]:
                 method=members[0][0].row.method,
                 system=system,
                 locator=locator,
+                steps=members[0][0].row.steps or 0,
                 seconds=float(np.mean([run.row.seconds for run, _ in members])),
                 precision=float(np.mean([each.precision for each in stated])),
                 recall=float(np.mean([each.recall for each in stated])),
@@ -129,6 +132,12 @@ def points(some: Sequence[Run], tolerance: float) -> list[F1]:
             )
         )
     return sorted(found, key=lambda each: -each.f1)
+
+
+def longest(ways: Sequence[F1]) -> list[F1]:
+    """Of each method, the ways to find points with its longest training."""
+    most = {way.method: max(each.steps for each in ways if each.method == way.method) for way in ways}
+    return [way for way in ways if way.steps == most[way.method]]
 
 
 def systems(some: Sequence[Run]) -> dict[str, list[Run]]:
