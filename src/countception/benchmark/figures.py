@@ -35,7 +35,7 @@ MARKERS = "D^v*P"
 
 LETTERS = 50
 """Of the names of an experiment's places: so many fit below a plot, side by side."""
-APART = 0.05
+APART = 0.03
 """What stands at the same place is drawn so much aside, in the least distance of places, that error bars do not hide
 each other."""
 
