@@ -13,7 +13,7 @@ import torch
 
 from countception.confidence import Interval, IntervalModel
 from countception.geometry import Window, covering, to_image
-from countception.locate import density_of_counts
+from countception.locate import density_of_map
 from countception.points import Dots
 from countception.targets import box_filter
 
@@ -92,11 +92,8 @@ class Count:
         ConfigError
             The stride does not divide the window.
         """
-        if self.boxed:
-            return self.predicted.astype(np.float64)
-        if self.window == 1:  # of a density map each entry is a cell
-            return self.map.astype(np.float64) / self.redundancy
-        return np.stack([density_of_counts(one, Window(self.window, self.stride)) for one in self.map])
+        window = Window(self.window, self.stride)
+        return density_of_map(self.predicted, window, redundancy=self.redundancy, pad=self.pad, boxed=self.boxed)
 
     def in_regions(
         self, regions: Sequence[Region], *, pixel_size: float | None = None, level: float = 0.9
