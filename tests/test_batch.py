@@ -93,6 +93,25 @@ def test_points_are_written_as_dots_are_read(images: Path, tmp_path: Path) -> No
     assert [row["points"] for row in read(tmp_path / "counts.csv")] == [row.points for row in rows]
 
 
+@pytest.mark.parametrize("classes", [1, 2])
+def test_objects_without_a_point_have_a_column(tmp_path: Path, classes: int) -> None:
+    Image.fromarray(tiny.pixels((400, 400))).save(tmp_path / "a.png")
+    (tmp_path / "b.png").write_text("no image")
+    (row, _) = count_files(
+        tiny.hazy(classes=classes), tmp_path, points=tmp_path / "points", out=tmp_path / "counts.csv"
+    )
+    first, second = read(tmp_path / "counts.csv")
+    names = [f"points_missing_kind{k}" for k in range(classes)] if classes > 1 else []
+    assert [name for name in first if "missing" in name] == ["points_missing", *names]
+    assert [first[name] for name in ("points_missing", *names)] == [str(3 * classes), *(["3"] * len(names))]
+    assert second["points_missing"] == ""
+    assert (row.missing, row.faint) == (3 * classes, 3 * classes)
+    assert len(read_points(row.points)) == 0
+    (plain,) = count_files(tiny.hazy(), tmp_path / "a.png", out=tmp_path / "counts.csv")
+    assert plain.missing is None
+    assert "points_missing" not in read(tmp_path / "counts.csv")[0]
+
+
 @pytest.mark.parametrize("kind", ["geojson", "zip"])
 def test_points_can_be_corrected_in_other_programs(images: Path, tmp_path: Path, kind: str) -> None:
     if kind == "zip":

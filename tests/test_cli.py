@@ -347,6 +347,14 @@ def test_regions_groups_and_the_report_are_written(images: Path, tmp_path: Path)
     assert "No 90 % intervals" in page
 
 
+def test_objects_without_a_point_are_named(tmp_path: Path) -> None:
+    tiny.hazy().save(tmp_path / "hazy.count")
+    Image.fromarray(tiny.pixels((400, 400))).save(tmp_path / "a.png")
+    result = run("count", tmp_path / "hazy.count", tmp_path / "a.png", "--points", tmp_path / "points")
+    assert "1 has fewer points than objects" in result.stderr
+    assert f"  {tmp_path / 'a.png'}: 3 of 3 without a point" in result.stderr
+
+
 def test_group_totals_do_not_mix_with_counts_on_standard_output(images: Path) -> None:
     result = run("count", tiny.model_file(), images / "good0.png", "--group-by=folder")
     assert len(result.stdout.splitlines()) == 2

@@ -269,6 +269,8 @@ class _Job:
             whole=whole,
             regions=inside,
             picture=picture,
+            missing=count.missing,
+            missing_by_class=count.missing_by_class if len(count.by_class) > 1 else {},
             **written,
         )
 

@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from countception.regions import Region, RegionCount
 
 
+def whole(count: float) -> int:
+    """A count for display: the nearest whole number, halves rounded up, never negative."""
+    return max(0, int(np.floor(count + 0.5)))
+
+
 @dataclass(frozen=True)
 class Count:
     """What was counted in one image."""
@@ -52,7 +57,8 @@ class Count:
     warnings: tuple[str, ...] = ()
     """In what the image is unlike those that the counter learned from, the worst first; such counts are less sure."""
     points: Dots | None = field(default=None, repr=False)
-    """One point per counted object, in image pixels, if points were asked for."""
+    """One point per counted object, in image pixels, if points were asked for: of each class as many as its count,
+    rounded, but for those that are `missing`."""
     confidence: npt.NDArray[np.float64] | None = field(default=None, repr=False)
     """``(N,)`` in 0 to 1: how much of one object's mass lies at each point."""
 
@@ -68,8 +74,25 @@ class Count:
 
     @property
     def rounded(self) -> int:
-        """The count for display: the nearest whole number, halves rounded up, never negative."""
-        return max(0, int(np.floor(self.value + 0.5)))
+        """The count for display, as `whole` gives it."""
+        return whole(self.value)
+
+    @property
+    def missing(self) -> int | None:
+        """`rounded` less the points; None if these were not asked for.
+
+        Above 0 where what was counted is too faint everywhere to put a point on. Of several classes it may also be that
+        their rounded counts add up to another number, and so below 0: `missing_by_class` is free of that.
+        """
+        return None if self.points is None else self.rounded - len(self.points)
+
+    @property
+    def missing_by_class(self) -> dict[str, int]:
+        """The same of each class and its own count, rounded; never below 0. Empty without points."""
+        if self.points is None:
+            return {}
+        counts = enumerate(self.by_class.items())
+        return {name: whole(count) - len(self.points.of_class(k)) for k, (name, count) in counts}
 
     def interval(self, level: float = 0.9) -> Interval | None:
         """Where the true count lies with probability `level`; None where the validation images were too few to say.

@@ -19,7 +19,7 @@ from countception import model_file, targets
 from countception.canvas import Canvas, View
 from countception.confidence import IntervalModel
 from countception.config import Config, CountingConfig, CountOptions, updated
-from countception.count import Count
+from countception.count import Count, whole
 from countception.errors import ConfigError, ImageError
 from countception.familiarity import image_features
 from countception.geometry import to_image, working_shape
@@ -190,15 +190,18 @@ class Counter:
         )
         features = image_features(pixels, self.model.normalisation, count.scale, count=count.value)
         count = replace(count, warnings=tuple(self.model.familiarity.unfamiliar(features)))
-        return self._with_points(count, raw) if points else count
+        return self._with_points(count) if points else count
 
-    def _with_points(self, count: Count, raw: torch.Tensor) -> Count:
-        """One point per counted object of each class, as many as its count rounded; `raw` is calibrated."""
-        density = self.model.network.density(raw)
+    def _with_points(self, count: Count) -> Count:
+        """One point per counted object of each class: as many as its count rounded, if they can be found."""
         working = working_shape(count.shape, count.scale)
         scale = self.config.scale
         reach = scale.spacing / 2 if scale.factor is None else REACH  # objects lie `spacing` apart
-        found = [locate(one, stride=count.stride, shape=working, reach=reach) for one in density]
+        numbers = map(whole, count.by_class.values())
+        found = [
+            locate(one, stride=count.stride, number=number, shape=working, reach=reach)
+            for one, number in zip(count.density(), numbers, strict=True)
+        ]
         labels = np.repeat(np.arange(len(found)), [len(one.points) for one in found])
         places = to_image(np.concatenate([one.points for one in found]), count.scale)
         places = np.clip(places, 0, np.subtract(count.shape, 1))

@@ -37,6 +37,10 @@ class Row:
     """The count map written for it, if any."""
     points: str = ""
     """The file of points written for it, if any."""
+    missing: int | None = None
+    """Its rounded count less its points, if these were asked for; see `countception.Count.missing`."""
+    missing_by_class: dict[str, int] = field(default_factory=dict)
+    """The same of each class, where there are several and points were asked for."""
     warning: str = ""
     """In what the image is unlike the training images, worst first; empty if it is like them."""
     error: str = ""
@@ -54,6 +58,11 @@ class Row:
     def name(self) -> str:
         """What people call it: the file, and the page if there is one."""
         return called(self.image, self.page)
+
+    @property
+    def faint(self) -> int:
+        """Objects that have no point, as what was counted is too faint to put one on; 0 without points."""
+        return sum(self.missing_by_class.values()) if self.missing_by_class else self.missing or 0
 
     @property
     def per_mm2(self) -> float | None:
