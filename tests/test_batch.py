@@ -434,6 +434,8 @@ def test_a_folder_of_regions_is_matched_by_name(images: Path, tmp_path: Path) ->
     assert "2.json: cannot be read as JSON" in broken.error
     (tmp_path / "rois" / "2.json").write_text('{"type": "FeatureCollection", "features": []}')
     assert count_files(tiny.untrained(), images, regions=tmp_path / "rois")[2].count == rows[2].count
+    (tmp_path / "rois" / "2.json").write_text('{"type": "Polygon", "coordinates": [[]]}')
+    assert "2.json: region 1 is no" in count_files(tiny.untrained(), images, regions=tmp_path / "rois")[2].error
     halves(tmp_path / "rois" / "0_rois.json")
     with pytest.raises(RegionsError, match=r"both regions of .*0\.png"):
         count_files(tiny.untrained(), images, regions=tmp_path / "rois")

@@ -233,6 +233,9 @@ def test_geojson_names_come_from_the_properties(tmp_path: Path) -> None:
         ("[1]", "no GeoJSON polygon"),
         ("7", "no GeoJSON polygon"),
         (json.dumps(feature([[[0, 0], [1e17, 0], [0, 9]]])), "a position beyond 1e\\+09 pixels"),
+        (json.dumps(feature([[]])), "region 1 is no GeoJSON polygon"),
+        (json.dumps(feature([[[], [], []]])), "region 1 is no GeoJSON polygon"),
+        (json.dumps(feature([[[0, 0], [10**400, 0], [0, 9]]])), "region 1 is no GeoJSON polygon"),
     ],
 )
 def test_what_is_no_geojson_of_areas_is_refused(tmp_path: Path, content: str, sentence: str) -> None:
