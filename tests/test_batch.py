@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
 from tifffile import TiffFile, imwrite
 
@@ -254,8 +255,34 @@ def test_an_image_with_pixels_out_of_all_range_is_an_error_and_the_others_are_co
         imwrite(images / f"{name}.tif", pixels, photometric="rgb")
     rows = {Path(row.image).name: row for row in count_files(tiny.untrained(), images, points=images / "points")}
     assert "stand for missing ones" in rows["missing.tif"].error
+    assert rows["huge.tif"].error.startswith(f"{images / 'huge.tif'}: a count of")
     assert "impossible" in rows["huge.tif"].error
     assert rows["0.png"].error == ""
+
+
+def too_much(_: object, *_more: object, **_options: object) -> None:
+    raise torch.cuda.OutOfMemoryError
+
+
+@pytest.mark.parametrize("step", ["counter.raw_map", "counter.locate", "pictures.overlay"])
+def test_an_image_too_large_for_the_memory_is_an_error_and_the_others_are_counted(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    seen: list[str] = []
+
+    def report(_done: float, _all: int, name: str) -> None:
+        if name == "0.png" and not seen:
+            monkeypatch.undo()
+        seen.append(name)
+
+    monkeypatch.setattr(f"countception.{step}", too_much)
+    first, *others = count_files(
+        tiny.untrained(), images, points=tmp_path / "points", overlays=tmp_path / "overlays", report=report
+    )
+    assert first.error.startswith(f"{images / '0.png'}: there is not enough memory to count the image")
+    assert "--tile" in first.error
+    assert all(row.count is not None for row in others)
+    assert sorted(path.name for path in (tmp_path / "overlays").iterdir()) == ["1.png", "2.png"]
 
 
 @pytest.mark.parametrize("what", ["out", "overlays", "maps"])

@@ -206,6 +206,20 @@ def test_images_that_cannot_be_counted(counter: Counter, image: np.ndarray, word
     assert "\n" not in str(error.value)
 
 
+def test_an_image_too_large_for_the_memory_is_named(
+    counter: Counter, picture: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_much(*_: object, **_options: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("countception.counter.raw_map", too_much)
+    with pytest.raises(ImageError, match=r"^there is not enough memory to count the image: use smaller tiles"):
+        counter.count(picture)
+    Image.fromarray(picture).save(tmp_path / "a.png")
+    with pytest.raises(ImageError, match=r"a\.png: there is not enough memory"):
+        counter.count(tmp_path / "a.png")
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (1, 300), (5, 7), (15, 16)])
 def test_images_smaller_than_the_window(counter: Counter, shape: tuple[int, int]) -> None:
     count = counter.count(np.full(shape, 20, np.uint8))

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Literal, Unpack
 
 from countception.config import CountOptions
 from countception.errors import ConfigError, ImageError, RegionsError
-from countception.images import Image, find_images
+from countception.images import Image, about, find_images
+from countception.memory import enough_to_count
 from countception.outputs import Outputs, unique_names
 from countception.pieces import Pieces, Source
 from countception.pixel_size import read_pixel_size
@@ -217,8 +218,9 @@ class _Job:
         file, page = plane
         chosen = self.options.get("page")
         try:
-            pixels = source.read(page=page if chosen == EVERY else chosen, axis=self.options.get("axis"))
-            return self._counted(plane, pixels, report, sampled=sampled, flagged=flagged)
+            with about(file), enough_to_count():
+                pixels = source.read(page=page if chosen == EVERY else chosen, axis=self.options.get("axis"))
+                return self._counted(plane, pixels, report, sampled=sampled, flagged=flagged)
         except ImageError as error:
             return Row(str(file), page=page, error=str(error).replace(str(file), called(str(file), page), 1))
         except RegionsError as error:

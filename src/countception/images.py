@@ -123,6 +123,23 @@ def decoding(path: Path) -> Iterator[None]:
         ) from error
 
 
+@contextmanager
+def about(name: StrPath) -> Iterator[None]:
+    """Errors of an image that do not say which it is begin with its name.
+
+    Raises
+    ------
+    ImageError
+        As within.
+    """
+    try:
+        yield
+    except ImageError as error:
+        if os.fspath(name) in str(error):
+            raise
+        raise ImageError(f"{os.fspath(name)}: {error}") from error
+
+
 def as_channels_first(image: npt.ArrayLike, *, name: str = "the image") -> Image:
     """Turn an array as people have it, ``(y, x)`` or ``(y, x, channel)``, into ``(channel, y, x)``.
 

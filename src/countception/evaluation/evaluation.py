@@ -20,6 +20,8 @@ from countception.evaluation.metrics import (
     metrics,
     predict_average_mae,
 )
+from countception.images import about
+from countception.memory import enough_to_count
 from countception.tables import csv_file, number
 
 if TYPE_CHECKING:
@@ -229,7 +231,8 @@ def evaluate(
     samples = with_classes(load_dataset(data), counter.model.class_names, whose="the model")
     rows = []
     for sample in samples:
-        rows.append(_evaluated(counter, sample, options, level, tolerance if points else None, pictures=pictures))
+        with about(sample.name), enough_to_count():
+            rows.append(_evaluated(counter, sample, options, level, tolerance if points else None, pictures=pictures))
         if report:
             report(len(rows), len(samples), sample.name)
     true, counts = [row.true for row in rows], [row.count for row in rows]
