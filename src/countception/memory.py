@@ -59,9 +59,7 @@ def enough_to_count() -> Iterator[None]:
     ImageError
         There is not enough.
     """
-    advice = (
-        "use smaller tiles (--tile 256, tile=256), leave out overlays, maps and points, or cut it into smaller ones"
-    )
+    advice = "use smaller tiles (--tile 256, tile=256), or fewer results (overlays, maps, points), or cut it into parts"
     with short_of(ImageError(f"there is not enough memory to count the image: {advice}")):
         yield
 
