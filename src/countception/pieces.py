@@ -163,7 +163,7 @@ def _in_strips(series: Any) -> bool:
 
 
 def _row_by_row(read: Read) -> Read:
-    """Whole rows are read, and the last ones kept: strips are unpacked once for all tiles that lie beside each other."""
+    """Whole rows are read, and the last ones kept: strips are unpacked once for all tiles beside each other."""
 
     @functools.lru_cache(maxsize=1)
     def rows_of(start: int | None, stop: int | None) -> npt.NDArray[Any]:
