@@ -198,6 +198,18 @@ def test_an_image_is_never_overwritten(images: Path) -> None:
     assert (images / "0.png").read_bytes() == before
 
 
+@pytest.mark.parametrize("kind", ["overlays", "maps"])
+def test_what_looks_like_an_image_is_not_written_among_the_images(images: Path, tmp_path: Path, kind: str) -> None:
+    Image.fromarray(tiny.pixels()).save(images / "a.bmp")
+    (tmp_path / "link.bmp").symlink_to(images / "a.bmp")
+    for file in (images / "a.bmp", tmp_path / "link.bmp"):
+        with pytest.raises(OutputError, match=rf"images are read from.*{kind} in it would be counted.*another folder"):
+            count_files(tiny.untrained(), file, **{kind: f"{images}/../images"})  # type: ignore[arg-type]
+    assert len(list(images.iterdir())) == 4
+    count_files(tiny.untrained(), images / "a.bmp", points=images, **{kind: images / kind})  # type: ignore[arg-type]
+    assert (images / "a.csv").exists()
+
+
 def test_one_folder_may_hold_pictures_maps_and_points(images: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     count_files(tiny.untrained(), images, overlays=out, maps=out, points=f"{out}/../out")
