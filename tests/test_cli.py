@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -420,6 +421,27 @@ def test_folders_of_impossible_names_are_refused(images: Path, tmp_path: Path) -
         refused(run("count", tiny.model_file(), images, option, tmp_path / ("x" * 300)), "File name too long")
     refused(run("count", tiny.model_file(), images, "--overwrite"), "--overwrite is for points alone")
     refused(run("count", tiny.model_file(), images, "-o", "/dev/null", "--regions", images), "--regions needs a file")
+
+
+@pytest.mark.parametrize("command", ["evaluate", "train", "inspect"])
+def test_what_cannot_be_looked_at_is_said(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tiny.dataset(tmp_path / "cells", 2)
+    (tmp_path / "out").touch()
+    call = {
+        "evaluate": lambda source, place: run("evaluate", tiny.model_file(), source, "--csv", place),
+        "train": lambda source, place: run("train", source, "-o", place, "--steps=1", *tiny.OPTIONS),
+        "inspect": lambda source, place: run("inspect", source, "--json", place),
+    }[command]
+    refused(call(data, tmp_path / ("x" * 300)), "cannot write", "File name too long; choose another place")
+    refused(call("y" * 300, tmp_path / "out"), "cannot be read: File name too long")
+
+    def refuse(_: Path) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    refused(call(data, tmp_path / "out"), f"{data}: cannot be read: Permission denied")
 
 
 @pytest.mark.parametrize("command", ["evaluate", "train", "inspect"])

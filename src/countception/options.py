@@ -363,13 +363,16 @@ def check_results(
     ------
     OutputError
         Says which.
+    DatasetError
+        A data set cannot be looked into.
     """
     from countception.outputs import check_places
     from countception.pairing import is_part_of
 
+    check_places(read, *places)  # first: what cannot be written may be what cannot be looked at
     sets = [each for each in data if isinstance(each, Path | str)]
     taken = [place for place in places if place is not None and any(is_part_of(each, place) for each in sets)]
-    check_places([*read, *taken], *places)
+    check_places(taken, *places)
 
 
 def read_pair(text: str | None, option: str) -> tuple[int, int] | None:

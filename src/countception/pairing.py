@@ -129,8 +129,21 @@ def read_dataset(
 
 
 def is_part_of(data: str | os.PathLike[str], file: Path) -> bool:
-    """Whether a file that is there is a manifest, or an image or dots of a data set, or would be taken for them."""
+    """Whether a file that is there is a manifest, or an image or dots of a data set, or would be taken for them.
+
+    Raises
+    ------
+    DatasetError
+        The data set cannot be looked into.
+    """
     root = Path(data)
+    try:
+        return _is_part_of(root, file)
+    except OSError as error:
+        raise DatasetError(f"{root}: cannot be read: {error.strerror or error}") from error
+
+
+def _is_part_of(root: Path, file: Path) -> bool:
     if not file.is_file() or not root.exists():
         return False
     manifest = root / "manifest.csv" if root.is_dir() else root
