@@ -497,17 +497,25 @@ def test_a_label_image_of_another_size_is_the_error_of_its_image(images: Path, t
     assert all(row.error.startswith(row.image) for row in rows)
 
 
-def test_the_pixel_size_of_regions_comes_from_the_file(tmp_path: Path) -> None:
+def test_the_pixel_size_comes_from_the_file(tmp_path: Path) -> None:
     import tifffile
 
     pixels = tiny.pixels(channels=1)[..., 0]
     tifffile.imwrite(tmp_path / "a.tif", pixels, imagej=True, resolution=(0.1, 0.1), metadata={"unit": "um"})
     tifffile.imwrite(tmp_path / "b.tif", pixels, photometric="minisblack")
     regions = halves(tmp_path / "halves.json")
-    known, unknown = count_files(tiny.untrained(channels=1), [tmp_path / "a.tif", tmp_path / "b.tif"], regions=regions)
+    counter, files = tiny.untrained(channels=1), [tmp_path / "a.tif", tmp_path / "b.tif"]
+    known, unknown = count_files(counter, files, regions=regions)
     assert known.regions[0].area_mm2 == pytest.approx(28 * 40 * 1e-4)
-    assert known.area_mm2 is None, "the columns of counts.csv depend on options alone"
-    assert unknown.regions[0].area_mm2 is None
+    assert known.whole is not None
+    assert known.area_mm2 == known.whole.area_mm2 == pytest.approx(56 * 40 * 1e-4)
+    assert unknown.regions[0].area_mm2 is unknown.area_mm2 is None
+    plain = count_files(counter, files, out=tmp_path / "counts.csv")
+    assert plain[0].area_mm2 == known.area_mm2
+    table = pd.read_csv(tmp_path / "counts.csv")
+    assert table["per_mm2"][0] == pytest.approx(known.count / 0.224, rel=1e-4)
+    assert pd.isna(table["per_mm2"][1])
+    assert count_files(counter, files[0], pixel_size=1.0)[0].area_mm2 == pytest.approx(56 * 40 * 1e-6)
 
 
 def test_classes_are_counted_in_regions(images: Path, tmp_path: Path) -> None:

@@ -424,9 +424,7 @@ def test_folders_of_impossible_names_are_refused(images: Path, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("command", ["evaluate", "train", "inspect"])
-def test_what_cannot_be_looked_at_is_said(
-    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_cannot_be_looked_at_is_said(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = tiny.dataset(tmp_path / "cells", 2)
     (tmp_path / "out").touch()
     call = {

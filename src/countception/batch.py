@@ -83,7 +83,7 @@ def count_files(
         Count inside these regions, too: one file for all images, or a folder with a file for each, as
         `countception.regions.RegionFiles` takes it.
     pixel_size
-        Side of a pixel in micrometres; None takes what a file says, for its regions.
+        Side of a pixel in micrometres; None takes what a file says, as `countception.pixel_size` reads it.
     level
         Of the intervals.
     pictures
@@ -246,7 +246,8 @@ class _Job:
             points=self.outputs.points is not None,
             report=report,
         )
-        whole, inside = self._regions(file, count, regions)
+        size = self.pixel_size or self.size_of(file)
+        whole, inside = self._regions(count, regions, size)
         small = sampled or (flagged and bool(count.warnings))
         drawn = picture = None
         if small or self.outputs.overlays is not None:
@@ -266,7 +267,7 @@ class _Job:
             by_class=count.by_class if len(count.by_class) > 1 else {},
             width=count.shape[1],
             height=count.shape[0],
-            area_mm2=_mm2(count.shape, self.pixel_size),
+            area_mm2=_mm2(count.shape, size),
             warning="; ".join(count.warnings),
             whole=whole,
             regions=inside,
@@ -277,14 +278,13 @@ class _Job:
         )
 
     def _regions(
-        self, file: Path, count: Count, regions: Sequence[Region]
+        self, count: Count, regions: Sequence[Region], size: float | None
     ) -> tuple[RegionCount | None, tuple[RegionCount, ...]]:
-        """The whole image and its regions, counted."""
+        """The whole image and its regions, counted; pixels are of `size` micrometres."""
         if self.regions is None:
             return None, ()
         from countception.regions import RegionCount
 
-        size = self.pixel_size or self.size_of(file)
         pixels = float(count.shape[0] * count.shape[1])
         interval = self._interval(count)
         whole = RegionCount(WHOLE, count.value, pixels, _mm2(count.shape, size), count.by_class, interval)

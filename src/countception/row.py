@@ -30,7 +30,7 @@ class Row:
     """In pixels."""
     height: int | None = None
     area_mm2: float | None = None
-    """Of the image, if a pixel size was given."""
+    """Of the image, if the size of its pixels is known."""
     overlay: str = ""
     """The picture written for it, if any."""
     map: str = ""
@@ -66,5 +66,5 @@ class Row:
 
     @property
     def per_mm2(self) -> float | None:
-        """Objects per mm² of the image, if a pixel size was given."""
+        """Objects per mm² of the image, if the size of its pixels is known."""
         return None if self.count is None or not self.area_mm2 else self.count / self.area_mm2

@@ -42,7 +42,7 @@ def write_rows(stream: TextIO, rows: Sequence[Row]) -> None:
     The columns are `image`, `page` where each page of stacks was counted (from 0; empty for other files), `count`
     (fractional, three decimals; empty where the image could not be counted), `low` and
     `high` (the interval; empty where the model was validated on too few images to say), one `count_<class>` per class
-    where there are several, `width` and `height` in pixels, `area_mm2` and `per_mm2` where a pixel size was given,
+    where there are several, `width` and `height` in pixels, `area_mm2` and `per_mm2` where the size of pixels is known,
     `overlay`, `map` and `points` where those were asked for, with points `points_missing` (the rounded count less the
     points; 0 where they agree) and `points_missing_<class>` where there are several, `warning` (in what the image is
     unlike the training images) and `error`.
