@@ -24,6 +24,7 @@ from typer.testing import CliRunner, Result
 import tiny
 from countception import __version__
 from countception.cli import app
+from countception.config import LEVEL
 from countception.counter import Counter
 from countception.model_file import load
 from countception.networks import names
@@ -92,6 +93,11 @@ def test_help_of_a_command_explains_every_option(name: str) -> None:
 def test_the_help_of_train_names_every_network() -> None:
     told = run("train", "--help").stdout.split("--network NAME")[1].split("--window")[0]
     assert set(re.findall(r"\w+", told)) >= set(names())
+
+
+@pytest.mark.parametrize("name", ["count", "evaluate"])
+def test_the_help_names_the_level_of_intervals_that_is_taken(name: str) -> None:
+    assert f"[default: {LEVEL}]" in " ".join(run(name, "--help").stdout.split("--level P")[1].split()[:12])
 
 
 def test_without_a_command_the_help_is_shown() -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Unpack
 
-from countception.config import CountOptions
+from countception.config import LEVEL, CountOptions
 from countception.errors import ConfigError, ImageError, RegionsError
 from countception.images import Image, about, find_images
 from countception.memory import enough_to_count
@@ -66,7 +66,7 @@ def count_files(
     *,
     regions: StrPath | None = None,
     pixel_size: float | None = None,
-    level: float = 0.9,
+    level: float = LEVEL,
     pictures: int = 0,
     report: Each | None = None,
     **options: Unpack[BatchOptions],

@@ -38,7 +38,7 @@ def count(
     group_by: given.GroupBy = None,
     groups: given.GroupsTable = None,
     totals: given.TotalsFile = None,
-    level: given.Level = 0.9,
+    level: given.Level = None,
     flips: given.Flips = False,
     shifts: given.Shifts = None,
     tile: given.Tile = None,
@@ -71,6 +71,7 @@ def count(
     from countception.outputs import check_places
     from countception.tables import write_totals
 
+    level = given.read_level(level)
     shown = out is None and sys.stdout.isatty()  # otherwise the table goes to standard output
     regions_csv = _regions_file(out, regions, regions_csv, shown=shown)
     counter = Counter.load(model, device=device)
@@ -176,7 +177,7 @@ def evaluate(
     report: given.ReportFile = None,
     points: given.FindPoints = False,
     tolerance: given.Tolerance = None,
-    level: given.Level = 0.9,
+    level: given.Level = None,
     flips: given.Flips = False,
     shifts: given.Shifts = None,
     tile: given.Tile = None,
@@ -216,7 +217,7 @@ def evaluate(
         result = evaluation.evaluate(
             counter,
             reading.read(data),
-            level=level,
+            level=given.read_level(level),
             points=points or tolerance is not None,
             tolerance=tolerance,
             pictures=report is not None,

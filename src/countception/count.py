@@ -12,6 +12,7 @@ import numpy.typing as npt
 import torch
 
 from countception.confidence import Interval, IntervalModel
+from countception.config import LEVEL
 from countception.geometry import Window, covering, to_image
 from countception.locate import density_of_map
 from countception.points import Dots
@@ -94,7 +95,7 @@ class Count:
         counts = enumerate(self.by_class.items())
         return {name: whole(count) - len(self.points.of_class(k)) for k, (name, count) in counts}
 
-    def interval(self, level: float = 0.9) -> Interval | None:
+    def interval(self, level: float = LEVEL) -> Interval | None:
         """Where the true count lies with probability `level`; None where the validation images were too few to say.
 
         Raises
@@ -119,7 +120,7 @@ class Count:
         return density_of_map(self.predicted, window, redundancy=self.redundancy, pad=self.pad, boxed=self.boxed)
 
     def in_regions(
-        self, regions: Sequence[Region], *, pixel_size: float | None = None, level: float = 0.9
+        self, regions: Sequence[Region], *, pixel_size: float | None = None, level: float = LEVEL
     ) -> list[RegionCount]:
         """Count inside regions of the image.
 

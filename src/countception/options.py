@@ -149,7 +149,9 @@ Tolerance = Annotated[
     float | None,
     Option(metavar="PX", help="How far a point may lie from its dot.  [default: about half the objects' spacing]"),
 ]
-Level = Annotated[float, Option(metavar="P", help="Probability with which an interval holds the true count.")]
+Level = Annotated[
+    float | None, Option(metavar="P", help="Probability with which an interval holds the true count.  [default: 0.9]")
+]
 Flips = Annotated[bool, Option("--flips", help="Average over the eight flips and turns: slower, more accurate.")]
 Shifts = Annotated[int | None, Option(metavar="N", min=0, max=11, help="Average over N further shifts of the image.")]
 Tile = Annotated[
@@ -259,6 +261,13 @@ def read_valid(text: str | None) -> str | float | None:
         return text if text is None or Path(text).exists() else float(text)
     except (OSError, ValueError):  # whoever reads it says what is wrong
         return text
+
+
+def read_level(level: float | None) -> float:
+    """That of intervals; the default is looked up here, as importing it takes longer than all of the help."""
+    from countception.config import LEVEL
+
+    return LEVEL if level is None else level
 
 
 def read_axis(text: str | None) -> int | str | None:

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Unpack
 
 from countception.confidence import Interval
-from countception.config import CountOptions
+from countception.config import LEVEL, CountOptions
 from countception.evaluation.matching import Matching, PointFigures, match, point_figures, pooled
 from countception.evaluation.metrics import (
     LEVELS,
@@ -72,7 +72,7 @@ class Evaluation:
     rows: tuple[EvaluatedImage, ...]
     predict_average_mae: float
     """MAE of always saying the mean count of the images that the counter was trained on."""
-    level: float = 0.9
+    level: float = LEVEL
     """Of the intervals that are shown; those of the levels in `LEVELS` are measured, too."""
     note: str = ""
     """What is to be said beside these intervals; empty if there is nothing to warn of."""
@@ -187,7 +187,7 @@ def evaluate(
     counter: Counter,
     data: Data,
     *,
-    level: float = 0.9,
+    level: float = LEVEL,
     points: bool = False,
     tolerance: float | None = None,
     pictures: bool = False,
