@@ -129,6 +129,14 @@ def test_found_points_are_matched_with_the_dots_class_by_class(tmp_path: Path, m
     assert evaluate(counter, [sample], tolerance=4.9).points is None
 
 
+@pytest.mark.parametrize("tolerance", [-1.0, float("inf"), float("nan")])
+def test_an_impossible_tolerance_is_refused_before_counting(monkeypatch: pytest.MonkeyPatch, tolerance: float) -> None:
+    counter = tiny.untrained()
+    monkeypatch.setattr(counter, "count_pixels", lambda *_, **__: pytest.fail("it was counted"))
+    with pytest.raises(ConfigError, match="the tolerance must be 0 or more"):
+        evaluate(counter, tiny.data(), points=True, tolerance=tolerance)
+
+
 def test_the_average_of_a_model_of_unknown_training_is_undefined() -> None:
     result = evaluate(tiny.untrained(), tiny.data())
     assert result.to_dict()["predict_average_mae"] is None

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from countception.confidence import Interval
 from countception.config import LEVEL, CountOptions
-from countception.evaluation.matching import Matching, PointFigures, match, point_figures, pooled
+from countception.evaluation.matching import Matching, PointFigures, check_tolerance, match, point_figures, pooled
 from countception.evaluation.metrics import (
     LEVELS,
     IntervalFigures,
@@ -228,6 +228,8 @@ def evaluate(
     counter.model.intervals.interval(0.0, None, level)  # an impossible level is refused before counting starts
     if points and tolerance is None:
         tolerance = TOLERANCE / counter.model.scale
+    if tolerance is not None:
+        check_tolerance(tolerance)
     samples = with_classes(load_dataset(data), counter.model.class_names, whose="the model")
     rows = []
     for sample in samples:
