@@ -155,8 +155,8 @@ def train(
     reading = given.Reading(order, image_suffix, dots_suffix, ignore_unmatched, page, axis)
     with _told_if_kept(training.checkpoint_path(out), out), progress.training_report(tensorboard) as shown:
         counter = training.train(
-            reading.read(data),
-            valid=reading.read(validation) if isinstance(validation, str) else validation,
+            reading.data(data),
+            valid=reading.data(validation) if isinstance(validation, str) else validation,
             folds=folds,
             out=out,
             config=recipe,

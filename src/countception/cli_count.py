@@ -216,7 +216,7 @@ def evaluate(
     with file_bar("counting") as shown:
         result = evaluation.evaluate(
             counter,
-            reading.read(data),
+            reading.data(data),
             level=given.read_level(level),
             points=points or tolerance is not None,
             tolerance=tolerance,

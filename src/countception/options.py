@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
@@ -13,7 +13,6 @@ from countception.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from countception.dataset import Sample
     from countception.pairing import Dataset
     from countception.points import Order as ColumnOrder
 
@@ -344,14 +343,12 @@ class Reading:
         order = read_order(self.order)
         return read_dataset(path, order=order, image_suffix=self.image_suffix, dots_suffix=self.dots_suffix)
 
-    def read(self, path: Path | str) -> Path | str | list[Sample]:
-        """A data set, read already where that takes options."""
+    def data(self, path: Path | str) -> Path | str | Dataset:
+        """A data set as the commands take it, with its files found already where that takes options."""
         if self == Reading():
             return path
-        from countception.dataset import load_dataset
-
-        unmatched: Literal["error", "ignore"] = "ignore" if self.ignore_unmatched else "error"
-        return load_dataset(self.find(path), unmatched=unmatched, page=self.page, axis=read_axis(self.axis))
+        found = replace(self.find(path), page=self.page, axis=read_axis(self.axis))
+        return found.without_unmatched() if self.ignore_unmatched else found
 
 
 def check_results(

@@ -23,7 +23,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from countception import images, points
@@ -77,6 +77,13 @@ class Dataset:
     """Order of coordinates in tables without a header."""
     passed_over: tuple[Path, ...] = ()
     """Files called as the dots of an image without any would be, but that hold no dots."""
+    page: int | None = None
+    axis: int | str | None = None
+    """What is read of stacks, as `countception.images.read_image` takes it."""
+
+    def without_unmatched(self) -> Dataset:
+        """The same without the files that have no partner."""
+        return replace(self, unmatched_images=(), unmatched_dots=())
 
 
 @dataclass(frozen=True)

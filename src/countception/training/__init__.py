@@ -15,7 +15,7 @@ from countception import calibration
 from countception.confidence import IntervalModel, fit_intervals
 from countception.config import DECIDED, Config, TrainingConfig, recipe, updated, with_network
 from countception.counter import Counter
-from countception.dataset import Sample, content_hash, load_dataset, split_off, with_classes
+from countception.dataset import Dataset, Sample, content_hash, load_dataset, split_off, with_classes
 from countception.errors import ConfigError, DatasetError
 from countception.evaluation.metrics import metrics
 from countception.familiarity import Familiarity, fit_familiarity, image_features
@@ -28,7 +28,7 @@ from countception.training.prepare import Prepared, prepare
 from countception.training.state import Record
 from countception.training.unseen import LAST, Folds, Unseen, counted, forget, parts_of
 
-Data = str | os.PathLike[str] | Sequence[Sample]
+Data = str | os.PathLike[str] | Dataset | Sequence[Sample]
 
 VALID_SHARE = 0.25
 
@@ -50,7 +50,7 @@ def train(
     Parameters
     ----------
     data
-        A folder or manifest as `countception.dataset.read_dataset` reads it, or samples.
+        A folder or manifest, what `countception.dataset.read_dataset` found in one, or samples.
     valid
         Another such data set to validate on, or the share of `data` to split off, between 0 and 1; None splits off a
         quarter, at least one image. Groups stay whole, and are chosen such that the share is about that.
