@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
 from tifffile import TiffFile, imwrite
 
@@ -91,6 +92,25 @@ def test_points_are_written_as_dots_are_read(images: Path, tmp_path: Path) -> No
         assert len(dots) == int(row.count + 0.5)
         assert "confidence" in Path(row.points).read_text().splitlines()[0]
     assert [row["points"] for row in read(tmp_path / "counts.csv")] == [row.points for row in rows]
+
+
+@pytest.mark.parametrize("classes", [1, 2])
+def test_objects_without_a_point_have_a_column(tmp_path: Path, classes: int) -> None:
+    Image.fromarray(tiny.pixels((400, 400))).save(tmp_path / "a.png")
+    (tmp_path / "b.png").write_text("no image")
+    (row, _) = count_files(
+        tiny.hazy(classes=classes), tmp_path, points=tmp_path / "points", out=tmp_path / "counts.csv"
+    )
+    first, second = read(tmp_path / "counts.csv")
+    names = [f"points_missing_kind{k}" for k in range(classes)] if classes > 1 else []
+    assert [name for name in first if "missing" in name] == ["points_missing", *names]
+    assert [first[name] for name in ("points_missing", *names)] == [str(3 * classes), *(["3"] * len(names))]
+    assert second["points_missing"] == ""
+    assert (row.missing, row.faint) == (3 * classes, 3 * classes)
+    assert len(read_points(row.points)) == 0
+    (plain,) = count_files(tiny.hazy(), tmp_path / "a.png", out=tmp_path / "counts.csv")
+    assert plain.missing is None
+    assert "points_missing" not in read(tmp_path / "counts.csv")[0]
 
 
 @pytest.mark.parametrize("kind", ["geojson", "zip"])
@@ -178,6 +198,18 @@ def test_an_image_is_never_overwritten(images: Path) -> None:
     assert (images / "0.png").read_bytes() == before
 
 
+@pytest.mark.parametrize("kind", ["overlays", "maps"])
+def test_what_looks_like_an_image_is_not_written_among_the_images(images: Path, tmp_path: Path, kind: str) -> None:
+    Image.fromarray(tiny.pixels()).save(images / "a.bmp")
+    (tmp_path / "link.bmp").symlink_to(images / "a.bmp")
+    for file in (images / "a.bmp", tmp_path / "link.bmp"):
+        with pytest.raises(OutputError, match=rf"images are read from.*{kind} in it would be counted.*another folder"):
+            count_files(tiny.untrained(), file, **{kind: f"{images}/../images"})  # type: ignore[arg-type]
+    assert len(list(images.iterdir())) == 4
+    count_files(tiny.untrained(), images / "a.bmp", points=images, **{kind: images / kind})  # type: ignore[arg-type]
+    assert (images / "a.csv").exists()
+
+
 def test_one_folder_may_hold_pictures_maps_and_points(images: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     count_files(tiny.untrained(), images, overlays=out, maps=out, points=f"{out}/../out")
@@ -235,8 +267,34 @@ def test_an_image_with_pixels_out_of_all_range_is_an_error_and_the_others_are_co
         imwrite(images / f"{name}.tif", pixels, photometric="rgb")
     rows = {Path(row.image).name: row for row in count_files(tiny.untrained(), images, points=images / "points")}
     assert "stand for missing ones" in rows["missing.tif"].error
+    assert rows["huge.tif"].error.startswith(f"{images / 'huge.tif'}: a count of")
     assert "impossible" in rows["huge.tif"].error
     assert rows["0.png"].error == ""
+
+
+def too_much(_: object, *_more: object, **_options: object) -> None:
+    raise torch.cuda.OutOfMemoryError
+
+
+@pytest.mark.parametrize("step", ["counter.raw_map", "counter.locate", "pictures.overlay"])
+def test_an_image_too_large_for_the_memory_is_an_error_and_the_others_are_counted(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    seen: list[str] = []
+
+    def report(_done: float, _all: int, name: str) -> None:
+        if name == "0.png" and not seen:
+            monkeypatch.undo()
+        seen.append(name)
+
+    monkeypatch.setattr(f"countception.{step}", too_much)
+    first, *others = count_files(
+        tiny.untrained(), images, points=tmp_path / "points", overlays=tmp_path / "overlays", report=report
+    )
+    assert first.error.startswith(f"{images / '0.png'}: there is not enough memory to count the image")
+    assert "--tile" in first.error
+    assert all(row.count is not None for row in others)
+    assert sorted(path.name for path in (tmp_path / "overlays").iterdir()) == ["1.png", "2.png"]
 
 
 @pytest.mark.parametrize("what", ["out", "overlays", "maps"])
@@ -415,6 +473,8 @@ def test_a_folder_of_regions_is_matched_by_name(images: Path, tmp_path: Path) ->
     assert "2.json: cannot be read as JSON" in broken.error
     (tmp_path / "rois" / "2.json").write_text('{"type": "FeatureCollection", "features": []}')
     assert count_files(tiny.untrained(), images, regions=tmp_path / "rois")[2].count == rows[2].count
+    (tmp_path / "rois" / "2.json").write_text('{"type": "Polygon", "coordinates": [[]]}')
+    assert "2.json: region 1 is no" in count_files(tiny.untrained(), images, regions=tmp_path / "rois")[2].error
     halves(tmp_path / "rois" / "0_rois.json")
     with pytest.raises(RegionsError, match=r"both regions of .*0\.png"):
         count_files(tiny.untrained(), images, regions=tmp_path / "rois")
@@ -437,17 +497,25 @@ def test_a_label_image_of_another_size_is_the_error_of_its_image(images: Path, t
     assert all(row.error.startswith(row.image) for row in rows)
 
 
-def test_the_pixel_size_of_regions_comes_from_the_file(tmp_path: Path) -> None:
+def test_the_pixel_size_comes_from_the_file(tmp_path: Path) -> None:
     import tifffile
 
     pixels = tiny.pixels(channels=1)[..., 0]
     tifffile.imwrite(tmp_path / "a.tif", pixels, imagej=True, resolution=(0.1, 0.1), metadata={"unit": "um"})
     tifffile.imwrite(tmp_path / "b.tif", pixels, photometric="minisblack")
     regions = halves(tmp_path / "halves.json")
-    known, unknown = count_files(tiny.untrained(channels=1), [tmp_path / "a.tif", tmp_path / "b.tif"], regions=regions)
+    counter, files = tiny.untrained(channels=1), [tmp_path / "a.tif", tmp_path / "b.tif"]
+    known, unknown = count_files(counter, files, regions=regions)
     assert known.regions[0].area_mm2 == pytest.approx(28 * 40 * 1e-4)
-    assert known.area_mm2 is None, "the columns of counts.csv depend on options alone"
-    assert unknown.regions[0].area_mm2 is None
+    assert known.whole is not None
+    assert known.area_mm2 == known.whole.area_mm2 == pytest.approx(56 * 40 * 1e-4)
+    assert unknown.regions[0].area_mm2 is unknown.area_mm2 is None
+    plain = count_files(counter, files, out=tmp_path / "counts.csv")
+    assert plain[0].area_mm2 == known.area_mm2
+    table = pd.read_csv(tmp_path / "counts.csv")
+    assert table["per_mm2"][0] == pytest.approx(known.count / 0.224, rel=1e-4)
+    assert pd.isna(table["per_mm2"][1])
+    assert count_files(counter, files[0], pixel_size=1.0)[0].area_mm2 == pytest.approx(56 * 40 * 1e-6)
 
 
 def test_classes_are_counted_in_regions(images: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -23,6 +24,7 @@ from typer.testing import CliRunner, Result
 import tiny
 from countception import __version__
 from countception.cli import app
+from countception.config import LEVEL
 from countception.counter import Counter
 from countception.model_file import load
 from countception.networks import names
@@ -96,6 +98,11 @@ def test_the_help_of_train_names_every_network() -> None:
 def test_the_reference_names_every_network() -> None:
     told = (Path(__file__).parents[1] / "docs" / "reference.md").read_text(encoding="utf-8").split("## Networks")[1]
     assert [name for name in names() if f"`{name}`" not in told] == []
+
+
+@pytest.mark.parametrize("name", ["count", "evaluate"])
+def test_the_help_names_the_level_of_intervals_that_is_taken(name: str) -> None:
+    assert f"[default: {LEVEL}]" in " ".join(run(name, "--help").stdout.split("--level P")[1].split()[:12])
 
 
 def test_without_a_command_the_help_is_shown() -> None:
@@ -352,6 +359,14 @@ def test_regions_groups_and_the_report_are_written(images: Path, tmp_path: Path)
     assert "No 90 % intervals" in page
 
 
+def test_objects_without_a_point_are_named(tmp_path: Path) -> None:
+    tiny.hazy().save(tmp_path / "hazy.count")
+    Image.fromarray(tiny.pixels((400, 400))).save(tmp_path / "a.png")
+    result = run("count", tmp_path / "hazy.count", tmp_path / "a.png", "--points", tmp_path / "points")
+    assert "1 has fewer points than objects" in result.stderr
+    assert f"  {tmp_path / 'a.png'}: 3 of 3 without a point" in result.stderr
+
+
 def test_group_totals_do_not_mix_with_counts_on_standard_output(images: Path) -> None:
     result = run("count", tiny.model_file(), images / "good0.png", "--group-by=folder")
     assert len(result.stdout.splitlines()) == 2
@@ -417,6 +432,25 @@ def test_folders_of_impossible_names_are_refused(images: Path, tmp_path: Path) -
         refused(run("count", tiny.model_file(), images, option, tmp_path / ("x" * 300)), "File name too long")
     refused(run("count", tiny.model_file(), images, "--overwrite"), "--overwrite is for points alone")
     refused(run("count", tiny.model_file(), images, "-o", "/dev/null", "--regions", images), "--regions needs a file")
+
+
+@pytest.mark.parametrize("command", ["evaluate", "train", "inspect"])
+def test_what_cannot_be_looked_at_is_said(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = tiny.dataset(tmp_path / "cells", 2)
+    (tmp_path / "out").touch()
+    call = {
+        "evaluate": lambda source, place: run("evaluate", tiny.model_file(), source, "--csv", place),
+        "train": lambda source, place: run("train", source, "-o", place, "--steps=1", *tiny.OPTIONS),
+        "inspect": lambda source, place: run("inspect", source, "--json", place),
+    }[command]
+    refused(call(data, tmp_path / ("x" * 300)), "cannot write", "File name too long; choose another place")
+    refused(call("y" * 300, tmp_path / "out"), "cannot be read: File name too long")
+
+    def refuse(_: Path) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    refused(call(data, tmp_path / "out"), f"{data}: cannot be read: Permission denied")
 
 
 @pytest.mark.parametrize("command", ["evaluate", "train", "inspect"])

@@ -6,6 +6,7 @@ import json
 import pickle
 import struct
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,9 @@ import pytest
 from PIL import Image
 from safetensors.torch import save_file
 
+import tiny
 from countception.config import CountingConfig
-from countception.count import Count
+from countception.count import Count, whole
 from countception.counter import Counter, _shifts
 from countception.errors import ConfigError, CountceptionError, ImageError, ModelFileError, OutputError
 from countception.training import train
@@ -204,6 +206,20 @@ def test_images_that_cannot_be_counted(counter: Counter, image: np.ndarray, word
     assert "\n" not in str(error.value)
 
 
+def test_an_image_too_large_for_the_memory_is_named(
+    counter: Counter, picture: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_much(*_: object, **_options: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("countception.counter.raw_map", too_much)
+    with pytest.raises(ImageError, match=r"^there is not enough memory to count the image: use smaller tiles"):
+        counter.count(picture)
+    Image.fromarray(picture).save(tmp_path / "a.png")
+    with pytest.raises(ImageError, match=r"a\.png: there is not enough memory"):
+        counter.count(tmp_path / "a.png")
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (1, 300), (5, 7), (15, 16)])
 def test_images_smaller_than_the_window(counter: Counter, shape: tuple[int, int]) -> None:
     count = counter.count(np.full(shape, 20, np.uint8))
@@ -232,6 +248,28 @@ def test_points_are_as_many_as_the_count_says_and_lie_on_the_objects(counter: Co
     nearest = np.linalg.norm(count.points.points[:, None] - sample.dots.points[None], axis=2).min(1)
     assert np.median(nearest[: len(sample.dots) // 2]) < 3  # the most evident come first
     assert counter.count(sample.image[0]).points is None
+
+
+@pytest.mark.parametrize("classes", [1, 2])
+def test_what_is_too_faint_for_a_point_is_reported(classes: int) -> None:
+    count = tiny.hazy(classes=classes).count(tiny.pixels((400, 400)), points=True)
+    assert count.points is not None
+    assert count.rounded == 3 * classes
+    assert len(count.points) == 0
+    assert count.missing == 3 * classes
+    assert count.missing_by_class == dict.fromkeys(count.by_class, 3)
+
+
+def test_the_points_of_each_class_are_as_many_as_its_count_says() -> None:
+    for seed in range(4):
+        count = tiny.untrained(classes=2).count(tiny.pixels(seed=seed), points=True)
+        assert count.points is not None
+        for k, (name, value) in enumerate(count.by_class.items()):
+            assert len(count.points.of_class(k)) == whole(value)
+            assert count.missing_by_class[name] == 0
+        assert count.missing == count.rounded - len(count.points)
+        plain = replace(count, points=None)
+        assert (plain.missing, plain.missing_by_class) == (None, {})
 
 
 def test_points_do_not_depend_on_the_tiles(counter: Counter) -> None:

@@ -8,14 +8,17 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from tifffile import imwrite
 
 import tiny
+from countception import pieces
 from countception.confidence import Interval, fit_intervals
 from countception.counter import Counter
-from countception.dataset import Sample, load_dataset
-from countception.errors import ConfigError, DatasetError, ImageError, OutputError
+from countception.dataset import Sample, load_dataset, read_dataset
+from countception.errors import ConfigError, DatasetError, ImageError, OutputError, PointsError
 from countception.evaluation.evaluation import EvaluatedImage, Evaluation, evaluate
 from countception.evaluation.metrics import metrics
+from countception.pieces import Pieces
 from countception.points import Dots
 from countception.report import write_json
 
@@ -44,6 +47,36 @@ def test_counts_are_those_of_the_counter_and_errors_follow() -> None:
     assert result.metrics.relative_error == pytest.approx(np.abs(errors).sum() / true.sum())
     average = counter.model.trained_on["mean_count"]
     assert result.predict_average_mae == pytest.approx(np.abs(true - average).mean())
+
+
+def test_images_are_read_one_after_the_other_and_large_ones_in_pieces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for path in sorted((tiny.data() / "images").iterdir()):
+        pixels = np.asarray(Image.open(path))
+        (tmp_path / f"{path.stem}.csv").write_bytes((tiny.data() / "points" / f"{path.stem}.csv").read_bytes())
+        imwrite(tmp_path / f"{path.stem}.tif", np.stack([pixels // 2, pixels]), photometric="rgb")
+    counter = Counter.load(tiny.model_file(), device="cpu")
+    expected = evaluate(counter, tiny.data())
+    monkeypatch.setattr(pieces, "LARGE", 1)
+    monkeypatch.setattr(Pieces, "__array__", lambda *_, **__: pytest.fail("an image was read whole"))
+    found = evaluate(counter, replace(read_dataset(tmp_path), page=1))
+    assert [row.count for row in found.rows] == [row.count for row in expected.rows]
+    assert [row.true for row in found.rows] == [row.true for row in expected.rows]
+    assert all(row.known for row in found.rows)
+
+
+def test_what_is_wrong_with_any_image_is_said_before_counting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    counter = tiny.untrained()
+    monkeypatch.setattr(counter, "count_pixels", lambda *_, **__: pytest.fail("it was counted"))
+    data = tiny.dataset(tmp_path / "data")
+    (data / "points" / "003.csv").write_text("x,y\n500,3\n")
+    with pytest.raises(PointsError, match=r"003\.csv: 1 of 1 dots lie outside"):
+        evaluate(counter, data)
+    Image.fromarray(tiny.pixels(channels=1)[..., 0]).save(data / "images" / "003.png")
+    (data / "points" / "003.csv").write_text("x,y\n5,3\n")
+    with pytest.raises(DatasetError, match=r"003\.png has 1 channels"):
+        evaluate(counter, data)
 
 
 def test_images_that_the_counter_was_made_from_are_named_as_such() -> None:
@@ -127,6 +160,14 @@ def test_found_points_are_matched_with_the_dots_class_by_class(tmp_path: Path, m
     table = pd.read_csv(tmp_path / "a.csv")
     assert (table["found"][0], table["matched"][0]) == (3, 0)
     assert evaluate(counter, [sample], tolerance=4.9).points is None
+
+
+@pytest.mark.parametrize("tolerance", [-1.0, float("inf"), float("nan")])
+def test_an_impossible_tolerance_is_refused_before_counting(monkeypatch: pytest.MonkeyPatch, tolerance: float) -> None:
+    counter = tiny.untrained()
+    monkeypatch.setattr(counter, "count_pixels", lambda *_, **__: pytest.fail("it was counted"))
+    with pytest.raises(ConfigError, match="the tolerance must be 0 or more"):
+        evaluate(counter, tiny.data(), points=True, tolerance=tolerance)
 
 
 def test_the_average_of_a_model_of_unknown_training_is_undefined() -> None:

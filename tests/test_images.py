@@ -123,6 +123,24 @@ class TestPillowFormats:
         assert read_image(tmp_path / "a.png").shape == (3, 20, 30)
         assert Image.MAX_IMAGE_PIXELS == 100
 
+    @pytest.mark.parametrize("suffix", ["png", "jpg", "bmp"])
+    def test_reading_never_touches_the_limit_of_the_process(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+    ) -> None:
+        """Other threads open images at the same time."""
+        Image.fromarray(COLOUR).save(tmp_path / f"a.{suffix}")
+        limits = []
+        real = decoders._mode
+
+        def seen(image: Image.Image) -> str:
+            limits.append(Image.MAX_IMAGE_PIXELS)
+            return real(image)
+
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+        monkeypatch.setattr(decoders, "_mode", seen)
+        read_image(tmp_path / f"a.{suffix}")
+        assert limits == [1000]
+
     @pytest.mark.parametrize("depth", [8, 16])
     def test_a_bomb_does_not_go_off(self, tmp_path: Path, depth: int) -> None:
         (tmp_path / "a.png").write_bytes(png(100_000, 100_000, depth))
@@ -517,7 +535,7 @@ class TestFindImages:
 
 def test_a_missing_package_is_not_called_a_damaged_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Image.fromarray(GREY).save(tmp_path / "a.png")
-    monkeypatch.setitem(sys.modules, "PIL.Image", None)
+    monkeypatch.setitem(sys.modules, "PIL.PngImagePlugin", None)
     with pytest.raises(ImageError, match=r"needs the package PIL.* is not installed") as caught:
         read_image(tmp_path / "a.png")
     assert "damaged" not in str(caught.value)

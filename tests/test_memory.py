@@ -1,8 +1,14 @@
-import sys
+from __future__ import annotations
 
+import sys
+from collections.abc import Callable
+
+import numpy as np
 import pytest
+import torch
 
 from countception import memory
+from countception.errors import ImageError
 
 
 class Library:
@@ -41,3 +47,20 @@ def test_the_c_library_takes_the_settings() -> None:
         pytest.skip("the C library is not glibc")
     assert library.mallopt(memory.MMAP_MAX, memory.USUAL_MAPS) == 1
     assert library.mallopt(memory.TRIM_THRESHOLD, memory.KEPT) == 1
+
+
+def gpu() -> None:
+    raise torch.cuda.OutOfMemoryError
+
+
+@pytest.mark.parametrize("fails", [lambda: torch.empty(2**50), lambda: np.empty(2**50), gpu])
+def test_want_of_memory_is_a_sentence(fails: Callable[[], object]) -> None:
+    with pytest.raises(ImageError, match="not enough memory to count the image: use smaller"), memory.enough_to_count():
+        fails()
+
+
+@pytest.mark.parametrize("error", [RuntimeError("shapes cannot be multiplied"), KeyboardInterrupt(), ImageError("bad")])
+def test_other_errors_stay_what_they_are(error: BaseException) -> None:
+    with pytest.raises(type(error)) as caught, memory.enough_to_count():
+        raise error
+    assert caught.value is error

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +140,45 @@ def test_only_what_is_asked_for_is_decoded(tmp_path: Path) -> None:
         assert image[:, :32, :].shape == (3, 32, 256)
         with pytest.raises(ImageError, match=r"a\.tif.*damaged"):
             image[:, 480:, :]
+
+
+def test_strips_are_unpacked_once_for_the_tiles_beside_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+    real = pieces._regions_of
+
+    class Asked:
+        def __init__(self, array: Any) -> None:
+            self.array = array
+
+        def __getitem__(self, region: Any) -> Any:
+            asked.append(region)
+            return self.array[region]
+
+    def regions_of(*arguments: Any) -> Any:
+        array = real(*arguments)
+        return lambda: Asked(array())
+
+    monkeypatch.setattr(pieces, "_regions_of", regions_of)
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, noise(600, 500, 3), photometric="rgb", compression="deflate", rowsperstrip=16)
+    whole = read_image(path)
+    with opened(path) as image:
+        for top, left in product(range(0, 600, 100), range(0, 500, 100)):
+            part = np.s_[:, top : top + 120, left : left + 120]
+            np.testing.assert_array_equal(image[part], whole[part])
+    assert len(asked) == 6
+
+
+def test_tall_compressed_strips_are_read_whole(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    pixels = noise(300, 40, 3)
+    for rows, kind in ((256, Pieces), (257, np.ndarray), (300, np.ndarray)):
+        tifffile.imwrite(path, pixels, photometric="rgb", compression="deflate", rowsperstrip=rows)
+        with opened(path) as image:
+            assert isinstance(image, kind)
+            np.testing.assert_array_equal(image[:, 10:20, 5:30], pixels.transpose(2, 0, 1)[:, 10:20, 5:30])
 
 
 def test_not_a_number_is_refused_where_it_lies(tmp_path: Path) -> None:

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Unpack
 
-from countception.config import CountOptions
+from countception.config import LEVEL, CountOptions
 from countception.errors import ConfigError, ImageError, RegionsError
-from countception.images import Image, find_images
+from countception.images import Image, about, find_images
+from countception.memory import enough_to_count
 from countception.outputs import Outputs, unique_names
 from countception.pieces import Pieces, Source
 from countception.pixel_size import read_pixel_size
@@ -65,7 +66,7 @@ def count_files(
     *,
     regions: StrPath | None = None,
     pixel_size: float | None = None,
-    level: float = 0.9,
+    level: float = LEVEL,
     pictures: int = 0,
     report: Each | None = None,
     **options: Unpack[BatchOptions],
@@ -82,7 +83,7 @@ def count_files(
         Count inside these regions, too: one file for all images, or a folder with a file for each, as
         `countception.regions.RegionFiles` takes it.
     pixel_size
-        Side of a pixel in micrometres; None takes what a file says, for its regions.
+        Side of a pixel in micrometres; None takes what a file says, as `countception.pixel_size` reads it.
     level
         Of the intervals.
     pictures
@@ -217,8 +218,9 @@ class _Job:
         file, page = plane
         chosen = self.options.get("page")
         try:
-            pixels = source.read(page=page if chosen == EVERY else chosen, axis=self.options.get("axis"))
-            return self._counted(plane, pixels, report, sampled=sampled, flagged=flagged)
+            with about(file), enough_to_count():
+                pixels = source.read(page=page if chosen == EVERY else chosen, axis=self.options.get("axis"))
+                return self._counted(plane, pixels, report, sampled=sampled, flagged=flagged)
         except ImageError as error:
             return Row(str(file), page=page, error=str(error).replace(str(file), called(str(file), page), 1))
         except RegionsError as error:
@@ -244,7 +246,8 @@ class _Job:
             points=self.outputs.points is not None,
             report=report,
         )
-        whole, inside = self._regions(file, count, regions)
+        size = self.pixel_size or self.size_of(file)
+        whole, inside = self._regions(count, regions, size)
         small = sampled or (flagged and bool(count.warnings))
         drawn = picture = None
         if small or self.outputs.overlays is not None:
@@ -264,23 +267,24 @@ class _Job:
             by_class=count.by_class if len(count.by_class) > 1 else {},
             width=count.shape[1],
             height=count.shape[0],
-            area_mm2=_mm2(count.shape, self.pixel_size),
+            area_mm2=_mm2(count.shape, size),
             warning="; ".join(count.warnings),
             whole=whole,
             regions=inside,
             picture=picture,
+            missing=count.missing,
+            missing_by_class=count.missing_by_class if len(count.by_class) > 1 else {},
             **written,
         )
 
     def _regions(
-        self, file: Path, count: Count, regions: Sequence[Region]
+        self, count: Count, regions: Sequence[Region], size: float | None
     ) -> tuple[RegionCount | None, tuple[RegionCount, ...]]:
-        """The whole image and its regions, counted."""
+        """The whole image and its regions, counted; pixels are of `size` micrometres."""
         if self.regions is None:
             return None, ()
         from countception.regions import RegionCount
 
-        size = self.pixel_size or self.size_of(file)
         pixels = float(count.shape[0] * count.shape[1])
         interval = self._interval(count)
         whole = RegionCount(WHOLE, count.value, pixels, _mm2(count.shape, size), count.by_class, interval)

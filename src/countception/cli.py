@@ -155,8 +155,8 @@ def train(
     reading = given.Reading(order, image_suffix, dots_suffix, ignore_unmatched, page, axis)
     with _told_if_kept(training.checkpoint_path(out), out), progress.training_report(tensorboard) as shown:
         counter = training.train(
-            reading.read(data),
-            valid=reading.read(validation) if isinstance(validation, str) else validation,
+            reading.data(data),
+            valid=reading.data(validation) if isinstance(validation, str) else validation,
             folds=folds,
             out=out,
             config=recipe,
@@ -193,14 +193,15 @@ def _tell_trained(counter: Counter, out: Path, *, crossed: bool) -> None:
 
 def _tell_errors(model: Model, out: Path, *, crossed: bool) -> None:
     """How far off counts are, and what that rests on."""
+    from countception.config import LEVEL
     from countception.report import validated_on
 
     if model.validation:
         typer.echo(f"{out}: off by {model.validation['mae']:.2f} objects per image on {validated_on(model)}")
-    note = model.intervals.note(0.9)
+    note = model.intervals.note(LEVEL)
     if note:
         _say(note)
-    if not (crossed or model.intervals.supports(0.9)):
+    if not (crossed or model.intervals.supports(LEVEL)):
         _say("where there are no more images with dots, --folds 5 learns from all of these and validates on them, too")
 
 

@@ -38,7 +38,7 @@ def count(
     group_by: given.GroupBy = None,
     groups: given.GroupsTable = None,
     totals: given.TotalsFile = None,
-    level: given.Level = 0.9,
+    level: given.Level = None,
     flips: given.Flips = False,
     shifts: given.Shifts = None,
     tile: given.Tile = None,
@@ -49,10 +49,11 @@ def count(
     """Count the objects in images.
 
     Writes a CSV file with columns image, page with --page all, count, low and high, then count_<class> where there are
-    several classes, width, height, overlay, map and points where asked for, warning (in what an image is unlike the
-    training images) and error. The true count lies between low and high with the probability --level; they stay empty
-    where the model was validated on too few images. Counts are fractional, as the network estimates them: the file
-    keeps three decimals; on the screen and in overlays they are rounded to the nearest whole number.
+    several classes, width, height, area_mm2 and per_mm2 where the size of pixels is known, overlay, map and points
+    where asked for, with these points_missing (objects of the rounded count without one), warning (in what an image is
+    unlike the training images) and error. The true count lies between low and high with the probability --level; they
+    stay empty where the model was validated on too few images. Counts are fractional, as the network estimates them:
+    the file keeps three decimals; on the screen and in overlays they are rounded to the nearest whole number.
 
     An image that cannot be counted is named at the end and in the column error; the others are counted, and the exit
     status is 1. The sum of a count map over the redundancy in its ImageDescription is the count.
@@ -70,6 +71,7 @@ def count(
     from countception.outputs import check_places
     from countception.tables import write_totals
 
+    level = given.read_level(level)
     shown = out is None and sys.stdout.isatty()  # otherwise the table goes to standard output
     regions_csv = _regions_file(out, regions, regions_csv, shown=shown)
     counter = Counter.load(model, device=device)
@@ -175,7 +177,7 @@ def evaluate(
     report: given.ReportFile = None,
     points: given.FindPoints = False,
     tolerance: given.Tolerance = None,
-    level: given.Level = 0.9,
+    level: given.Level = None,
     flips: given.Flips = False,
     shifts: given.Shifts = None,
     tile: given.Tile = None,
@@ -214,8 +216,8 @@ def evaluate(
     with file_bar("counting") as shown:
         result = evaluation.evaluate(
             counter,
-            reading.read(data),
-            level=level,
+            reading.data(data),
+            level=given.read_level(level),
             points=points or tolerance is not None,
             tolerance=tolerance,
             pictures=report is not None,

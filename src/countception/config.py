@@ -15,6 +15,9 @@ from pydantic_core import PydanticKnownError
 from countception.errors import ConfigError
 from countception.sentences import in_words
 
+LEVEL = 0.9
+"""Probability with which an interval holds the true count, where no other is asked for."""
+
 
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)

@@ -63,22 +63,26 @@ def show_summary(
     places = f": {', '.join(written)}" if written else ""
     images = "1 image" if total.images == 1 else f"{total.images} images"
     say(f"{images} counted, {_whole(total.count)} objects{between}{places}")
+
+    def listed(what: str, lines: Sequence[str]) -> None:
+        for line in (what, *(f"  {line}" for line in lines)) if lines else ():
+            say(line)
+
     strange, failed = [row for row in rows if row.warning], [row for row in rows if row.error]
+    faint = [row for row in rows if row.faint]
     without = [row for row in rows if row.whole is not None and not row.regions]
-    if strange:
-        say(f"{_are(strange)} unlike the training images: the count may be far off, and the interval does not hold:")
-        for row in strange:
-            say(f"  {row.name}: {row.warning}")
-    if without:
-        say(f"{len(without)} {'has' if len(without) == 1 else 'have'} no regions:")
-        for row in without:
-            say(f"  {row.name}")
+    listed(
+        f"{_are(strange)} unlike the training images: the count may be far off, and the interval does not hold:",
+        [f"{row.name}: {row.warning}" for row in strange],
+    )
+    listed(
+        f"{_have(faint)} fewer points than objects, as what was counted is too faint in places to put one there:",
+        [f"{row.name}: {row.faint} of {_whole(row.count)} without a point" for row in faint],
+    )
+    listed(f"{_have(without)} no regions:", [row.name for row in without])
     if note and total.images:
         say(note)
-    if failed:
-        say(f"{len(failed)} could not be counted:")
-        for row in failed:
-            say(f"  {row.error}")
+    listed(f"{len(failed)} could not be counted:", [row.error for row in failed])
 
 
 def show_evaluation(result: Evaluation) -> None:
@@ -148,6 +152,10 @@ def _whole(value: float | None) -> str:
 
 def _are(rows: Sequence[Row]) -> str:
     return f"{len(rows)} {'is' if len(rows) == 1 else 'are'}"
+
+
+def _have(rows: Sequence[Row]) -> str:
+    return f"{len(rows)} {'has' if len(rows) == 1 else 'have'}"
 
 
 def _percent(share: float) -> str:

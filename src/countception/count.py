@@ -12,13 +12,19 @@ import numpy.typing as npt
 import torch
 
 from countception.confidence import Interval, IntervalModel
+from countception.config import LEVEL
 from countception.geometry import Window, covering, to_image
-from countception.locate import density_of_counts
+from countception.locate import density_of_map
 from countception.points import Dots
 from countception.targets import box_filter
 
 if TYPE_CHECKING:
     from countception.regions import Region, RegionCount
+
+
+def whole(count: float) -> int:
+    """A count for display: the nearest whole number, halves rounded up, never negative."""
+    return max(0, int(np.floor(count + 0.5)))
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,8 @@ class Count:
     warnings: tuple[str, ...] = ()
     """In what the image is unlike those that the counter learned from, the worst first; such counts are less sure."""
     points: Dots | None = field(default=None, repr=False)
-    """One point per counted object, in image pixels, if points were asked for."""
+    """One point per counted object, in image pixels, if points were asked for: of each class as many as its count,
+    rounded, but for those that are `missing`."""
     confidence: npt.NDArray[np.float64] | None = field(default=None, repr=False)
     """``(N,)`` in 0 to 1: how much of one object's mass lies at each point."""
 
@@ -68,10 +75,27 @@ class Count:
 
     @property
     def rounded(self) -> int:
-        """The count for display: the nearest whole number, halves rounded up, never negative."""
-        return max(0, int(np.floor(self.value + 0.5)))
+        """The count for display, as `whole` gives it."""
+        return whole(self.value)
 
-    def interval(self, level: float = 0.9) -> Interval | None:
+    @property
+    def missing(self) -> int | None:
+        """`rounded` less the points; None if these were not asked for.
+
+        Above 0 where what was counted is too faint everywhere to put a point on. Of several classes it may also be that
+        their rounded counts add up to another number, and so below 0: `missing_by_class` is free of that.
+        """
+        return None if self.points is None else self.rounded - len(self.points)
+
+    @property
+    def missing_by_class(self) -> dict[str, int]:
+        """The same of each class and its own count, rounded; never below 0. Empty without points."""
+        if self.points is None:
+            return {}
+        counts = enumerate(self.by_class.items())
+        return {name: whole(count) - len(self.points.of_class(k)) for k, (name, count) in counts}
+
+    def interval(self, level: float = LEVEL) -> Interval | None:
         """Where the true count lies with probability `level`; None where the validation images were too few to say.
 
         Raises
@@ -92,14 +116,11 @@ class Count:
         ConfigError
             The stride does not divide the window.
         """
-        if self.boxed:
-            return self.predicted.astype(np.float64)
-        if self.window == 1:  # of a density map each entry is a cell
-            return self.map.astype(np.float64) / self.redundancy
-        return np.stack([density_of_counts(one, Window(self.window, self.stride)) for one in self.map])
+        window = Window(self.window, self.stride)
+        return density_of_map(self.predicted, window, redundancy=self.redundancy, pad=self.pad, boxed=self.boxed)
 
     def in_regions(
-        self, regions: Sequence[Region], *, pixel_size: float | None = None, level: float = 0.9
+        self, regions: Sequence[Region], *, pixel_size: float | None = None, level: float = LEVEL
     ) -> list[RegionCount]:
         """Count inside regions of the image.
 

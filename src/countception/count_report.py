@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from countception import plots
+from countception.config import LEVEL
 from countception.groups import ALL, GroupTotal, group_totals
 from countception.report import data_url, facts, render, sentence
 
@@ -45,7 +46,7 @@ def write_count_report(
     rows: Sequence[Row],
     counter: Counter,
     *,
-    level: float = 0.9,
+    level: float = LEVEL,
     totals: Sequence[GroupTotal] = (),
     flips: bool | None = None,
     title: str = "Counts",

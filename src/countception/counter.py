@@ -19,12 +19,13 @@ from countception import model_file, targets
 from countception.canvas import Canvas, View
 from countception.confidence import IntervalModel
 from countception.config import Config, CountingConfig, CountOptions, updated
-from countception.count import Count
+from countception.count import Count, whole
 from countception.errors import ConfigError, ImageError
 from countception.familiarity import image_features
 from countception.geometry import to_image, working_shape
-from countception.images import as_channels_first, standard
+from countception.images import about, as_channels_first, standard
 from countception.locate import REACH, locate
+from countception.memory import enough_to_count
 from countception.model_file import Model
 from countception.pieces import Pieces, Pixels, opened
 from countception.points import Dots
@@ -134,11 +135,11 @@ class Counter:
         ------
         ImageError
             The image cannot be read, has NaN pixels, other channels than the model was trained on, or pixels so far out
-            of range that no count comes out.
+            of range that no count comes out; or there is not enough memory.
         """
         counting = self._counting(tile=tile, flips=flips, shifts=shifts)
         if isinstance(image, (str, os.PathLike)):
-            with opened(image, page=page, axis=axis) as pixels:
+            with about(image), opened(image, page=page, axis=axis) as pixels:
                 self.model.normalisation.check(pixels, os.fspath(image))
                 return self._count(pixels, counting, points=points, report=report)
         pixels = image if isinstance(image, Pieces) else as_channels_first(image)
@@ -165,6 +166,11 @@ class Counter:
         return updated(self.config, chosen).counting
 
     def _count(self, pixels: Pixels, counting: CountingConfig, *, points: bool, report: Report | None) -> Count:
+        with enough_to_count():
+            count = self._without_points(pixels, counting, report)
+            return self._with_points(count) if points else count
+
+    def _without_points(self, pixels: Pixels, counting: CountingConfig, report: Report | None) -> Count:
         network = self.model.network
         if counting.flips and network.window % network.layout.field.stride:
             raise ConfigError("flips need a stride that divides the window: count without them")
@@ -189,16 +195,18 @@ class Counter:
             intervals=self.errors(flips=counting.flips),
         )
         features = image_features(pixels, self.model.normalisation, count.scale, count=count.value)
-        count = replace(count, warnings=tuple(self.model.familiarity.unfamiliar(features)))
-        return self._with_points(count, raw) if points else count
+        return replace(count, warnings=tuple(self.model.familiarity.unfamiliar(features)))
 
-    def _with_points(self, count: Count, raw: torch.Tensor) -> Count:
-        """One point per counted object of each class, as many as its count rounded; `raw` is calibrated."""
-        density = self.model.network.density(raw)
+    def _with_points(self, count: Count) -> Count:
+        """One point per counted object of each class: as many as its count rounded, if they can be found."""
         working = working_shape(count.shape, count.scale)
         scale = self.config.scale
         reach = scale.spacing / 2 if scale.factor is None else REACH  # objects lie `spacing` apart
-        found = [locate(one, stride=count.stride, shape=working, reach=reach) for one in density]
+        numbers = map(whole, count.by_class.values())
+        found = [
+            locate(one, stride=count.stride, number=number, shape=working, reach=reach)
+            for one, number in zip(count.density(), numbers, strict=True)
+        ]
         labels = np.repeat(np.arange(len(found)), [len(one.points) for one in found])
         places = to_image(np.concatenate([one.points for one in found]), count.scale)
         places = np.clip(places, 0, np.subtract(count.shape, 1))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Literal
@@ -19,13 +19,16 @@ from countception.errors import DatasetError, PointsError
 from countception.geometry import inside
 from countception.images import Image, checked, pixel_hash, read_image, stored
 from countception.pairing import Dataset, Item, count_of, read_dataset, why_passed_over
+from countception.pieces import Pieces, opened
 from countception.points import Dots, Order, read_points
 
 __all__ = [
     "Dataset",
     "Item",
+    "Opened",
     "Outside",
     "Sample",
+    "Stream",
     "content_hash",
     "fold_samples",
     "load_dataset",
@@ -38,6 +41,16 @@ __all__ = [
 
 Outside = Literal["error", "drop", "keep"]
 """What becomes of dots that lie outside their image."""
+
+
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """One image with its dots, for as long as its file is open."""
+
+    image: Image | Pieces
+    """``(channel, y, x)``; of a large TIFF file only what is asked for is read."""
+    dots: Dots
+    name: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,10 +94,7 @@ def load_item(
         A file cannot be read, a mask has another size than the image, or dots lie outside the image.
     """
     image = read_image(item.image, page=page, axis=axis)
-    shape = (image.shape[1], image.shape[2])
-    dots = read_points(item.dots, image_shape=shape, order=order, classes=classes)
-    dots = _within(dots, shape, outside, called=(str(item.dots), f"the image {item.image.name}"))
-    return Sample(image, dots, item.name, item.group)
+    return Sample(image, _dots(item, image, classes, order, outside), item.name, item.group)
 
 
 def load_dataset(
@@ -110,7 +120,7 @@ def load_dataset(
         Whether an image without dots, or dots without an image, is an error or is passed over. An image without
         objects has an empty mask or a table with a header alone.
     page, axis
-        What to read of stacks, as `countception.images.read_image` takes it.
+        What to read of stacks, as `countception.images.read_image` takes it; None leaves it to `source`.
 
     Raises
     ------
@@ -126,6 +136,7 @@ def load_dataset(
             _refuse_unmatched(source)
         samples = []
         order = order or source.order
+        page, axis = (source.page if page is None else page), (source.axis if axis is None else axis)
         for item in source.items:
             sample = load_item(item, classes=source.classes, order=order, outside=outside, page=page, axis=axis)
             samples.append(sample)
@@ -139,6 +150,51 @@ def load_dataset(
     return samples
 
 
+class Stream:
+    """The images of a data set with their dots, opened one after the other each time it is gone through.
+
+    Parameters
+    ----------
+    source
+        As for `load_dataset`; samples are in memory already.
+    classes
+        Names of the classes that the dots are given, which may be more than they have.
+    whose
+        Whose classes these are, for errors.
+
+    Raises
+    ------
+    DatasetError, ImageError, PointsError
+        As `load_dataset` and `with_classes`; of files, when their turn comes.
+    """
+
+    def __init__(
+        self, source: str | os.PathLike[str] | Dataset | Iterable[Sample], classes: Sequence[str], *, whose: str
+    ) -> None:
+        self.classes, self.whose = classes, whose
+        if isinstance(source, str | os.PathLike):
+            source = read_dataset(source)
+        if isinstance(source, Dataset):
+            _refuse_unmatched(source)
+        self.source = source if isinstance(source, Dataset) else load_dataset(source)
+
+    def __len__(self) -> int:
+        return len(self.source.items if isinstance(self.source, Dataset) else self.source)
+
+    def __iter__(self) -> Iterator[Opened]:
+        for one in self._from_files(self.source) if isinstance(self.source, Dataset) else self.source:
+            yield Opened(one.image, _renamed(one, self.classes, self.whose), one.name)
+
+    def _from_files(self, dataset: Dataset) -> Iterator[Opened]:
+        first = None
+        for item in dataset.items:
+            with opened(item.image, page=dataset.page, axis=dataset.axis) as image:
+                one = Opened(image, _dots(item, image, dataset.classes, dataset.order, "error"), item.name)
+                first = first or one
+                _refuse_mixture(first, one, str(dataset.items[0].image), str(item.image))
+                yield one
+
+
 def with_classes(samples: Iterable[Sample], names: Sequence[str], *, whose: str) -> list[Sample]:
     """Samples with their classes renumbered to the order of those of other data, which may have more.
 
@@ -149,18 +205,7 @@ def with_classes(samples: Iterable[Sample], names: Sequence[str], *, whose: str)
     DatasetError
         A sample has dots of a class that is not among `names`; the sentence says `whose` these are.
     """
-    found = []
-    for sample in samples:
-        if len(names) == len(sample.dots.class_names) == 1:
-            found.append(replace(sample, dots=replace(sample.dots, class_names=tuple(names), named=None)))
-            continue
-        try:
-            found.append(replace(sample, dots=sample.dots.with_classes(names)))
-        except PointsError as error:
-            raise DatasetError(
-                f"{sample.name} {error}, as in {whose}: use the same names in both, or remove those dots"
-            ) from None
-    return found
+    return [replace(sample, dots=_renamed(sample, names, whose)) for sample in samples]
 
 
 def split(
@@ -289,6 +334,27 @@ def _deal(queue: list[list[int]], size: int, leave: int) -> npt.NDArray[np.int64
     return np.array(taken, np.int64)
 
 
+def _renamed(sample: Sample | Opened, names: Sequence[str], whose: str) -> Dots:
+    """Its dots, as `with_classes` has them."""
+    if len(names) == len(sample.dots.class_names) == 1:
+        return replace(sample.dots, class_names=tuple(names), named=None)
+    try:
+        return sample.dots.with_classes(names)
+    except PointsError as error:
+        raise DatasetError(
+            f"{sample.name} {error}, as in {whose}: use the same names in both, or remove those dots"
+        ) from None
+
+
+def _dots(
+    item: Item, image: Image | Pieces, classes: Sequence[str] | None, order: Order | None, outside: Outside
+) -> Dots:
+    """The dots of an image, those that may stay."""
+    shape = (image.shape[1], image.shape[2])
+    dots = read_points(item.dots, image_shape=shape, order=order, classes=classes)
+    return _within(dots, shape, outside, called=(str(item.dots), f"the image {item.image.name}"))
+
+
 def _checked(sample: Sample, outside: Outside) -> Sample:
     """What `load_item` promises, of a sample that was made elsewhere; itself, if nothing is to be changed."""
     image = checked(sample.image, sample.name)
@@ -332,7 +398,7 @@ def _refuse_unmatched(dataset: Dataset) -> None:
         )
 
 
-def _refuse_mixture(first: Sample, other: Sample, first_name: str, other_name: str) -> None:
+def _refuse_mixture(first: Sample | Opened, other: Sample | Opened, first_name: str, other_name: str) -> None:
     if other.image.shape[0] != first.image.shape[0]:
         raise DatasetError(
             f"{other_name} has {other.image.shape[0]} channels but {first_name} has {first.image.shape[0]}; "

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -20,6 +19,7 @@ from countception.errors import ImageError
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
+    from PIL.ImageFile import ImageFile
 
 Pixels = npt.NDArray[Any]
 Index = tuple[int | slice, ...]
@@ -50,12 +50,12 @@ def decode(path: Path, head: bytes, *, page: int | None, axis: int | str | None)
     if page not in (None, 0) or axis is not None:
         raise ImageError(f"{path}: only a TIFF has pages and axes to choose from; leave out the page and the axis")
     is_deep_png = head.startswith(_PNG_MAGIC) and head[24:25] == b"\x10" and head[25:26] != b"\0"
-    return read_deep_png(path) if is_deep_png else read_pillow(path)
+    return read_deep_png(path, head) if is_deep_png else read_pillow(path, head)
 
 
-def read_pillow(path: Path) -> Pixels:
-    """Read a PNG, JPEG or BMP file."""
-    with _pillow(path) as image:
+def read_pillow(path: Path, head: bytes) -> Pixels:
+    """Read a PNG, JPEG or BMP file that begins with `head`."""
+    with _pillow(path, head) as image:
         _check_size(path, (*image.size, len(image.getbands())), 1)
         image.load()
         orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
@@ -78,11 +78,11 @@ def _mode(image: PillowImage) -> str:
     return image.mode if image.mode in known else "RGB"  # CMYK, YCbCr
 
 
-def read_deep_png(path: Path) -> Pixels:
+def read_deep_png(path: Path, head: bytes) -> Pixels:
     """Read a 16-bit PNG with colour or alpha, of which Pillow would keep 8 bits."""
     from imagecodecs import png_decode
 
-    with _pillow(path) as image:
+    with _pillow(path, head) as image:
         _check_size(path, (*image.size, len(image.getbands())), 2)
         image.load()  # also the check sums, which png_decode does not verify to the end
         orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
@@ -253,19 +253,21 @@ def plain_colours(tiff: Any, page: Any) -> bool:
     return bool(tiff.is_imagej) or (meaning in ("MINISBLACK", "RGB", "YCBCR") and not _alpha(page))
 
 
-@contextmanager
-def _pillow(path: Path) -> Iterator[PillowImage]:
-    """Open an image without Pillow's own limit, as large images are legitimate; `_check_size` stands in for it."""
-    import PIL.Image
+def _pillow(path: Path, head: bytes) -> ImageFile:
+    """Open an image without Pillow's own limit, as large images are legitimate; `_check_size` stands in for it.
 
-    limit, PIL.Image.MAX_IMAGE_PIXELS = PIL.Image.MAX_IMAGE_PIXELS, None
-    try:
-        with PIL.Image.open(path, formats=("PNG", "JPEG", "BMP")) as image:
-            yield image
-    except PIL.UnidentifiedImageError:
-        raise ImageError(f"{path}: the file is no TIFF, PNG, JPEG or BMP image; convert it to one of these") from None
-    finally:
-        PIL.Image.MAX_IMAGE_PIXELS = limit
+    Not by `PIL.Image.open`, whose limit could only be lifted for all threads of the process.
+    """
+    from PIL.BmpImagePlugin import BmpImageFile
+    from PIL.JpegImagePlugin import JpegImageFile
+    from PIL.PngImagePlugin import PngImageFile
+
+    kinds: dict[bytes, Callable[[Path], ImageFile]]
+    kinds = {_PNG_MAGIC: PngImageFile, b"\xff\xd8\xff": JpegImageFile, b"BM": BmpImageFile}
+    for magic, kind in kinds.items():
+        if head.startswith(magic):
+            return kind(path)
+    raise ImageError(f"{path}: the file is no TIFF, PNG, JPEG or BMP image; convert it to one of these")
 
 
 def _check_size(path: Path, shape: tuple[int, ...], itemsize: int) -> None:

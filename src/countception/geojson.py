@@ -13,6 +13,9 @@ from typing import Any
 
 SUFFIXES = (".geojson", ".json")
 
+MALFORMED = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError)
+"""What may be raised by looking into features, which are unchecked: a position may be empty, or have 400 digits."""
+
 
 class GeoJSONError(Exception):
     """One sentence, with the path at its start."""

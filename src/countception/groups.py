@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from countception.confidence import Interval, IntervalModel
+from countception.config import LEVEL
 from countception.errors import ConfigError, DatasetError, PointsError
 from countception.points.table import read_table
 
@@ -38,7 +39,7 @@ class GroupTotal:
 
 
 def group_totals(
-    rows: Sequence[Row], groups: Sequence[str], intervals: IntervalModel, level: float = 0.9
+    rows: Sequence[Row], groups: Sequence[str], intervals: IntervalModel, level: float = LEVEL
 ) -> list[GroupTotal]:
     """The total of each group, in the order in which the groups first come.
 

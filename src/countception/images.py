@@ -27,14 +27,18 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from countception import decoders
 from countception.errors import ImageError
+
+if TYPE_CHECKING:
+    from countception.pieces import Pixels
 
 StrPath = str | os.PathLike[str]
 Image = npt.NDArray[np.uint8] | npt.NDArray[np.uint16] | npt.NDArray[np.float32]
@@ -44,6 +48,8 @@ SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
 """Suffixes, in lower case, of the files that count as images when a folder is read."""
 CURVES = (".curve.csv", ".curve.png")
 """How the names of training curves end (`countception.report.write_curve`)."""
+ROWS = 1024
+"""Of an image, that are hashed at a time."""
 MISSING = 1e15
 """Nothing measures so much: programs write such numbers where there is no measurement."""
 
@@ -121,6 +127,23 @@ def decoding(path: Path) -> Iterator[None]:
         raise ImageError(
             f"{path}: the image cannot be read, it may be damaged or cut off ({reason}); export or copy it again"
         ) from error
+
+
+@contextmanager
+def about(name: StrPath) -> Iterator[None]:
+    """Errors of an image that do not say which it is begin with its name.
+
+    Raises
+    ------
+    ImageError
+        As within.
+    """
+    try:
+        yield
+    except ImageError as error:
+        if os.fspath(name) in str(error):
+            raise
+        raise ImageError(f"{os.fspath(name)}: {error}") from error
 
 
 def as_channels_first(image: npt.ArrayLike, *, name: str = "the image") -> Image:
@@ -285,13 +308,22 @@ def standard(pixels: npt.NDArray[Any], name: str) -> Image:
     return np.ascontiguousarray(pixels)
 
 
-def stored(image: Image) -> npt.NDArray[np.generic]:
+def stored(image: npt.NDArray[Any]) -> npt.NDArray[np.generic]:
     """The same pixels in one order of bytes and axes, whatever machine they come from."""
     whole = np.ascontiguousarray(image)
     return whole.astype(whole.dtype.newbyteorder("<"), copy=False)
 
 
-def pixel_hash(image: Image) -> str:
-    """SHA-256, in hexadecimal, of an image's pixels: tells whether two files hold the same image."""
-    pixels = stored(image)
-    return hashlib.sha256(f"{pixels.dtype.str} {pixels.shape}\n".encode() + pixels.tobytes()).hexdigest()
+def pixel_hash(image: Pixels) -> str:
+    """SHA-256, in hexadecimal, of an image's pixels: tells whether two files hold the same image.
+
+    Some rows are looked at at a time, as what is read in pieces may be larger than the memory.
+    """
+    channels, height, _ = image.shape
+    digest = hashlib.sha256()
+    for channel, top in product(range(channels), range(0, height, ROWS)):
+        pixels = stored(image[channel : channel + 1, top : top + ROWS, :])
+        if channel == top == 0:
+            digest.update(f"{pixels.dtype.str} {tuple(image.shape)}\n".encode())
+        digest.update(pixels.tobytes())
+    return digest.hexdigest()

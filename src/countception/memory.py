@@ -1,4 +1,4 @@
-"""Keeping freed memory for the next tensor.
+"""Keeping freed memory for the next tensor, and saying what to do where there is not enough.
 
 The C library on Linux gives blocks above 32 MB back to the system as soon as they are freed, and the system hands out
 and clears every page anew at the next tensor. With maps of a hundred megabytes that takes a fifth of the time.
@@ -12,8 +12,14 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import torch
+
+from countception.errors import CountceptionError, ImageError
+
 TRIM_THRESHOLD, MMAP_MAX = -1, -4  # names of malloc.h
 NEVER, KEPT, USUAL_MAPS = 2**31 - 1, 512 * 2**20, 65536
+SHORTAGE = ("out of memory", "allocate memory", "not enough memory", "ALLOC_FAILED")
+"""What is in the RuntimeErrors that torch raises for want of memory, but for a class of their own on a GPU."""
 
 _lock = threading.Lock()
 _users = 0
@@ -30,6 +36,32 @@ def keep_memory() -> Iterator[None]:
         yield
     finally:
         _enter(-1)
+
+
+@contextmanager
+def short_of(error: CountceptionError) -> Iterator[None]:
+    """Raises `error` where memory is wanting within, of the computer or of a GPU."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as problem:
+        known = isinstance(problem, MemoryError | torch.cuda.OutOfMemoryError)
+        if not known and not any(words in str(problem) for words in SHORTAGE):
+            raise
+        raise error from None
+
+
+@contextmanager
+def enough_to_count() -> Iterator[None]:
+    """Want of memory is said of the image that is counted within.
+
+    Raises
+    ------
+    ImageError
+        There is not enough.
+    """
+    advice = "use smaller tiles (--tile 256, tile=256), or fewer results (overlays, maps, points), or cut it into parts"
+    with short_of(ImageError(f"there is not enough memory to count the image: {advice}")):
+        yield
 
 
 def _enter(step: int) -> None:

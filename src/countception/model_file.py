@@ -25,10 +25,11 @@ from countception.config import Config, parse
 from countception.errors import CountceptionError, ModelFileError
 from countception.familiarity import Familiarity
 from countception.files import whole_file
-from countception.images import Image, pixel_hash
+from countception.images import pixel_hash
 from countception.networks import build
 from countception.networks.base import Network
 from countception.normalise import Normalisation
+from countception.pieces import Pixels
 from countception.tensor_file import DAMAGED, read_tensors
 
 FORMAT = "countception model 1"
@@ -59,7 +60,7 @@ class Model:
     """Error figures and counts of the validation images, and what these are known by."""
     versions: dict[str, str] = field(default_factory=lambda: versions())
 
-    def knows(self, image: Image) -> bool:
+    def knows(self, image: Pixels) -> bool:
         """Whether the image is one of those that it learned from or was validated on; not in older models."""
         return known_by(image) in (*self.trained_on.get("pixels", ()), *self.validation.get("pixels", ()))
 
@@ -68,7 +69,7 @@ class Model:
         return self.flipped_intervals if flips and self.flipped_intervals.images else self.intervals
 
 
-def known_by(image: Image) -> str:
+def known_by(image: Pixels) -> str:
     """Enough of the hash of an image's pixels to tell it from others."""
     return pixel_hash(image)[:16]
 

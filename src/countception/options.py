@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
@@ -14,7 +14,6 @@ from countception.networks import names
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from countception.dataset import Sample
     from countception.pairing import Dataset
     from countception.points import Order as ColumnOrder
 
@@ -150,7 +149,9 @@ Tolerance = Annotated[
     float | None,
     Option(metavar="PX", help="How far a point may lie from its dot.  [default: about half the objects' spacing]"),
 ]
-Level = Annotated[float, Option(metavar="P", help="Probability with which an interval holds the true count.")]
+Level = Annotated[
+    float | None, Option(metavar="P", help="Probability with which an interval holds the true count.  [default: 0.9]")
+]
 Flips = Annotated[bool, Option("--flips", help="Average over the eight flips and turns: slower, more accurate.")]
 Shifts = Annotated[int | None, Option(metavar="N", min=0, max=11, help="Average over N further shifts of the image.")]
 Tile = Annotated[
@@ -262,6 +263,13 @@ def read_valid(text: str | None) -> str | float | None:
         return text
 
 
+def read_level(level: float | None) -> float:
+    """That of intervals; the default is looked up here, as importing it takes longer than all of the help."""
+    from countception.config import LEVEL
+
+    return LEVEL if level is None else level
+
+
 def read_axis(text: str | None) -> int | str | None:
     """An axis by number or by letter."""
     return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) < DIGITS else text
@@ -336,14 +344,12 @@ class Reading:
         order = read_order(self.order)
         return read_dataset(path, order=order, image_suffix=self.image_suffix, dots_suffix=self.dots_suffix)
 
-    def read(self, path: Path | str) -> Path | str | list[Sample]:
-        """A data set, read already where that takes options."""
+    def data(self, path: Path | str) -> Path | str | Dataset:
+        """A data set as the commands take it, with its files found already where that takes options."""
         if self == Reading():
             return path
-        from countception.dataset import load_dataset
-
-        unmatched: Literal["error", "ignore"] = "ignore" if self.ignore_unmatched else "error"
-        return load_dataset(self.find(path), unmatched=unmatched, page=self.page, axis=read_axis(self.axis))
+        found = replace(self.find(path), page=self.page, axis=read_axis(self.axis))
+        return found.without_unmatched() if self.ignore_unmatched else found
 
 
 def check_results(
@@ -364,13 +370,16 @@ def check_results(
     ------
     OutputError
         Says which.
+    DatasetError
+        A data set cannot be looked into.
     """
     from countception.outputs import check_places
     from countception.pairing import is_part_of
 
+    check_places(read, *places)  # first: what cannot be written may be what cannot be looked at
     sets = [each for each in data if isinstance(each, Path | str)]
     taken = [place for place in places if place is not None and any(is_part_of(each, place) for each in sets)]
-    check_places([*read, *taken], *places)
+    check_places(taken, *places)
 
 
 def read_pair(text: str | None, option: str) -> tuple[int, int] | None:

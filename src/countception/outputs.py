@@ -102,12 +102,23 @@ class Outputs:
                     f"{table} is there already, and may hold points that were corrected: name another folder, or allow "
                     "to replace it (overwrite, --overwrite)"
                 )
+        self._refuse_among_images()
         folders = {folder.resolve(): folder for folder in (self.overlays, self.maps, self.points) if folder is not None}
         for folder in folders.values():
             if folder.exists() and not folder.is_dir():
                 raise OutputError(f"{folder} is no folder: name another for the files of each image")
             _refuse_within(taken, folder, folder.resolve())
         check_places(self.files, *tables, *(folder / "file" for folder in folders.values()))  # one may hold all three
+
+    def _refuse_among_images(self) -> None:
+        """Overlays and maps are images by their names, and would be counted with those beside them."""
+        sources = {folder for file in self.files for folder in (file.parent.resolve(), file.resolve().parent)}
+        for kind, folder in (("overlays", self.overlays), ("maps", self.maps)):
+            if folder is not None and folder.resolve() in sources:
+                raise OutputError(
+                    f"{folder} is a folder that images are read from, and {kind} in it would be counted as images the "
+                    f"next time: name another folder for the {kind}"
+                )
 
     def overlay(self, plane: Plane) -> Path | None:
         """Of the picture."""

@@ -23,7 +23,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from countception import images, points
@@ -77,6 +77,13 @@ class Dataset:
     """Order of coordinates in tables without a header."""
     passed_over: tuple[Path, ...] = ()
     """Files called as the dots of an image without any would be, but that hold no dots."""
+    page: int | None = None
+    axis: int | str | None = None
+    """What is read of stacks, as `countception.images.read_image` takes it."""
+
+    def without_unmatched(self) -> Dataset:
+        """The same without the files that have no partner."""
+        return replace(self, unmatched_images=(), unmatched_dots=())
 
 
 @dataclass(frozen=True)
@@ -129,8 +136,21 @@ def read_dataset(
 
 
 def is_part_of(data: str | os.PathLike[str], file: Path) -> bool:
-    """Whether a file that is there is a manifest, or an image or dots of a data set, or would be taken for them."""
+    """Whether a file that is there is a manifest, or an image or dots of a data set, or would be taken for them.
+
+    Raises
+    ------
+    DatasetError
+        The data set cannot be looked into.
+    """
     root = Path(data)
+    try:
+        return _is_part_of(root, file)
+    except OSError as error:
+        raise DatasetError(f"{root}: cannot be read: {error.strerror or error}") from error
+
+
+def _is_part_of(root: Path, file: Path) -> bool:
     if not file.is_file() or not root.exists():
         return False
     manifest = root / "manifest.csv" if root.is_dir() else root

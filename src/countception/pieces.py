@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,8 +19,12 @@ from countception.images import Image, StrPath, decoding, first_bytes, read_imag
 
 LARGE = 2**26
 """Bytes of pixels from which an image is read in pieces; smaller ones are faster read at once."""
+TALLEST = 256
+"""Rows up to which compressed strips are read one after the other: each is unpacked as a whole."""
 
 Region = tuple[slice, slice, slice]
+Read = Callable[[slice, slice], npt.NDArray[Any]]
+"""All channels of some rows and columns."""
 
 
 class Pixels(Protocol):
@@ -39,8 +44,7 @@ class Pieces:
 
     path: Path
     shape: tuple[int, int, int]
-    read: Callable[[slice, slice], npt.NDArray[Any]]
-    """All channels of some rows and columns."""
+    read: Read
 
     def __getitem__(self, region: Region) -> Image:
         """The pixels of a region, as `countception.images.read_image` would have given them.
@@ -84,8 +88,8 @@ class Source:
     def read(self, *, page: int | None = None, axis: int | str | None = None) -> Image | Pieces:
         """The pixels of a page, or `Pieces` where it is large, which can be read as long as the file is open.
 
-        Uncompressed TIFF is read in pieces always, compressed and tiled where the package zarr is installed, and not
-        where colours need all pixels to make sense of them (palettes, transparency).
+        Uncompressed TIFF is read in pieces always, compressed where it is in tiles or short strips and the package zarr
+        is installed, and not where colours need all pixels to make sense of them (palettes, transparency).
 
         Parameters
         ----------
@@ -135,7 +139,8 @@ def _pieces(path: Path, tiff: Any, page: int | None, axis: int | str | None) -> 
         return decoders.channels_first(np.asarray(array()[tuple(wanted)]), plane)
 
     height, width = (series.shape[named[name]] for name in "YX")
-    return Pieces(path, (bytes_ // (series.dtype.itemsize * height * width), height, width), read)
+    shape = bytes_ // (series.dtype.itemsize * height * width), height, width
+    return Pieces(path, shape, _row_by_row(read) if _in_strips(series) else read)
 
 
 def _regions_of(path: Path, tiff: Any, series: Any) -> Callable[[], Any] | None:
@@ -144,9 +149,24 @@ def _regions_of(path: Path, tiff: Any, series: Any) -> Callable[[], Any] | None:
     if offset is not None:
         # mapped anew for each region: pages that have been read would otherwise stay in memory
         return lambda: decoders.mapped(path, tiff, series, offset)
-    if find_spec("zarr") is None:
+    if find_spec("zarr") is None or (_in_strips(series) and series.keyframe.rowsperstrip > TALLEST):
         return None
     import zarr
 
     array = zarr.open_array(series.aszarr(level=0), mode="r")
     return lambda: array
+
+
+def _in_strips(series: Any) -> bool:
+    """Whether whole rows have to be unpacked to have a part of them."""
+    return decoders.data_offset(series) is None and not series.keyframe.is_tiled
+
+
+def _row_by_row(read: Read) -> Read:
+    """Whole rows are read, and the last ones kept: strips are unpacked once for all tiles beside each other."""
+
+    @functools.lru_cache(maxsize=1)
+    def rows_of(start: int | None, stop: int | None) -> npt.NDArray[Any]:
+        return read(slice(start, stop), slice(None))
+
+    return lambda rows, columns: rows_of(rows.start, rows.stop)[:, :, columns]

@@ -30,13 +30,17 @@ class Row:
     """In pixels."""
     height: int | None = None
     area_mm2: float | None = None
-    """Of the image, if a pixel size was given."""
+    """Of the image, if the size of its pixels is known."""
     overlay: str = ""
     """The picture written for it, if any."""
     map: str = ""
     """The count map written for it, if any."""
     points: str = ""
     """The file of points written for it, if any."""
+    missing: int | None = None
+    """Its rounded count less its points, if these were asked for; see `countception.Count.missing`."""
+    missing_by_class: dict[str, int] = field(default_factory=dict)
+    """The same of each class, where there are several and points were asked for."""
     warning: str = ""
     """In what the image is unlike the training images, worst first; empty if it is like them."""
     error: str = ""
@@ -56,6 +60,11 @@ class Row:
         return called(self.image, self.page)
 
     @property
+    def faint(self) -> int:
+        """Objects that have no point, as what was counted is too faint to put one on; 0 without points."""
+        return sum(self.missing_by_class.values()) if self.missing_by_class else self.missing or 0
+
+    @property
     def per_mm2(self) -> float | None:
-        """Objects per mm² of the image, if a pixel size was given."""
+        """Objects per mm² of the image, if the size of its pixels is known."""
         return None if self.count is None or not self.area_mm2 else self.count / self.area_mm2

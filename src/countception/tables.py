@@ -42,23 +42,28 @@ def write_rows(stream: TextIO, rows: Sequence[Row]) -> None:
     The columns are `image`, `page` where each page of stacks was counted (from 0; empty for other files), `count`
     (fractional, three decimals; empty where the image could not be counted), `low` and
     `high` (the interval; empty where the model was validated on too few images to say), one `count_<class>` per class
-    where there are several, `width` and `height` in pixels, `area_mm2` and `per_mm2` where a pixel size was given,
-    `overlay`, `map` and `points` where those were asked for, `warning` (in what the image is unlike the training
-    images) and `error`.
+    where there are several, `width` and `height` in pixels, `area_mm2` and `per_mm2` where the size of pixels is known,
+    `overlay`, `map` and `points` where those were asked for, with points `points_missing` (the rounded count less the
+    points; 0 where they agree) and `points_missing_<class>` where there are several, `warning` (in what the image is
+    unlike the training images) and `error`.
     """
     classes, pages = _classes(row.by_class for row in rows), any(row.page is not None for row in rows)
     files = [name for name in ("overlay", "map", "points") if any(getattr(row, name) for row in rows)]
     sizes = ["area_mm2", "per_mm2"] if any(row.area_mm2 for row in rows) else []
+    located = any(row.missing is not None for row in rows)
     writer = csv.writer(stream, lineterminator="\n")
     kinds = [f"count_{name}" for name in classes]
-    header = ["count", "low", "high", *kinds, "width", "height", *sizes, *files, "warning", "error"]
+    missing = ["points_missing", *(f"points_missing_{name}" for name in classes)] if located else []
+    header = ["count", "low", "high", *kinds, "width", "height", *sizes, *files, *missing, "warning", "error"]
     writer.writerow(["image", *["page"] * pages, *header])
     for row in rows:
         by_class = [number(row.by_class.get(name)) for name in classes]
         numbers = [number(value) for value in (row.count, row.low, row.high)]
         areas = [_digits(getattr(row, name)) for name in sizes]
-        texts = [*(getattr(row, name) for name in files), row.warning, row.error]
-        writer.writerow([row.image, *[row.page] * pages, *numbers, *by_class, row.width, row.height, *areas, *texts])
+        names = [getattr(row, name) for name in files]
+        lacking = [row.missing, *(row.missing_by_class.get(name) for name in classes)] if located else []
+        rest = [row.width, row.height, *areas, *names, *lacking, row.warning, row.error]
+        writer.writerow([row.image, *[row.page] * pages, *numbers, *by_class, *rest])
 
 
 def write_regions(path: StrPath, rows: Sequence[Row]) -> None:

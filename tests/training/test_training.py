@@ -319,6 +319,15 @@ def test_a_training_that_diverges_is_ended_and_says_so(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_training_too_large_for_the_memory_says_what_to_lower(monkeypatch: pytest.MonkeyPatch) -> None:
+    def too_much(*_: object) -> None:
+        raise torch.cuda.OutOfMemoryError
+
+    monkeypatch.setattr(loop, "run", too_much)
+    with pytest.raises(ConfigError, match=r"training\.batch, which is 4, or training\.augment\.crop, which is 48"):
+        train(blobs(4), changes=QUICK)
+
+
 def test_a_network_brings_its_settings_to_a_configuration_as_to_a_recipe() -> None:
     changes = {"network.name": "fcrn_a", "training.steps": 3}
     assert configure(recipe("default"), changes) == configure("default", changes)

@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Unpack
 
 from countception.confidence import Interval
-from countception.config import CountOptions
-from countception.evaluation.matching import Matching, PointFigures, match, point_figures, pooled
+from countception.config import LEVEL, CountOptions
+from countception.evaluation.matching import Matching, PointFigures, check_tolerance, match, point_figures, pooled
 from countception.evaluation.metrics import (
     LEVELS,
     IntervalFigures,
@@ -20,13 +20,15 @@ from countception.evaluation.metrics import (
     metrics,
     predict_average_mae,
 )
+from countception.images import about
+from countception.memory import enough_to_count
 from countception.tables import csv_file, number
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from countception.counter import Counter
-    from countception.dataset import Sample
+    from countception.dataset import Opened
     from countception.points import Dots
     from countception.training import Data
 
@@ -70,7 +72,7 @@ class Evaluation:
     rows: tuple[EvaluatedImage, ...]
     predict_average_mae: float
     """MAE of always saying the mean count of the images that the counter was trained on."""
-    level: float = 0.9
+    level: float = LEVEL
     """Of the intervals that are shown; those of the levels in `LEVELS` are measured, too."""
     note: str = ""
     """What is to be said beside these intervals; empty if there is nothing to warn of."""
@@ -185,7 +187,7 @@ def evaluate(
     counter: Counter,
     data: Data,
     *,
-    level: float = 0.9,
+    level: float = LEVEL,
     points: bool = False,
     tolerance: float | None = None,
     pictures: bool = False,
@@ -199,7 +201,8 @@ def evaluate(
     counter
         A trained counter.
     data
-        A folder or manifest as `countception.read_dataset` reads it, or samples.
+        A folder or manifest, what `countception.read_dataset` found in one, or samples. Of files one image at a time is
+        in memory, and of large TIFF files a part.
     level
         Of the intervals that are shown.
     points
@@ -221,17 +224,22 @@ def evaluate(
     ConfigError
         A level or a tolerance makes no sense.
     """
-    from countception.dataset import load_dataset, with_classes
+    from countception.dataset import Stream
 
     counter.model.intervals.interval(0.0, None, level)  # an impossible level is refused before counting starts
     if points and tolerance is None:
         tolerance = TOLERANCE / counter.model.scale
-    samples = with_classes(load_dataset(data), counter.model.class_names, whose="the model")
+    if tolerance is not None:
+        check_tolerance(tolerance)
+    images = Stream(data, counter.model.class_names, whose="the model")
+    for image in images:  # what is wrong with any of them is said before counting starts
+        counter.model.normalisation.check(image.image, image.name)
     rows = []
-    for sample in samples:
-        rows.append(_evaluated(counter, sample, options, level, tolerance if points else None, pictures=pictures))
+    for image in images:
+        with about(image.name), enough_to_count():
+            rows.append(_evaluated(counter, image, options, level, tolerance if points else None, pictures=pictures))
         if report:
-            report(len(rows), len(samples), sample.name)
+            report(len(rows), len(images), image.name)
     true, counts = [row.true for row in rows], [row.count for row in rows]
     average = float(counter.model.trained_on.get("mean_count", math.nan))
     return Evaluation(
@@ -245,30 +253,29 @@ def evaluate(
 
 
 def _evaluated(
-    counter: Counter, sample: Sample, options: CountOptions, level: float, tolerance: float | None, *, pictures: bool
+    counter: Counter, seen: Opened, options: CountOptions, level: float, tolerance: float | None, *, pictures: bool
 ) -> EvaluatedImage:
-    counter.model.normalisation.check(sample.image, sample.name)
-    count = counter.count_pixels(sample.image, points=tolerance is not None, **options)
+    count = counter.count_pixels(seen.image, points=tolerance is not None, **options)
     picture = None
     if pictures:
         from countception.pictures import encoded, overlay
 
-        picture = encoded(overlay(sample.image, count, dots=sample.dots.points))
+        picture = encoded(overlay(seen.image, count, dots=seen.dots.points))
     by_class = {}
     if len(count.by_class) > 1:
-        numbers = [(sample.dots.labels == label).sum() for label in range(len(count.by_class))]
+        numbers = [(seen.dots.labels == label).sum() for label in range(len(count.by_class))]
         by_class = {name: (float(n), value) for n, (name, value) in zip(numbers, count.by_class.items(), strict=True)}
     intervals = {each: interval for each in {*LEVELS, level} if (interval := count.interval(each)) is not None}
     return EvaluatedImage(
-        image=sample.name,
-        true=float(len(sample.dots)),
+        image=seen.name,
+        true=float(len(seen.dots)),
         count=count.value,
         by_class=by_class,
         picture=picture,
         intervals=intervals,
         warning="; ".join(count.warnings),
-        known=counter.model.knows(sample.image),
-        matching=None if tolerance is None or count.points is None else _matching(sample.dots, count.points, tolerance),
+        known=counter.model.knows(seen.image),
+        matching=None if tolerance is None or count.points is None else _matching(seen.dots, count.points, tolerance),
     )
 
 

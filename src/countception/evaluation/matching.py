@@ -89,6 +89,20 @@ def point_figures(matchings: Iterable[Matching], tolerance: float) -> PointFigur
     )
 
 
+def check_tolerance(tolerance: float) -> None:
+    """Refuse a distance in pixels within which nothing can be matched.
+
+    Raises
+    ------
+    ConfigError
+        It is negative, infinite or no number.
+    """
+    if not 0 <= tolerance < math.inf:
+        raise ConfigError(
+            f"points cannot be matched within {tolerance} pixels: the tolerance must be 0 or more, and finite"
+        )
+
+
 def match(true: npt.ArrayLike, found: npt.ArrayLike, tolerance: float) -> Matching:
     """Match points one to one.
 
@@ -104,10 +118,7 @@ def match(true: npt.ArrayLike, found: npt.ArrayLike, tolerance: float) -> Matchi
     ConfigError
         The tolerance is negative, infinite or no number.
     """
-    if not 0 <= tolerance < math.inf:
-        raise ConfigError(
-            f"points cannot be matched within {tolerance} pixels: the tolerance must be 0 or more, and finite"
-        )
+    check_tolerance(tolerance)
     a, b = (np.asarray(points, np.float64).reshape(-1, 2) for points in (true, found))
     rows, columns, distances = _candidates(a, b, tolerance)
     chosen = _assign(rows, columns, distances, len(a), len(b))

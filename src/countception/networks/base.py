@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from countception import targets
 from countception.config import NetworkConfig
 from countception.geometry import Layout, Points, Window
+from countception.locate import density_of_map
 
 
 class Network(nn.Module, ABC):
@@ -53,9 +54,10 @@ class Network(nn.Module, ABC):
     def density(self, raw: Tensor) -> npt.NDArray[np.float64]:
         """Objects per cell of `layout.field.stride` working pixels, ``(classes, y, x)``, of a raw map of that shape.
 
-        Cell 0 starts at the image's first pixel; the sum is the count.
+        Cell 0 starts at the image's first pixel; the sum is the count. `Count.density` is the same of a counted image.
         """
-        return raw.numpy().astype(np.float64) / self.redundancy
+        window = Window(self.window, self.layout.field.stride)
+        return density_of_map(raw.numpy(), window, redundancy=self.redundancy, pad=self.map_pad, boxed=self.boxed)
 
     def unflip(self, raw: Tensor, axis: int) -> Tensor:
         """The raw map of an image, from the raw map of the image flipped along `axis`."""
@@ -75,13 +77,6 @@ class CountMapNetwork(Network):
     def target(self, points: Points, shape: tuple[int, int]) -> targets.Map:
         """The count map of equation 1."""
         return targets.count_map(points, shape, Window(self.config.window, self.config.stride))
-
-    def density(self, raw: Tensor) -> npt.NDArray[np.float64]:
-        """By undoing the box filter of equation 1."""
-        from countception.locate import density_of_counts
-
-        window = Window(self.config.window, self.config.stride)
-        return np.stack([density_of_counts(counts, window) for counts in raw.numpy()])
 
     def unflip(self, raw: Tensor, axis: int) -> Tensor:
         """Entry 0 sees padding only and has no mirror image; entry j mirrors entry n - j."""

@@ -16,8 +16,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-import numpy.typing as npt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -105,10 +103,6 @@ class BoxNet(Network):
     def redundant(self, raw: Tensor) -> Tensor:
         """Density ``(B, classes, h, w)`` → count map ``(B, classes, h + r/s, w + r/s)``."""
         return targets.box_filter(raw, self.cells)
-
-    def density(self, raw: Tensor) -> npt.NDArray[np.float64]:
-        """What the network predicts."""
-        return raw.numpy().astype(np.float64)
 
     def target(self, points: Points, shape: tuple[int, int]) -> targets.Map:
         """The count map of equation 1 on the cell grid."""

@@ -13,8 +13,6 @@ Gaussian has a variance of 1 pixel; ``network.sigma=1`` is that width.
 
 from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
 from torch import Tensor
 
 from countception import targets
@@ -43,17 +41,6 @@ class CountCeptionGaussian(CountCeption):
         rows, columns = (side + 2 * self.map_pad for side in shape)
         targets.raster(points, shape)  # refuses points that only the margin could hold
         return targets.density_map(points + self.map_pad, (rows, columns), self.config.sigma, times=TIMES)
-
-    def density(self, raw: Tensor) -> npt.NDArray[np.float64]:
-        """The density of the image's pixels; what lies in the margin is counted at the nearest of them."""
-        values = raw.numpy().astype(np.float64) / self.redundancy
-        for axis in (1, 2):
-            before, values, after = np.split(values, [self.map_pad, values.shape[axis] - self.map_pad], axis)
-            ends = np.zeros_like(values)
-            np.moveaxis(ends, axis, 0)[0] += before.sum(axis)
-            np.moveaxis(ends, axis, 0)[-1] += after.sum(axis)
-            values = values + ends
-        return values
 
     def unflip(self, raw: Tensor, axis: int) -> Tensor:
         """Entries mirror each other about the map's middle; no entry sees padding only."""

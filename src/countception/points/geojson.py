@@ -40,7 +40,7 @@ def read(path: Path, options: ReadOptions) -> Dots:  # noqa: ARG001
             found += list(_dots(feature))
             plane = geojson.geometry_of(feature).get("plane") or {}
             planes.add((plane.get("z", 0), plane.get("t", 0)))
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError) as error:
+        except geojson.MALFORMED as error:
             raise PointsError(f"{path}: object {number} is no GeoJSON of points ({error})") from None
     if len(planes) > 1:
         raise PointsError(f"{path}: its points lie on {len(planes)} planes of a stack; export those of one plane")

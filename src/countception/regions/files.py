@@ -69,7 +69,7 @@ def _geojson(path: Path) -> Iterator[Polygon]:
     for number, feature in enumerate(geojson.read_features(path), 1):
         try:
             name, rings = _feature_name(feature) or f"region {number}", _geometry(feature)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except geojson.MALFORMED as error:
             raise RegionsError(f"{path}: region {number} is no GeoJSON polygon ({error})") from None
         names[name] += 1
         yield Polygon(name if names[name] == 1 else f"{name} ({names[name]})", rings)

@@ -13,21 +13,22 @@ import numpy as np
 
 from countception import calibration
 from countception.confidence import IntervalModel, fit_intervals
-from countception.config import DECIDED, Config, recipe, updated, with_network
+from countception.config import DECIDED, Config, TrainingConfig, recipe, updated, with_network
 from countception.counter import Counter
-from countception.dataset import Sample, content_hash, load_dataset, split_off, with_classes
+from countception.dataset import Dataset, Sample, content_hash, load_dataset, split_off, with_classes
 from countception.errors import ConfigError, DatasetError
 from countception.evaluation.metrics import metrics
 from countception.familiarity import Familiarity, fit_familiarity, image_features
 from countception.files import check_writable
 from countception.images import pixel_hash
+from countception.memory import short_of
 from countception.model_file import Model, known_by
 from countception.training.loop import Progress, Report
 from countception.training.prepare import Prepared, prepare
 from countception.training.state import Record
 from countception.training.unseen import LAST, Folds, Unseen, counted, forget, parts_of
 
-Data = str | os.PathLike[str] | Sequence[Sample]
+Data = str | os.PathLike[str] | Dataset | Sequence[Sample]
 
 VALID_SHARE = 0.25
 
@@ -49,7 +50,7 @@ def train(
     Parameters
     ----------
     data
-        A folder or manifest as `countception.dataset.read_dataset` reads it, or samples.
+        A folder or manifest, what `countception.dataset.read_dataset` found in one, or samples.
     valid
         Another such data set to validate on, or the share of `data` to split off, between 0 and 1; None splits off a
         quarter, at least one image. Groups stay whole, and are chosen such that the share is about that.
@@ -81,7 +82,7 @@ def train(
     DatasetError, ImageError, PointsError
         The data cannot be trained on.
     ConfigError
-        The options make no sense, or a finished model is to be gone on with.
+        The options make no sense, a finished model is to be gone on with, or there is not enough memory for them.
     OutputError
         `out` cannot be written to; checked before anything else.
     ModelFileError
@@ -93,22 +94,32 @@ def train(
     first = training[0]
     found = {"network.channels": first.image.shape[0], "network.classes": len(first.dots.class_names)}
     chosen = updated(chosen, found if folds is None else found | _for_folds(chosen, folds))
-    prepared = prepare(training, validation, chosen, folds=folds, checkpoint=checkpoint, device=device)
-    going_on = resume and checkpoint is not None and checkpoint.exists()
-    if going_on:
-        prepared.trainer.resume()
-    elif out is not None:
-        forget(out)  # what an abandoned cross-validation left
-    crossed = None if parts is None else Folds(training, parts, prepared.trainer.config, out, device)
-    for unseen, interrupted in _results(prepared, validation, crossed, resume=going_on, report=report):
-        counter = _counter(prepared, training, validation, unseen, device)
-        counter.interrupted = interrupted
-        if out is not None:
-            counter.save(out)
+    with short_of(_too_large(chosen.training)):
+        prepared = prepare(training, validation, chosen, folds=folds, checkpoint=checkpoint, device=device)
+        going_on = resume and checkpoint is not None and checkpoint.exists()
+        if going_on:
+            prepared.trainer.resume()
+        elif out is not None:
+            forget(out)  # what an abandoned cross-validation left
+        crossed = None if parts is None else Folds(training, parts, prepared.trainer.config, out, device)
+        for unseen, interrupted in _results(prepared, validation, crossed, resume=going_on, report=report):
+            counter = _counter(prepared, training, validation, unseen, device)
+            counter.interrupted = interrupted
+            if out is not None:
+                counter.save(out)
     if out is not None and checkpoint is not None and not counter.interrupted:
         checkpoint.unlink(missing_ok=True)
         forget(out)
     return counter
+
+
+def _too_large(training: TrainingConfig) -> ConfigError:
+    """What is said where there is not enough memory to train."""
+    crop = "as large as the images" if training.augment.crop is None else str(training.augment.crop)
+    return ConfigError(
+        f"there is not enough memory to train: lower training.batch, which is {training.batch}, or "
+        f"training.augment.crop, which is {crop}, or learn from fewer or smaller images"
+    )
 
 
 def _results(
