@@ -41,6 +41,10 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "regions").mkdir()
     box = {"type": "Polygon", "coordinates": [[[0, 0], [20, 0], [20, 20], [0, 20]]]}
     (tmp_path / "regions" / "1.geojson").write_text(json.dumps(box))
+    for slides, marked, n in (("slides", "marked", 4), ("more-slides", "more-marked", 2)):
+        (tmp_path / marked).mkdir()
+        for image in sorted((tiny.dataset(tmp_path / slides, n, seed=n) / "images").iterdir()):
+            (tmp_path / marked / f"{image.stem}.geojson").write_text(json.dumps(box))
     tiny.dataset(tmp_path / "round2", 3, seed=3)
     shutil.rmtree(tmp_path / "round2" / "points")
     tiny.with_endings(tiny.dataset(tmp_path / "scans", 3, seed=4), images="_raw.png", points="_clicked.csv")

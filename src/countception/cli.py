@@ -121,6 +121,7 @@ def train(
     image_suffix: given.ImageSuffix = None,
     dots_suffix: given.DotsSuffix = None,
     ignore_unmatched: given.IgnoreUnmatched = False,
+    regions: given.MarkedIn = None,
     page: given.Page = None,
     axis: given.Axis = None,
     device: given.Device = None,
@@ -137,6 +138,9 @@ def train(
     weights that count them best are kept. Beside the model, <name>.curve.csv and <name>.curve.png show how the training
     went. Ctrl-C keeps the best so far; repeat the command with --resume to go on.
 
+    Where only parts of large images have dots, --regions names rectangles in which all objects have one: each is
+    learned from as an image of its own.
+
     With a handful of images, --folds 5 learns from all of them, and says all the same how far off counts are; it takes
     six times as long.
 
@@ -151,8 +155,9 @@ def train(
     named["training.seed"] = seed
     changes = given.read_changes(settings or [], named, time_budget=time_budget, scale=scale)
     validation = given.read_valid(valid)
-    given.check_results(out, training.checkpoint_path(out), *report.curve_paths(out), data=(data, validation))
-    reading = given.Reading(order, image_suffix, dots_suffix, ignore_unmatched, page, axis)
+    places = out, training.checkpoint_path(out), *report.curve_paths(out)
+    given.check_results(*places, data=(data, validation), read=(regions,))
+    reading = given.Reading(order, image_suffix, dots_suffix, ignore_unmatched, page, axis, regions)
     with _told_if_kept(training.checkpoint_path(out), out), progress.training_report(tensorboard) as shown:
         counter = training.train(
             reading.data(data),
@@ -218,6 +223,7 @@ def inspect(
     order: given.Order = None,
     image_suffix: given.ImageSuffix = None,
     dots_suffix: given.DotsSuffix = None,
+    regions: given.MarkedIn = None,
     page: given.Page = None,
     axis: given.Axis = None,
 ) -> None:
@@ -230,10 +236,10 @@ def inspect(
     from countception.inspection import inspect as look
     from countception.report import write_json
 
-    given.check_results(json, plot, data=(data,))
+    given.check_results(json, plot, data=(data,), read=(regions,))
     if plot is not None:
         plots.plot_kind(plot)
-    dataset = given.Reading(order, image_suffix, dots_suffix).find(data)
+    dataset = given.Reading(order, image_suffix, dots_suffix, regions=regions).find(data)
     found = look(dataset, page=page, axis=given.read_axis(axis))
     console.show_inspection(found)
     if json is not None:

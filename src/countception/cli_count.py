@@ -185,6 +185,7 @@ def evaluate(
     image_suffix: given.ImageSuffix = None,
     dots_suffix: given.DotsSuffix = None,
     ignore_unmatched: given.IgnoreUnmatched = False,
+    regions: given.MarkedIn = None,
     page: given.Page = None,
     axis: given.Axis = None,
     device: given.Device = None,
@@ -196,7 +197,8 @@ def evaluate(
     over sum of true counts), beside the MAE of always saying the average count of the training images; how often the
     80, 90 and 95 % intervals held the true count; and how many images are unlike the training images.
 
-    With --points, also how well one point per counted object agrees with the dots, matched one to one.
+    With --points, also how well one point per counted object agrees with the dots, matched one to one. With --regions,
+    rectangles are evaluated as images of their own.
 
     \b
       countception evaluate cells.count more-cells/ --report report.html --points
@@ -208,11 +210,11 @@ def evaluate(
     from countception.progress import file_bar
     from countception.report import write_json, write_report
 
-    given.check_results(json, csv, plot, report, data=(data,), read=(model,))
+    given.check_results(json, csv, plot, report, data=(data,), read=(model, regions))
     if plot is not None:
         plot_kind(plot)
     counter = Counter.load(model, device=device)
-    reading = given.Reading(order, image_suffix, dots_suffix, ignore_unmatched, page, axis)
+    reading = given.Reading(order, image_suffix, dots_suffix, ignore_unmatched, page, axis, regions)
     with file_bar("counting") as shown:
         result = evaluation.evaluate(
             counter,

@@ -92,9 +92,15 @@ def load_item(
     ------
     ImageError, PointsError
         A file cannot be read, a mask has another size than the image, or dots lie outside the image.
+    DatasetError
+        The part that the item stands for is not in the image.
     """
-    image = read_image(item.image, page=page, axis=axis)
-    return Sample(image, _dots(item, image, classes, order, outside), item.name, item.group)
+    if item.box is None:
+        image = read_image(item.image, page=page, axis=axis)
+        return Sample(image, _dots(item, image, classes, order, outside), item.name, item.group)
+    with opened(item.image, page=page, axis=axis) as whole:  # of a slide the part alone is read
+        part = _part(item, whole, _dots(item, whole, classes, order, outside))
+    return Sample(np.array(part.image), part.dots, item.name, item.group)
 
 
 def load_dataset(
@@ -189,7 +195,7 @@ class Stream:
         first = None
         for item in dataset.items:
             with opened(item.image, page=dataset.page, axis=dataset.axis) as image:
-                one = Opened(image, _dots(item, image, dataset.classes, dataset.order, "error"), item.name)
+                one = _part(item, image, _dots(item, image, dataset.classes, dataset.order, "error"))
                 first = first or one
                 _refuse_mixture(first, one, str(dataset.items[0].image), str(item.image))
                 yield one
@@ -353,6 +359,25 @@ def _dots(
     shape = (image.shape[1], image.shape[2])
     dots = read_points(item.dots, image_shape=shape, order=order, classes=classes)
     return _within(dots, shape, outside, called=(str(item.dots), f"the image {item.image.name}"))
+
+
+def _part(item: Item, image: Image | Pieces, dots: Dots) -> Opened:
+    """The part of an image that an item stands for."""
+    if item.box is None:
+        return Opened(image, dots, item.name)
+    rows, columns = item.box
+    height, width = image.shape[1:]
+    if not (0 <= rows[0] < rows[1] <= height and 0 <= columns[0] < columns[1] <= width):
+        raise DatasetError(
+            f"{item.name}: the rectangle of rows {rows[0]} to {rows[1] - 1} and columns {columns[0]} to "
+            f"{columns[1] - 1} is not in the image {item.image}, which is {height} × {width} pixels (height × width); "
+            "draw it within the image"
+        )
+    corner = np.array([rows[0], columns[0]], np.float64)
+    within = inside(dots.points - corner, (rows[1] - rows[0], columns[1] - columns[0]))
+    chosen = dots.select(within)
+    part = image[:, slice(*rows), slice(*columns)]
+    return Opened(part, replace(chosen, points=chosen.points - corner), item.name)
 
 
 def _checked(sample: Sample, outside: Outside) -> Sample:

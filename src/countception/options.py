@@ -47,6 +47,15 @@ DotsSuffix = Annotated[
 IgnoreUnmatched = Annotated[
     bool, Option("--ignore-unmatched", help="Pass over images without dots, and dots without an image.")
 ]
+MarkedIn = Annotated[
+    Path | None,
+    Option(
+        "--regions",
+        metavar="FILE|DIR",
+        help="Rectangles in which all objects have dots, where the rest of the images has none or some: ImageJ .roi or "
+        ".zip, or GeoJSON; one file for all images, or a folder of files named after the images.",
+    ),
+]
 Seed = Annotated[int, Option(metavar="N", min=0, help="The same seed makes the same images.")]
 
 # of train
@@ -336,13 +345,16 @@ class Reading:
     page: int | None = None
     axis: str | None = None
     """What to read of stacks."""
+    regions: Path | None = None
+    """Rectangles in which all objects have dots."""
 
     def find(self, path: Path | str) -> Dataset:
         """The images and dots of a folder or manifest."""
         from countception.pairing import read_dataset
 
         order = read_order(self.order)
-        return read_dataset(path, order=order, image_suffix=self.image_suffix, dots_suffix=self.dots_suffix)
+        found = read_dataset(path, order=order, image_suffix=self.image_suffix, dots_suffix=self.dots_suffix)
+        return found if self.regions is None else found.within(self.regions)
 
     def data(self, path: Path | str) -> Path | str | Dataset:
         """A data set as the commands take it, with its files found already where that takes options."""
@@ -353,7 +365,7 @@ class Reading:
 
 
 def check_results(
-    *places: Path | None, data: Sequence[Path | str | float | None] = (), read: Sequence[Path] = ()
+    *places: Path | None, data: Sequence[Path | str | float | None] = (), read: Sequence[Path | None] = ()
 ) -> None:
     """Refuse results that would be written over each other, or over what is read, before there are any.
 
@@ -364,7 +376,7 @@ def check_results(
     data
         Data sets that are read; what is none is left out.
     read
-        Other files that are.
+        Other files that are; None is no file.
 
     Raises
     ------
@@ -376,7 +388,8 @@ def check_results(
     from countception.outputs import check_places
     from countception.pairing import is_part_of
 
-    check_places(read, *places)  # first: what cannot be written may be what cannot be looked at
+    known = [each for each in read if each is not None]
+    check_places(known, *places)  # first: what cannot be written may be what cannot be looked at
     sets = [each for each in data if isinstance(each, Path | str)]
     taken = [place for place in places if place is not None and any(is_part_of(each, place) for each in sets)]
     check_places(taken, *places)

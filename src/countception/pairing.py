@@ -60,6 +60,8 @@ class Item:
     """What the image is called in tables: its stem, or its path in the manifest."""
     group: str | None = None
     """Images of one group are not independent, and are kept together when a data set is split."""
+    box: tuple[tuple[int, int], tuple[int, int]] | None = None
+    """Rows and columns of the part that it stands for, the last ones not included; None for the whole image."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,34 @@ class Dataset:
     def without_unmatched(self) -> Dataset:
         """The same without the files that have no partner."""
         return replace(self, unmatched_images=(), unmatched_dots=())
+
+    def within(self, regions: str | os.PathLike[str]) -> Dataset:
+        """The parts of its images in which all objects are marked, each as an image of its own.
+
+        Parts of one image stay together when the data set is split only if the image has a group.
+
+        Parameters
+        ----------
+        regions
+            Upright rectangles: a file that holds for all images, or a folder with a file for each, as
+            `countception.regions.RegionFiles` takes them. What is marked outside them is passed over.
+
+        Raises
+        ------
+        RegionsError
+            They cannot be read, an image has none, or one is no upright rectangle.
+        """
+        from countception.outputs import unique_names
+        from countception.regions.rectangles import rectangles
+
+        images = [item.image for item in self.items]
+        parts = rectangles(regions, dict(zip(images, unique_names(images), strict=True)))
+        items = [
+            replace(item, name=f"{item.name} {name}", box=box)
+            for item in self.items
+            for name, box in parts[item.image].items()
+        ]
+        return replace(self, items=tuple(items))
 
 
 @dataclass(frozen=True)
