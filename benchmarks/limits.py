@@ -25,7 +25,7 @@ from countception.benchmark.method import Setup
 from countception.benchmark.methods import config_hash, make
 from countception.benchmark.protocol import DATASETS, check_data, load
 from countception.benchmark.results import Results, Row
-from countception.dataset import Sample
+from countception.data.dataset import Sample
 from countception.files import whole_file
 
 Array = npt.NDArray[np.float64]

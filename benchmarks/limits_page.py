@@ -10,7 +10,7 @@ from countception.benchmark.methods import title
 from countception.benchmark.protocol import DATASETS
 from countception.benchmark.tables import published
 from countception.files import whole_file
-from countception.plots import save_figure
+from countception.results.plots import save_figure
 from limits import ALONE
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def figure(found: Json) -> Figure:
     """Error left on VGG Cells by cells that are up to a distance apart, with published figures."""
     from matplotlib.figure import Figure
 
-    from countception.plots import ACCENT, INK, MUTED
+    from countception.results.plots import ACCENT, INK, MUTED
 
     rows = [row for row in found["hidden"] if row["data"] == "vgg"]
     plot = Figure(figsize=(6.4, 3.8), layout="constrained")

@@ -24,17 +24,17 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
-from countception.augment import Example
-from countception.canvas import Canvas, resample
 from countception.config import Config, ScaleConfig, updated
+from countception.counting.canvas import Canvas, resample
+from countception.counting.normalise import Normalisation, learn
 from countception.errors import ConfigError
 from countception.files import whole_file
 from countception.geometry import to_working
 from countception.networks import build
-from countception.normalise import Normalisation, learn
 from countception.points import spacing
 from countception.simulation.looks import Look
 from countception.simulation.simulate import look_named, random_look, simulate
+from countception.training.augment import Example
 from countception.training.batches import Batches
 from countception.training.loop import Trainer, Validation, count_all, settle
 from countception.training.state import Record, identify

@@ -11,12 +11,12 @@ from unittest import mock
 from torch import Tensor
 
 import countception.training as training
-from countception import calibration
 from countception.benchmark.protocol import Cell, draw, load
-from countception.counter import Counter
-from countception.dataset import Sample
+from countception.counting.counter import Counter
+from countception.data.dataset import Sample
 from countception.training.loop import Trainer
 from countception.training.state import Record
+from countception.trust import calibration
 
 
 class Keeping(Trainer):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from countception.files import whole_file
-from countception.plots import save_figure
+from countception.results.plots import save_figure
 
 Document = dict[str, Any]
 

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from countception.predict import raw_map
+from countception.counting.predict import raw_map
 from speed_sections import SIDE, Action, Row, canvas_of, in_turn, network, ratio
 
 PEERS: dict[str, list[tuple[str, str, Callable[[Any], nn.Module], int]]] = {

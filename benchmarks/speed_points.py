@@ -11,17 +11,17 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from countception import targets
-from countception.calibration import Calibration
-from countception.counter import Counter
+from countception.counting.counter import Counter
+from countception.counting.model_file import Model
+from countception.counting.normalise import learn
 from countception.geometry import Window
-from countception.images import as_channels_first
+from countception.images.read import as_channels_first
 from countception.locate import density_of_counts, locate
-from countception.model_file import Model
 from countception.networks.pretrained import load_pretrained
-from countception.normalise import learn
 from countception.points import find_scale
 from countception.simulation.looks import look_named
 from countception.simulation.simulate import simulate
+from countception.trust.calibration import Calibration
 from speed_sections import Row, in_turn, network
 
 SIDE, OBJECTS = 1000, 1000

@@ -14,15 +14,15 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from countception.canvas import Canvas
 from countception.config import Config, recipe
+from countception.counting.canvas import Canvas
+from countception.counting.normalise import Normalisation, learn
+from countception.counting.predict import autocast_dtype, raw_map, run
 from countception.memory import keep_memory
 from countception.networks import build
 from countception.networks.base import Network
 from countception.networks.fourier import Axis, LargeConv2d, Plan
 from countception.networks.pretrained import load_pretrained
-from countception.normalise import Normalisation, learn
-from countception.predict import autocast_dtype, raw_map, run
 from countception.simulation.simulate import simulate
 
 Row = dict[str, Any]

@@ -10,7 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from countception.normalise import Normalisation
+from countception.counting.normalise import Normalisation
 from speed_sections import SIDE, Row, image, network
 
 
@@ -53,7 +53,7 @@ def memory(repeats: int) -> list[Row]:
 
 
 def _save_model(path: Path) -> None:
-    from countception.model_file import Model, save
+    from countception.counting.model_file import Model, save
 
     made, config = network("boxnet")
     save(Model(made, config, 1.0, Normalisation((128.0,) * 3, (64.0,) * 3)), path)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from countception import demo
-from countception.counter import Counter
+from countception.counting.counter import Counter
 from countception.errors import OutputError
 
 

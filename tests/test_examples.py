@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 import countception
 import tiny
 from countception import training
-from countception.cli import app
+from countception.cli.commands import app
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = ["README.md", *sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md"))]

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 
 from countception.config import Config, NetworkConfig
-from countception.counter import Counter
-from countception.model_file import Model
+from countception.counting.counter import Counter
+from countception.counting.model_file import Model
+from countception.counting.normalise import Normalisation
 from countception.networks import build
-from countception.normalise import Normalisation
 from countception.simulation.simulate import simulate_dataset
 from countception.training import train
 

@@ -17,25 +17,30 @@ from countception._version import __version__
 from countception.errors import CountceptionError
 
 if TYPE_CHECKING:
-    from countception.batch import count_files
     from countception.config import Config, recipe
-    from countception.count import Count
-    from countception.counter import Counter
-    from countception.dataset import load_dataset, read_dataset
+    from countception.counting.count import Count
+    from countception.counting.counter import Counter
+    from countception.data.dataset import load_dataset, read_dataset
+    from countception.data.inspection import inspect
     from countception.evaluation.evaluation import evaluate
-    from countception.inspection import inspect
+    from countception.regions import read_regions
+    from countception.results.batch import count_files
+    from countception.results.groups import find_groups, group_totals
     from countception.simulation.simulate import simulate, simulate_dataset
     from countception.training import train
 
 _HOMES = {
     "Config": "config",
-    "Count": "count",
-    "Counter": "counter",
-    "count_files": "batch",
+    "Count": "counting.count",
+    "Counter": "counting.counter",
+    "count_files": "results.batch",
     "evaluate": "evaluation.evaluation",
-    "inspect": "inspection",
-    "load_dataset": "dataset",
-    "read_dataset": "dataset",
+    "find_groups": "results.groups",
+    "group_totals": "results.groups",
+    "inspect": "data.inspection",
+    "load_dataset": "data.dataset",
+    "read_dataset": "data.dataset",
+    "read_regions": "regions",
     "recipe": "config",
     "simulate": "simulation.simulate",
     "simulate_dataset": "simulation.simulate",
@@ -47,6 +52,9 @@ __all__ = [  # noqa: RUF022 - in the order of use
     "Counter",
     "Count",
     "count_files",
+    "find_groups",
+    "group_totals",
+    "read_regions",
     "evaluate",
     "inspect",
     "read_dataset",

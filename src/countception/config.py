@@ -166,7 +166,7 @@ class CountingConfig(_Frozen):
 
 
 class CountOptions(TypedDict, total=False):
-    """What of it may be chosen anew for each image, as in `countception.counter.Counter.count`; None is as trained."""
+    """What of it may be chosen anew for each image, as in `countception.Counter.count`; None is as trained."""
 
     tile: int | None
     flips: bool | None

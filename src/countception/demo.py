@@ -6,14 +6,14 @@ import os
 from itertools import accumulate
 from pathlib import Path
 
-from countception.batch import count_files
-from countception.dataset import load_dataset
+from countception.cli.progress import Show, training_text
+from countception.data.dataset import load_dataset
 from countception.evaluation.evaluation import Evaluation, evaluate
 from countception.files import check_writable
-from countception.pictures import overlay
-from countception.plots import overview, save_figure
-from countception.progress import Show, training_text
-from countception.report import write_curve, write_report
+from countception.results.batch import count_files
+from countception.results.pictures import overlay
+from countception.results.plots import overview, save_figure
+from countception.results.report import write_curve, write_report
 from countception.simulation.simulate import simulate_dataset
 from countception.training import Progress, train
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from countception.dataset import Sample
+from countception.data.dataset import Sample
 from countception.points import Dots
 
 

@@ -12,7 +12,7 @@ from helpers_cells import cells
 
 from countception.benchmark.method import Fitted, Setup
 from countception.benchmark.methods import make
-from countception.dataset import Sample
+from countception.data.dataset import Sample
 from countception.errors import ConfigError, DatasetError, ImageError
 from countception.evaluation.metrics import predict_average_mae
 from countception.points import Dots

@@ -6,7 +6,7 @@ import pytest
 from countception.baselines.blobs import Blobs
 from countception.baselines.peaks import Peaks, tune
 from countception.benchmark.method import Setup
-from countception.dataset import Sample
+from countception.data.dataset import Sample
 from countception.evaluation.matching import match, pooled
 from countception.points import Dots
 

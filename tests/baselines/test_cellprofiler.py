@@ -19,7 +19,7 @@ from countception.benchmark.method import Batched, Setup
 from countception.benchmark.methods import config_hash, make
 from countception.benchmark.protocol import Parts
 from countception.benchmark.runner import _count
-from countception.dataset import Sample
+from countception.data.dataset import Sample
 from countception.errors import ConfigError, ImageError
 from countception.points import Dots
 

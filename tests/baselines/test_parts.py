@@ -13,7 +13,7 @@ from countception.baselines.base import Eye
 from countception.baselines.proximity import REACHES, THRESHOLDS, best_peak, spacing_for
 from countception.benchmark.method import Setup
 from countception.config import ScaleConfig
-from countception.dataset import Sample
+from countception.data.dataset import Sample
 from countception.networks.proximity import Proximity, peaks, proximity_map
 from countception.points import Dots
 

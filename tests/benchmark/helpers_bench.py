@@ -20,7 +20,7 @@ from countception.benchmark.method import Facts, Report, Setup
 from countception.benchmark.protocol import Protocol
 from countception.benchmark.results import COLUMNS, Results, Row
 from countception.benchmark.runner import Data, run
-from countception.dataset import Sample
+from countception.data.dataset import Sample
 from countception.points import Dots
 
 

@@ -12,7 +12,7 @@ from helpers_bench import OneMore
 from countception.benchmark import methods
 from countception.benchmark.method import Report, Setup
 from countception.benchmark.methods import config_hash, make
-from countception.dataset import Sample
+from countception.data.dataset import Sample
 from countception.errors import ConfigError
 from countception.points import Dots
 

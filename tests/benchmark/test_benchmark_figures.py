@@ -12,7 +12,7 @@ from countception.benchmark.protocol import Place, Protocol
 from countception.benchmark.trust import figures as trust_figures
 from countception.benchmark.trust.coverage import GROUPS, Coverage
 from countception.benchmark.trust.summary import F1
-from countception.plots import MUTED
+from countception.results.plots import MUTED
 
 
 def cells(*methods: str, maes: tuple[float, ...] = (2.0, 3.0, 9.0)) -> list[tables.Measured]:

@@ -17,7 +17,7 @@ from countception.benchmark.protocol import Cell
 from countception.benchmark.results import Prediction, Results
 from countception.benchmark.tables import measured
 from countception.config import NetworkConfig
-from countception.dataset import Sample
+from countception.data.dataset import Sample
 from countception.errors import DatasetError
 from countception.networks import build
 from countception.points import Dots

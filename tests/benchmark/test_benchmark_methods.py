@@ -14,8 +14,8 @@ from countception.benchmark import methods, networks
 from countception.benchmark.method import Setup, Variants
 from countception.benchmark.methods import config_hash, make
 from countception.config import recipe, updated
-from countception.count import Count
-from countception.dataset import Sample
+from countception.counting.count import Count
+from countception.data.dataset import Sample
 from countception.errors import ConfigError
 from countception.geometry import Window
 from countception.points import Dots

@@ -16,7 +16,7 @@ from countception.benchmark.protocol import (
     parse_protocol,
     read_protocol,
 )
-from countception.dataset import Sample, content_hash
+from countception.data.dataset import Sample, content_hash
 from countception.errors import ConfigError, DatasetError
 
 PROTOCOLS = sorted((Path(__file__).parents[2] / "benchmarks" / "protocols").glob("*.toml"))

@@ -18,7 +18,7 @@ from countception.benchmark.method import Facts, Report, Setup
 from countception.benchmark.protocol import Cell, draw
 from countception.benchmark.results import Results
 from countception.benchmark.runner import Data, run, run_cell
-from countception.dataset import Sample
+from countception.data.dataset import Sample
 
 DATA = {"mbm": Data(fake_mbm(), "0123456789abcdef")}
 PROGRAM = Path(__file__).with_name("helpers_bench.py")

@@ -23,7 +23,7 @@ from countception.benchmark.trust.summary import flagging, flags, longest, point
 from countception.benchmark.trust.tables import Counted, Flagged, Located
 from countception.benchmark.trust.totals import totals
 from countception.benchmark.trust.unlike import corruptions
-from countception.dataset import Sample, load_dataset
+from countception.data.dataset import Sample, load_dataset
 from countception.errors import DatasetError
 
 SETTINGS = {**tiny.CHANGES, "training.steps": 2, "counting.spread": False, "counting.flips": False}

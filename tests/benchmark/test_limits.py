@@ -14,7 +14,7 @@ from helpers_bench import make_row
 from countception.benchmark.method import Setup
 from countception.benchmark.methods import config_hash, make
 from countception.benchmark.results import Prediction, Results
-from countception.dataset import Sample
+from countception.data.dataset import Sample
 from countception.points import Dots
 
 ROOT = Path(__file__).parents[2]

@@ -16,7 +16,7 @@ import tiny
 from countception.baselines.cellprofiler import find_program
 from countception.benchmark.method import Fitted, Method, Setup
 from countception.benchmark.methods import METHODS, config_hash, make
-from countception.dataset import Sample, load_dataset
+from countception.data.dataset import Sample, load_dataset
 from countception.errors import ConfigError
 from countception.points import Dots
 

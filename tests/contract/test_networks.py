@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from countception.canvas import Canvas, View
 from countception.config import NetworkConfig, recipe
+from countception.counting.canvas import Canvas, View
+from countception.counting.normalise import Normalisation
+from countception.counting.predict import raw_map
 from countception.errors import ConfigError, PointsError
 from countception.networks import build, names
 from countception.networks.base import Network
-from countception.normalise import Normalisation
-from countception.predict import raw_map
 
 SHAPES = [(64, 64), (70, 53), (33, 91)]
 

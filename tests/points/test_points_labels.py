@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from countception.dataset import load_dataset
+from countception.data.dataset import load_dataset
+from countception.data.pairing import read_dataset
 from countception.errors import PointsError
-from countception.pairing import read_dataset
 from countception.points import read_points
 
 

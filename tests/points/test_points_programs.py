@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose, assert_array_equal
 
+from countception.data.pairing import read_dataset
 from countception.errors import PointsError
-from countception.pairing import read_dataset
 from countception.points import Dots, find_writer, holds_dots, read_points, write_points
 
 PLACES = np.array([[3.0, 10.0], [0.5, 2.25], [40.0, 0.0]])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,16 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from countception import model_file
-from countception.counter import Counter
-from countception.dataset import Sample, fold_samples
+from countception.counting import model_file
+from countception.counting.counter import Counter
+from countception.data.dataset import Sample, fold_samples
 from countception.errors import ConfigError, DatasetError, ModelFileError
 from countception.evaluation.metrics import predict_average_mae
 from countception.points import Dots
-from countception.report import facts
+from countception.results.report import facts
 from countception.training import Progress, train
-
-sys.path.insert(0, str(Path(__file__).parent))
 from helpers_blobs import QUICK, blobs
 
 FEW = {**QUICK, "training.steps": 8, "training.evaluations": 2, "network.width": 0.25}

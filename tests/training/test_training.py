@@ -16,24 +16,22 @@ import pytest
 import tifffile
 import torch
 
-from countception import predict
-from countception.batch import count_files
 from countception.config import recipe
-from countception.counter import Counter
-from countception.dataset import Sample
+from countception.counting import predict
+from countception.counting.counter import Counter
+from countception.data.dataset import Sample
 from countception.errors import ConfigError, CountceptionError, DatasetError, ModelFileError, OutputError
 from countception.evaluation.evaluation import evaluate
 from countception.evaluation.matching import match, pooled
 from countception.evaluation.metrics import predict_average_mae
 from countception.points import Dots
+from countception.results.batch import count_files
 from countception.training import Progress, configure, loop, train
 from countception.training.loop import place_loss
 from countception.training.schedule import Length, evaluations_due, learning_rate
-
-sys.path.insert(0, str(Path(__file__).parent))
 from helpers_blobs import QUICK, blobs
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 
 
 def weights(counter: Counter) -> dict[str, torch.Tensor]:

@@ -24,7 +24,7 @@ from countception import targets
 from countception.baselines.base import Baseline, Eye, Plane, mean_absolute_error
 from countception.baselines.words import Codebook, Descriptors
 from countception.benchmark.method import Facts, Report
-from countception.dataset import Sample
+from countception.data.dataset import Sample
 from countception.geometry import ceil_div
 
 CELL = 4

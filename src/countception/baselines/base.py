@@ -19,12 +19,12 @@ import numpy.typing as npt
 
 from countception import targets
 from countception.benchmark.method import Setup
-from countception.canvas import resample
 from countception.config import ScaleConfig
-from countception.dataset import Sample
+from countception.counting.canvas import resample
+from countception.counting.normalise import Normalisation
+from countception.data.dataset import Sample
 from countception.errors import DatasetError
 from countception.geometry import Points, to_working
-from countception.normalise import Normalisation
 from countception.points.spacing import find_scale
 
 Plane = npt.NDArray[np.float32]

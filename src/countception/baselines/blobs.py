@@ -19,7 +19,7 @@ from scipy import ndimage
 from countception.baselines.base import Baseline, Eye
 from countception.baselines.peaks import Peaks, tune
 from countception.benchmark.method import Facts, Report
-from countception.dataset import Sample
+from countception.data.dataset import Sample
 from countception.geometry import Points, to_image
 
 Plane = npt.NDArray[np.float32]

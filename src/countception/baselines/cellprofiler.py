@@ -25,7 +25,7 @@ from PIL import Image
 
 from countception.baselines.base import Baseline
 from countception.benchmark.method import Facts, Report, Setup
-from countception.dataset import Sample
+from countception.data.dataset import Sample
 from countception.errors import ConfigError, ImageError
 
 FOLDER = Path(__file__).resolve().parents[3] / "benchmarks" / "cellprofiler"

@@ -24,7 +24,7 @@ from scipy import ndimage
 from countception.baselines.base import Baseline, Eye, Plane
 from countception.baselines.words import dense_sift
 from countception.benchmark.method import Facts, Report
-from countception.dataset import Sample
+from countception.data.dataset import Sample
 
 if TYPE_CHECKING:
     from sklearn.ensemble import ExtraTreesRegressor

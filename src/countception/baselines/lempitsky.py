@@ -19,7 +19,7 @@ from countception.baselines import mesa
 from countception.baselines.base import Baseline, Eye, mean_absolute_error
 from countception.baselines.words import Codebook, Descriptors, dense_sift
 from countception.benchmark.method import Facts, Report
-from countception.dataset import Sample
+from countception.data.dataset import Sample
 
 
 @dataclass(frozen=True)

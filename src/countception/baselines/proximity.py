@@ -21,16 +21,16 @@ from countception import targets
 from countception.baselines.base import Baseline, require_dots
 from countception.benchmark.method import Facts, Report, Setup
 from countception.benchmark.networks import device_name
-from countception.canvas import Canvas
 from countception.config import Config, ScaleConfig, updated
-from countception.dataset import Sample
+from countception.counting.canvas import Canvas
+from countception.counting.normalise import Normalisation
+from countception.counting.predict import raw_map
+from countception.data.dataset import Sample
 from countception.errors import ConfigError
 from countception.geometry import Points
 from countception.networks.proximity import RADIUS, Proximity, peaks
-from countception.normalise import Normalisation
 from countception.points import Dots
 from countception.points.spacing import find_scale, neighbour_distances
-from countception.predict import raw_map
 from countception.training import Progress, configure
 from countception.training.loop import Trainer
 from countception.training.prepare import prepare

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from countception.benchmark.noisy_dots import on_image
-from countception.dataset import Sample
+from countception.data.dataset import Sample
 from countception.errors import ConfigError
 from countception.evaluation.matching import match
 from countception.geometry import Points

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from countception import options as given
+from countception.cli import options as given
 from countception.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def _protocols(
 def _list() -> None:
     from countception.benchmark.methods import METHODS
     from countception.benchmark.protocol import DATASETS
-    from countception.console import table
+    from countception.cli.console import table
 
     table(["method", ""], [[name, title] for name, (_, title) in METHODS.items()])
     typer.echo("")
@@ -186,7 +186,7 @@ def _load(protocols: list[Protocol], root: Path | None) -> dict[str, Data]:
 
 def _run(cells: list[Cell], data: dict[str, Data], results: Results, device: str | None) -> None:
     from countception.benchmark.runner import run
-    from countception.progress import progress_bar
+    from countception.cli.progress import progress_bar
 
     tally = run(cells, data, results, device=device, show=progress_bar, finished=_show)
     typer.echo(f"{tally}: {results.folder}")
@@ -201,7 +201,7 @@ def _check(cells: list[Cell], data: dict[str, Data], results: Results, device: s
     """Print each run's MAE as it is now beside that of its row; end with 1 if any is another, or has no row."""
     from countception.benchmark.method import Setup
     from countception.benchmark.runner import run_cell
-    from countception.progress import progress_bar
+    from countception.cli.progress import progress_bar
 
     rows = {(row.key, row.settings): row for each in (results.examined, results) for row in each.rows()}
     equal = True

@@ -18,7 +18,7 @@ from countception.benchmark.noisy_dots import noisy
 from countception.errors import ConfigError
 
 if TYPE_CHECKING:
-    from countception.dataset import Sample
+    from countception.data.dataset import Sample
 
 
 class Spoiler(Protocol):

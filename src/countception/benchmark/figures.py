@@ -15,8 +15,8 @@ from countception.benchmark.maps import MapPair
 from countception.benchmark.methods import METHODS
 from countception.benchmark.results import Results
 from countception.benchmark.tables import Measured, Published, label, order, published
-from countception.pictures import viewable
-from countception.plots import ACCENT, INK, MUTED
+from countception.results.pictures import viewable
+from countception.results.plots import ACCENT, INK, MUTED
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

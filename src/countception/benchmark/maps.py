@@ -20,7 +20,7 @@ from countception.files import whole_file
 
 if TYPE_CHECKING:
     from countception.benchmark.protocol import Cell
-    from countception.dataset import Sample
+    from countception.data.dataset import Sample
 
 Map = npt.NDArray[np.float32]
 

@@ -12,7 +12,7 @@ from countception.errors import ConfigError
 from countception.sentences import in_words
 
 if TYPE_CHECKING:
-    from countception.dataset import Sample
+    from countception.data.dataset import Sample
     from countception.training.state import Record
 
 Options = TypeVar("Options")

@@ -21,7 +21,7 @@ from countception.benchmark.method import Facts, Fitted, Method, Report, Setup
 from countception.errors import ConfigError
 
 if TYPE_CHECKING:
-    from countception.dataset import Sample
+    from countception.data.dataset import Sample
 
 METHODS: dict[str, tuple[str, str]] = {
     "predict-average": ("countception.benchmark.methods:PredictAverage", "Predict the average"),

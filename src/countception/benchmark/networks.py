@@ -18,9 +18,9 @@ from countception.networks.base import per_class
 from countception.training import Progress, configure, train
 
 if TYPE_CHECKING:
-    from countception.count import Count
-    from countception.counter import Counter
-    from countception.dataset import Sample
+    from countception.counting.count import Count
+    from countception.counting.counter import Counter
+    from countception.data.dataset import Sample
 
 SHORT = {
     "epochs": "training.epochs",
@@ -98,7 +98,7 @@ class NetworkMethod:
         self, training: Sequence[Sample], validation: Sequence[Sample], *, seed: int, report: Report
     ) -> FittedNetwork:
         """Train, or go on with a training that was stopped; with ``folds`` on both parts, as `train` does."""
-        from countception.progress import training_text
+        from countception.cli.progress import training_text
 
         def show(progress: Progress) -> None:
             report(progress.done, training_text(progress))

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from countception.dataset import Sample
+from countception.data.dataset import Sample
 from countception.errors import ConfigError
 from countception.geometry import Points
 

@@ -20,7 +20,7 @@ from countception.errors import ConfigError, DatasetError
 from countception.files import whole_file
 
 if TYPE_CHECKING:
-    from countception.dataset import Sample
+    from countception.data.dataset import Sample
 
 AnyCell = TypeVar("AnyCell", Measured, Published)
 
@@ -85,7 +85,7 @@ def write_page(results: Results, docs: Path) -> Path:
     OutputError
         The folder cannot be written to.
     """
-    from countception.plots import save_figure
+    from countception.results.plots import save_figure
 
     cells = tables.measured(results.rows())
     for data, split_by in _sections(cells):
@@ -128,7 +128,7 @@ def write_maps(results: Results, data: Mapping[str, Sequence[Sample]], folder: P
     OutputError
         The folder cannot be written to.
     """
-    from countception.plots import save_figure
+    from countception.results.plots import save_figure
 
     cells = tables.measured(results.rows())
     written = []

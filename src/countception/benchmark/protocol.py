@@ -23,7 +23,7 @@ from countception.errors import ConfigError, DatasetError
 from countception.sentences import in_words
 
 if TYPE_CHECKING:
-    from countception.dataset import Sample
+    from countception.data.dataset import Sample
 
 SplitBy = Literal["image", "field"]
 Size = Annotated[int, Field(ge=1)]
@@ -77,7 +77,7 @@ def load(name: str, root: Path | None = None) -> list[Sample]:
     DatasetError
         The folder is not there, or not what it should be.
     """
-    from countception.dataset import load_dataset
+    from countception.data.dataset import load_dataset
 
     dataset(name)
     root = root or Path(os.environ.get("COUNTCEPTION_DATA", "data"))
@@ -160,7 +160,7 @@ def draw(samples: Sequence[Sample], cell: Cell) -> Parts:
     ConfigError
         The data set has no fields.
     """
-    from countception.dataset import split
+    from countception.data.dataset import split
 
     spec = dataset(cell.data)
     groups = None
@@ -227,7 +227,7 @@ class Protocol(BaseModel):
     splits: int = Field(10, ge=1)
     split_by: SplitBy = "image"
     data_hash: str | None = None
-    """SHA-256 that `countception.dataset.content_hash` gives for the data."""
+    """SHA-256 that `countception.data.dataset.content_hash` gives for the data."""
 
     def cells(self) -> list[Cell]:
         """All runs, those of the first split first, so that a part of them covers every system."""
@@ -290,7 +290,7 @@ def check_data(samples: Iterable[Sample], expected: str | None, name: str) -> st
     DatasetError
         They differ.
     """
-    from countception.dataset import content_hash
+    from countception.data.dataset import content_hash
 
     found = content_hash(samples)
     if expected is not None and found != expected:

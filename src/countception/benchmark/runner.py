@@ -17,7 +17,7 @@ from countception.benchmark.results import Prediction, Results, Row
 from countception.evaluation.metrics import metrics
 
 if TYPE_CHECKING:
-    from countception.dataset import Sample
+    from countception.data.dataset import Sample
 
 ShowCell = Callable[[str], AbstractContextManager[Report]]
 """Makes a progress bar with a title."""

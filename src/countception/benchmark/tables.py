@@ -11,7 +11,7 @@ from pathlib import Path
 
 from countception.benchmark.methods import title
 from countception.benchmark.results import Row
-from countception.images import natural_key
+from countception.images.read import natural_key
 
 System = tuple[str, str]
 """Method and settings."""

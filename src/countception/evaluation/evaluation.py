@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Unpack
 
-from countception.confidence import Interval
 from countception.config import LEVEL, CountOptions
 from countception.evaluation.matching import Matching, PointFigures, check_tolerance, match, point_figures, pooled
 from countception.evaluation.metrics import (
@@ -20,15 +19,16 @@ from countception.evaluation.metrics import (
     metrics,
     predict_average_mae,
 )
-from countception.images import about
+from countception.images.read import about
 from countception.memory import enough_to_count
-from countception.tables import csv_file, number
+from countception.results.tables import csv_file, number
+from countception.trust.confidence import Interval
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from countception.counter import Counter
-    from countception.dataset import Opened
+    from countception.counting.counter import Counter
+    from countception.data.dataset import Opened
     from countception.points import Dots
     from countception.training import Data
 
@@ -171,13 +171,13 @@ class Evaluation:
         OutputError
             The place cannot be written to.
         """
-        from countception.plots import save_figure
+        from countception.results.plots import save_figure
 
         save_figure(self.plot(), path)
 
     def plot(self) -> Figure:
         """Counts against true counts, with intervals where there are any."""
-        from countception.plots import scatter
+        from countception.results.plots import scatter
 
         true, counts = [row.true for row in self.rows], [row.count for row in self.rows]
         return scatter(true, counts, self.metrics.mae, [row.intervals.get(self.level) for row in self.rows])
@@ -224,7 +224,7 @@ def evaluate(
     ConfigError
         A level or a tolerance makes no sense.
     """
-    from countception.dataset import Stream
+    from countception.data.dataset import Stream
 
     counter.model.intervals.interval(0.0, None, level)  # an impossible level is refused before counting starts
     if points and tolerance is None:
@@ -258,7 +258,7 @@ def _evaluated(
     count = counter.count_pixels(seen.image, points=tolerance is not None, **options)
     picture = None
     if pictures:
-        from countception.pictures import encoded, overlay
+        from countception.results.pictures import encoded, overlay
 
         picture = encoded(overlay(seen.image, count, dots=seen.dots.points))
     by_class = {}

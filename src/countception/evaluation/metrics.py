@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from countception.confidence import Interval
 from countception.errors import DatasetError
+from countception.trust.confidence import Interval
 
 LEVELS = (0.8, 0.9, 0.95)
 """Of the intervals that are measured."""

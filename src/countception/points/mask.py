@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from countception.errors import ImageError, PointsError
-from countception.images import SUFFIXES, read_image
+from countception.images.read import SUFFIXES, read_image
 from countception.points import labels
 from countception.points.dots import Dots
 from countception.points.format import Format, ReadOptions

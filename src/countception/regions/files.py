@@ -6,7 +6,7 @@ ImageJ
     ``.roi`` and ``.zip`` with the package ``roifile`` (``pip install "countception[roi]"``): rectangles, ovals,
     polygons, freehand and traced outlines, and combinations of these; ``x, y`` from the upper left corner, too.
 label images
-    Any image that `countception.images` reads, of the size of the image that is counted: pixels of value k > 0 are
+    Any image that `countception.images.read` reads, of the size of the image that is counted: pixels of value k > 0 are
     region k.
 """
 
@@ -23,8 +23,8 @@ import numpy as np
 from countception import geojson, imagej
 from countception.errors import ImageError, RegionsError
 from countception.geometry import Points
-from countception.images import SUFFIXES as IMAGE_SUFFIXES
-from countception.images import read_numbers
+from countception.images.read import SUFFIXES as IMAGE_SUFFIXES
+from countception.images.read import read_numbers
 from countception.regions.shapes import Mask, Polygon, Region
 
 SUFFIXES = IMAGE_SUFFIXES.union(geojson.SUFFIXES, imagej.SUFFIXES)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from countception.confidence import Interval
 from countception.errors import ConfigError, RegionsError
 from countception.geometry import Points, ceil_div
+from countception.trust.confidence import Interval
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array

@@ -11,22 +11,22 @@ from typing import Any
 
 import numpy as np
 
-from countception import calibration
-from countception.confidence import IntervalModel, fit_intervals
 from countception.config import DECIDED, Config, TrainingConfig, recipe, updated, with_network
-from countception.counter import Counter
-from countception.dataset import Dataset, Sample, content_hash, load_dataset, split_off, with_classes
+from countception.counting.counter import Counter
+from countception.counting.model_file import Model, known_by
+from countception.data.dataset import Dataset, Sample, content_hash, load_dataset, split_off, with_classes
 from countception.errors import ConfigError, DatasetError
 from countception.evaluation.metrics import metrics
-from countception.familiarity import Familiarity, fit_familiarity, image_features
 from countception.files import check_writable
-from countception.images import pixel_hash
+from countception.images.read import pixel_hash
 from countception.memory import short_of
-from countception.model_file import Model, known_by
 from countception.training.loop import Progress, Report
 from countception.training.prepare import Prepared, prepare
 from countception.training.state import Record
 from countception.training.unseen import LAST, Folds, Unseen, counted, forget, parts_of
+from countception.trust import calibration
+from countception.trust.confidence import IntervalModel, fit_intervals
+from countception.trust.familiarity import Familiarity, fit_familiarity, image_features
 
 Data = str | os.PathLike[str] | Dataset | Sequence[Sample]
 
@@ -50,7 +50,7 @@ def train(
     Parameters
     ----------
     data
-        A folder or manifest, what `countception.dataset.read_dataset` found in one, or samples.
+        A folder or manifest, what `countception.data.dataset.read_dataset` found in one, or samples.
     valid
         Another such data set to validate on, or the share of `data` to split off, between 0 and 1; None splits off a
         quarter, at least one image. Groups stay whole, and are chosen such that the share is about that.

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from countception.augment import Example, augment
 from countception.config import TrainingConfig
 from countception.geometry import ceil_div
 from countception.networks.base import Network, per_class
+from countception.training.augment import Example, augment
 
 
 @dataclass(frozen=True)

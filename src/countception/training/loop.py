@@ -16,19 +16,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from countception import calibration, targets
-from countception.augment import Example
-from countception.canvas import Canvas
+from countception import targets
 from countception.config import Config, TrainingConfig
+from countception.counting.canvas import Canvas
+from countception.counting.predict import autocast_dtype, raw_map, run
 from countception.errors import ConfigError
 from countception.memory import keep_memory
 from countception.networks.base import Network
-from countception.predict import autocast_dtype, raw_map, run
 from countception.training import state as checkpoints
+from countception.training.augment import Example
 from countception.training.batches import Batches
 from countception.training.interrupts import undisturbed
 from countception.training.schedule import Length, evaluations_due, learning_rate
 from countception.training.state import Identity, Record, State
+from countception.trust import calibration
 
 CHECKPOINT_SECONDS = 20.0
 SETTLE_BATCHES = 12

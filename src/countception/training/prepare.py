@@ -8,17 +8,17 @@ from pathlib import Path
 
 import torch
 
-from countception.augment import Example
-from countception.canvas import Canvas, resample
 from countception.config import Config
-from countception.dataset import Sample
+from countception.counting.canvas import Canvas, resample
+from countception.counting.normalise import Normalisation, learn
+from countception.counting.predict import choose_device
+from countception.data.dataset import Sample
 from countception.geometry import to_working
 from countception.networks import build
 from countception.networks.base import Network
 from countception.networks.pretrained import load_pretrained
-from countception.normalise import Normalisation, learn
 from countception.points.spacing import find_scale
-from countception.predict import choose_device
+from countception.training.augment import Example
 from countception.training.loop import Trainer, Validation
 from countception.training.state import identify
 

@@ -14,10 +14,10 @@ from safetensors.torch import save as serialise
 from torch import Tensor
 
 from countception.config import dotted
-from countception.dataset import Sample, content_hash
+from countception.counting.tensor_file import DAMAGED, read_tensors
+from countception.data.dataset import Sample, content_hash
 from countception.errors import ModelFileError
 from countception.files import whole_file
-from countception.tensor_file import DAMAGED, read_tensors
 
 FORMAT = "countception checkpoint 1"
 NAMED = 5

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from countception.config import Config, updated
-from countception.counter import Counter
-from countception.dataset import Sample, fold_samples
+from countception.counting.counter import Counter
+from countception.counting.model_file import Model
+from countception.data.dataset import Sample, fold_samples
 from countception.errors import DatasetError
 from countception.files import whole_file
-from countception.model_file import Model
 from countception.training.loop import Progress, Report
 from countception.training.prepare import Prepared, prepare
 

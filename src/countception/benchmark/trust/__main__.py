@@ -45,7 +45,7 @@ def run_protocols(
     from countception.benchmark.results import Results
     from countception.benchmark.runner import Data, run
     from countception.benchmark.trust.measure import Examiner
-    from countception.progress import progress_bar
+    from countception.cli.progress import progress_bar
 
     protocols = [read_protocol(path) for path in paths]
     data = {}

@@ -21,8 +21,8 @@ import numpy as np
 import numpy.typing as npt
 
 from countception.benchmark.trust.tables import Counted
-from countception.confidence import IntervalModel, fit_intervals, left_out_errors, supported
-from countception.conformal import quantile
+from countception.trust.confidence import IntervalModel, fit_intervals, left_out_errors, supported
+from countception.trust.conformal import quantile
 
 Array = npt.NDArray[np.float64]
 

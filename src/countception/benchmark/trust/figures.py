@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from countception.benchmark.figures import LINES, colour_of, several_panels, single_panel
 from countception.benchmark.trust.coverage import GROUPS, Coverage
 from countception.benchmark.trust.summary import F1
-from countception.plots import MUTED
+from countception.results.plots import MUTED
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -9,14 +9,14 @@ from countception.baselines.blobs import Fitted as FittedBlobs
 from countception.baselines.peaks import THRESHOLDS, Map, tune
 from countception.baselines.proximity import Fitted as FittedProximity
 from countception.benchmark.networks import FittedNetwork
-from countception.canvas import Canvas
+from countception.counting.canvas import Canvas
+from countception.counting.predict import raw_map
 from countception.geometry import Points, to_image, to_working
-from countception.predict import raw_map
 
 if TYPE_CHECKING:
     from countception.benchmark.method import Fitted
-    from countception.counter import Counter
-    from countception.dataset import Sample
+    from countception.counting.counter import Counter
+    from countception.data.dataset import Sample
 
 Locator = Callable[["Sample"], Points]
 """Image → points ``(N, 2)`` in image pixels; the sample's dots must not be looked at."""

@@ -14,16 +14,16 @@ from countception.benchmark.trust.locators import Locator, locators
 from countception.benchmark.trust.tables import Counted, Flagged, Located
 from countception.benchmark.trust.unlike import corruptions
 from countception.evaluation.matching import match, pooled
-from countception.familiarity import image_features
 from countception.points.spacing import find_scale
+from countception.trust.familiarity import image_features
 
 if TYPE_CHECKING:
     from countception.benchmark.method import Fitted
     from countception.benchmark.results import Results
     from countception.benchmark.runner import Data
-    from countception.counter import Counter
-    from countception.dataset import Sample
-    from countception.images import Image
+    from countception.counting.counter import Counter
+    from countception.data.dataset import Sample
+    from countception.images.read import Image
 
 TOLERANCE = {"vgg": 8.0, "mbm": 16.0, "adipocyte": 8.0}
 """Farthest that a found point may lie from its object's dot, in image pixels."""

@@ -125,7 +125,7 @@ def write_page(folders: Sequence[Path], docs: Path) -> Path:
     OutputError
         The folder cannot be written to.
     """
-    from countception.plots import save_figure
+    from countception.results.plots import save_figure
 
     text, plots = page(summary.runs([Results(folder) for folder in folders]))
     for name, figure in plots.items():

@@ -9,7 +9,7 @@ import numpy as np
 
 from countception.benchmark.trust.coverage import fitted, standard_error
 from countception.benchmark.trust.tables import Counted
-from countception.confidence import IntervalModel
+from countception.trust.confidence import IntervalModel
 
 DRAWS = 20
 """Sums that are looked at in each split."""

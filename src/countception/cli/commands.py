@@ -1,0 +1,320 @@
+"""The command line: each command reads its options, calls the Python API and prints what it returns.
+
+Nothing heavy is imported before a command runs, so that `countception --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import codecs
+import io
+import os
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from countception._version import __version__
+from countception.benchmark.cli import benchmark
+from countception.cli import options as given
+from countception.cli.count import count, evaluate
+from countception.errors import CountceptionError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from countception.counting.counter import Counter
+    from countception.counting.model_file import Model
+
+INTERRUPTED = 130
+"""Exit status after Ctrl-C, as shells have it."""
+
+
+class _Commands(TyperGroup):
+    """Commands whose expected errors are one sentence and an exit status."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except CountceptionError as error:
+            _say(f"countception: {error}")
+            raise typer.Exit(1) from None
+        except KeyboardInterrupt:
+            _say("countception: interrupted")
+            raise typer.Exit(INTERRUPTED) from None
+
+
+app = typer.Typer(
+    name="countception",
+    cls=_Commands,
+    rich_markup_mode=None,  # plain help answers in half the time
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+
+def main() -> None:
+    """Run the command line."""
+    # torch's threads spin while they wait for each other, which on a busy machine makes training many times slower
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    _print_anything()
+    app(prog_name="countception")
+
+
+def _print_anything() -> None:
+    """Let standard output take any text: names of files as the bytes they are, and no sign that it does not know."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        is_utf8 = codecs.lookup(sys.stdout.encoding).name == "utf-8"
+        sys.stdout.reconfigure(errors="surrogateescape" if is_utf8 else "replace")
+
+
+def _say(text: str) -> None:
+    typer.echo(text, err=True)
+
+
+def _version(asked: bool) -> None:  # noqa: FBT001 - typer calls it so
+    if asked:
+        typer.echo(f"countception {__version__}")
+        raise typer.Exit
+
+
+Version = Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")]
+
+
+@app.callback()
+def _root(*, version: Version = False) -> None:
+    """Count objects in images after learning from a few dots.
+
+    Mark every object in some images with a dot, train a counter on them, and count new images:
+
+    \b
+      countception inspect cells/                    what is in the folder?
+      countception train cells/ -o cells.count       learn to count
+      countception evaluate cells.count more-cells/  how far off are the counts?
+      countception count cells.count new/ -o counts.csv
+
+    No data at hand? `countception demo` makes its own and shows everything in three minutes.
+    """
+
+
+@app.command()
+def train(
+    data: given.Data,
+    *,
+    out: given.ModelFile,
+    time_budget: given.TimeBudget = None,
+    steps: given.Steps = None,
+    epochs: given.Epochs = None,
+    valid: given.Valid = None,
+    folds: given.Folds = None,
+    recipe: given.Recipe = "default",
+    network: given.Network = None,
+    window: given.Window = None,
+    scale: given.Scale = None,
+    seed: given.TrainingSeed = None,
+    settings: given.Settings = None,
+    order: given.Order = None,
+    image_suffix: given.ImageSuffix = None,
+    dots_suffix: given.DotsSuffix = None,
+    ignore_unmatched: given.IgnoreUnmatched = False,
+    regions: given.MarkedIn = None,
+    page: given.Page = None,
+    axis: given.Axis = None,
+    device: given.Device = None,
+    resume: given.Resume = False,
+    tensorboard: given.TensorBoard = None,
+) -> None:
+    """Learn to count from images with dots.
+
+    DATA is a folder with images and, for each, dots of the same name, as a mask image, a CSV file, or points of ImageJ,
+    Fiji or QuPath, beside it or in `images/` and `points/` (or `annotations/`); or a manifest: a CSV file with columns
+    image and dots.
+
+    Without a length the recipe's own is used. A quarter of the images, or those of --valid, are not learned from: the
+    weights that count them best are kept. Beside the model, <name>.curve.csv and <name>.curve.png show how the training
+    went. Ctrl-C keeps the best so far; repeat the command with --resume to go on.
+
+    Where only parts of large images have dots, --regions names rectangles in which all objects have one: each is
+    learned from as an image of its own.
+
+    With a handful of images, --folds 5 learns from all of them, and says all the same how far off counts are; it takes
+    six times as long.
+
+    \b
+      countception train cells/ -o cells.count --time-budget 10m
+      countception train five-images/ -o cells.count --folds 5
+      countception train cells/ -o paper.count --recipe paper --valid more-cells/
+    """
+    from countception import training
+    from countception.cli import progress
+    from countception.results import report
+
+    named = {"training.steps": steps, "training.epochs": epochs, "network.name": network, "network.window": window}
+    named["training.seed"] = seed
+    changes = given.read_changes(settings or [], named, time_budget=time_budget, scale=scale)
+    validation = given.read_valid(valid)
+    places = out, training.checkpoint_path(out), *report.curve_paths(out)
+    given.check_results(*places, data=(data, validation), read=(regions,))
+    reading = given.Reading(order, image_suffix, dots_suffix, ignore_unmatched, page, axis, regions)
+    with _told_if_kept(training.checkpoint_path(out), out), progress.training_report(tensorboard) as shown:
+        counter = training.train(
+            reading.data(data),
+            valid=reading.data(validation) if isinstance(validation, str) else validation,
+            folds=folds,
+            out=out,
+            config=recipe,
+            changes=changes,
+            device=device,
+            resume=resume,
+            report=shown,
+        )
+    _tell_trained(counter, out, crossed=folds is not None)
+
+
+@contextmanager
+def _told_if_kept(checkpoint: Path, out: Path) -> Iterator[None]:
+    """After Ctrl-C that ends a training without a model, because it came again or before there was anything to save."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if checkpoint.exists():
+            _say(f"the training is kept, but not saved as {out} yet: repeat the command with --resume to go on")
+        raise
+
+
+def _tell_trained(counter: Counter, out: Path, *, crossed: bool) -> None:
+    """What came out of a training, and its curve; exit status as after Ctrl-C where that ended it."""
+    from countception.results.report import write_curve
+
+    table, picture = write_curve(counter, out)
+    _tell_errors(counter.model, out, crossed=crossed)
+    typer.echo(f"training curve: {table}, {picture}")
+    if counter.interrupted:
+        _say("interrupted: the best weights so far are saved; go on with --resume")
+        raise typer.Exit(INTERRUPTED)
+
+
+def _tell_errors(model: Model, out: Path, *, crossed: bool) -> None:
+    """How far off counts are, and what that rests on."""
+    from countception.config import LEVEL
+    from countception.results.report import validated_on
+
+    if model.validation:
+        typer.echo(f"{out}: off by {model.validation['mae']:.2f} objects per image on {validated_on(model)}")
+    note = model.intervals.note(LEVEL)
+    if note:
+        _say(note)
+    if not (crossed or model.intervals.supports(LEVEL)):
+        _say("where there are no more images with dots, --folds 5 learns from all of these and validates on them, too")
+
+
+app.command()(count)
+app.command()(evaluate)
+
+
+@app.command()
+def inspect(
+    data: given.Data,
+    *,
+    json: given.JsonFile = None,
+    plot: given.PlotFile = None,
+    order: given.Order = None,
+    image_suffix: given.ImageSuffix = None,
+    dots_suffix: given.DotsSuffix = None,
+    regions: given.MarkedIn = None,
+    page: given.Page = None,
+    axis: given.Axis = None,
+) -> None:
+    """Show what a data set holds, before anything is trained on it.
+
+    Pairs, files without a partner by name, sizes, how many dots the images have, duplicate dots and dots outside the
+    image, and the spacing of the dots, with about the scale and counting window that training would choose.
+    """
+    from countception.cli import console
+    from countception.data.inspection import inspect as look
+    from countception.results import plots
+    from countception.results.report import write_json
+
+    given.check_results(json, plot, data=(data,), read=(regions,))
+    if plot is not None:
+        plots.plot_kind(plot)
+    dataset = given.Reading(order, image_suffix, dots_suffix, regions=regions).find(data)
+    found = look(dataset, page=page, axis=given.read_axis(axis))
+    console.show_inspection(found)
+    if json is not None:
+        write_json(json, found.to_dict())
+    if plot is None:
+        return
+    if found.counts is None:
+        _say(f"{plot} is not written: no image can be used, so there is nothing to plot")
+        return
+    plots.save_figure(plots.histogram(found.counts.histogram, found.counts.edges), plot)
+
+
+@app.command()
+def info(model: given.Model) -> None:
+    """Show what a model file holds: network, scale, calibration, training and validation."""
+    from countception.counting.model_file import load
+    from countception.results.report import facts
+
+    for name, value in facts(load(model)):
+        typer.echo(f"{name + ':':<17} {value}")
+
+
+@app.command()
+def simulate(
+    out: given.Folder,
+    *,
+    number: given.Number = 20,
+    seed: given.Seed = 0,
+    look: given.Look = "fluorescence",
+    size: given.Size = None,
+    counts: given.Counts = None,
+) -> None:
+    """Make microscope images with known dots, to try things out on.
+
+    fluorescence: overlapping cells, more or less out of focus, on a dark background; stained: nuclei in tissue, in
+    bright field; membranes: cells that touch, as in fat tissue; random: everything drawn at random. Writes images/ and
+    points/ into OUT. Image number i depends on the seed, the look and i alone.
+
+    \b
+      countception simulate cells/ -n 20 --look stained
+    """
+    from countception.files import check_empty
+    from countception.simulation.simulate import simulate_dataset
+
+    check_empty(out)
+    sides, objects = given.read_pair(size, "--size"), given.read_pair(counts, "--counts")
+    made = simulate_dataset(out, number, seed=seed, look=look, size=sides, counts=objects)
+    typer.echo(f"{out}: {len(made)} images with dots")
+
+
+@app.command()
+def settings(*, recipe: given.Recipe = "default", network: given.Network = None) -> None:
+    """List all settings of a recipe, as `train --set KEY=VALUE` takes them."""
+    from countception.config import recipe as named
+
+    for setting in given.list_settings(named(recipe, network=network).model_dump()):
+        typer.echo(setting)
+
+
+@app.command()
+def demo(*, out: given.DemoFolder = Path("demo"), time_budget: given.DemoTime = "150s", seed: given.Seed = 0) -> None:
+    """Show everything on simulated images: make them, train, count new ones, report.
+
+    Takes about three minutes on two cores and writes counts.csv, an overlay of each counted image and report.html.
+    """
+    from countception.cli import console, progress
+    from countception.demo import run_demo
+
+    with progress.progress_bar("demo") as shown:
+        result = run_demo(out, seconds=progress.parse_duration(time_budget), seed=seed, show=shown)
+    console.show_evaluation(result)
+    typer.echo(f"\nreport: {out / 'report.html'}\ncounts: {out / 'counts.csv'}\npictures: {out / 'overlays'}")
+
+
+app.command()(benchmark)

@@ -1,0 +1,203 @@
+"""What the commands print: plain tables and lines on standard output."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import typer
+from rich.cells import cell_len
+
+if TYPE_CHECKING:
+    from countception.data.inspection import Counts, Inspection
+    from countception.evaluation.evaluation import Evaluation
+    from countception.evaluation.matching import PointFigures
+    from countception.results.groups import GroupTotal
+    from countception.results.row import Row
+
+BAR = 40
+"""Longest bar of a histogram in characters."""
+
+
+def table(header: Sequence[str], cells: Sequence[Sequence[str]], *, err: bool = False) -> None:
+    """Print a plain table: the first column to the left, the others, numbers, to the right."""
+    rows = [header, *cells]
+    widths = [max(cell_len(row[i]) for row in rows) for i in range(len(header))]
+    for row in rows:
+        (first, room), *rest = [(text, " " * (width - cell_len(text))) for text, width in zip(row, widths, strict=True)]
+        typer.echo(f"{first}{room}" + "".join(f"  {room}{text}" for text, room in rest), err=err)
+
+
+def show_rows(rows: Sequence[Row]) -> None:
+    """Print counts and the ends of their intervals, rounded to whole numbers, and the regions of each image."""
+    named = any(row.regions for row in rows)
+    cells = []
+    for row in rows:
+        cells.append([row.name, *([""] * named), *map(_whole, (row.count, row.low, row.high))])
+        for region in row.regions:
+            cells.append(["", region.name, _whole(region.count), *map(_whole, region.interval or (None, None))])
+    table(["image", *(["region"] * named), "count", "low", "high"], cells)
+
+
+def show_totals(totals: Sequence[GroupTotal], *, err: bool) -> None:
+    """Print the totals of groups."""
+    cells = [
+        [total.group, str(total.images), *map(_whole, (total.count, *(total.interval or (None, None))))]
+        for total in totals
+    ]
+    table(["group", "images", "objects", "low", "high"], cells, err=err)
+
+
+def show_summary(
+    rows: Sequence[Row], total: GroupTotal, note: str, *, level: float, written: Sequence[str] = ()
+) -> None:
+    """Say, on standard error, what was counted in all, what was written, and what to look at."""
+
+    def say(text: str) -> None:
+        typer.echo(text, err=True)
+
+    between = ""
+    if total.interval is not None:
+        between = f" ({_percent(level)}: {_whole(total.interval.low)} to {_whole(total.interval.high)})"
+    places = f": {', '.join(written)}" if written else ""
+    images = "1 image" if total.images == 1 else f"{total.images} images"
+    say(f"{images} counted, {_whole(total.count)} objects{between}{places}")
+
+    def listed(what: str, lines: Sequence[str]) -> None:
+        for line in (what, *(f"  {line}" for line in lines)) if lines else ():
+            say(line)
+
+    strange, failed = [row for row in rows if row.warning], [row for row in rows if row.error]
+    faint = [row for row in rows if row.faint]
+    without = [row for row in rows if row.whole is not None and not row.regions]
+    listed(
+        f"{_are(strange)} unlike the training images: the count may be far off, and the interval does not hold:",
+        [f"{row.name}: {row.warning}" for row in strange],
+    )
+    listed(
+        f"{_have(faint)} fewer points than objects, as what was counted is too faint in places to put one there:",
+        [f"{row.name}: {row.faint} of {_whole(row.count)} without a point" for row in faint],
+    )
+    listed(f"{_have(without)} no regions:", [row.name for row in without])
+    if note and total.images:
+        say(note)
+    listed(f"{len(failed)} could not be counted:", [row.error for row in failed])
+
+
+def show_evaluation(result: Evaluation) -> None:
+    """Print each image's count beside the truth, and the figures over all images."""
+    cells = []
+    for row in result.rows:
+        interval = row.intervals.get(result.level) or (None, None)
+        cells.append([row.image, f"{row.true:.0f}", f"{row.count:.1f}", *map(_whole, interval), f"{row.error:+.1f}"])
+    table(["image", "true count", "count", "low", "high", "error"], cells)
+    figures = result.metrics
+    relative = "" if math.isnan(figures.relative_error) else f", relative error {figures.relative_error:.1%}"
+    if result.known_note:
+        typer.echo(f"\n{result.known_note}")
+    typer.echo(f"\nMAE {figures.mae:.2f}, RMSE {figures.rmse:.2f}, bias {figures.bias:+.2f}{relative}")
+    if not math.isnan(result.predict_average_mae):
+        typer.echo(f"MAE of predicting the average of the training images: {result.predict_average_mae:.2f}")
+    for each in result.intervals:
+        if each.coverage is None:
+            typer.echo(f"{_percent(each.level)} intervals: none, the model was validated on too few images")
+        else:
+            typer.echo(
+                f"{_percent(each.level)} intervals hold the true count in {_percent(each.coverage)} of the images, "
+                f"and are {each.mean_width:.1f} objects wide on average"
+            )
+    if result.points is not None:
+        _points(result.points)
+    _flagged(result)
+    if result.note:
+        typer.echo(result.note)
+
+
+def show_inspection(found: Inspection) -> None:
+    """Print what was found in a data set."""
+
+    def numbers(values: dict[str, int]) -> str:
+        return ", ".join(f"{name} ({number})" for name, number in values.items())
+
+    typer.echo(f"{found.root}: {found.pairs} images with dots")
+    problems = {
+        "images without dots": [(name, "") for name in found.unmatched_images],
+        "dots without an image": [(name, "") for name in found.unmatched_dots],
+        "hold no dots": [(sentence, "") for sentence in found.passed_over],
+        "cannot be used": list(found.unreadable.items()),
+        "dots outside the image": [(name, str(n)) for name, n in found.outside.items()],
+        "duplicate dots": [(name, str(n)) for name, n in found.duplicates.items()],
+        "the same pixels": [(", ".join(names), "") for names in found.same],
+    }
+    if found.counts is not None:
+        typer.echo(f"sizes (height × width): {numbers(found.sizes)}")
+        typer.echo(f"channels: {numbers({str(channels): number for channels, number in found.channels.items()})}")
+        typer.echo(f"pixels: {numbers(found.dtypes)}" + _range(found))
+        if len(found.classes) > 1:
+            typer.echo(f"classes: {numbers(found.classes)}")
+        _histogram(found.counts)
+        _spacing(found)
+    for title, names in problems.items():
+        if names:
+            typer.echo(f"\n{title}: {len(names)}")
+            for name, what in names:
+                typer.echo(f"  {name}" + (f": {what}" if what else ""))
+
+
+def _whole(value: float | None) -> str:
+    """The nearest whole number, halves up, never negative; a dash where there is none."""
+    return "–" if value is None else str(max(0, math.floor(value + 0.5)))
+
+
+def _are(rows: Sequence[Row]) -> str:
+    return f"{len(rows)} {'is' if len(rows) == 1 else 'are'}"
+
+
+def _have(rows: Sequence[Row]) -> str:
+    return f"{len(rows)} {'has' if len(rows) == 1 else 'have'}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g} %"
+
+
+def _flagged(result: Evaluation) -> None:
+    if result.flagged:
+        typer.echo(f"unlike the training images: {result.flagged} of {result.metrics.n}, whose intervals do not hold")
+    for row in result.rows:
+        if row.warning:
+            typer.echo(f"  {row.image}: {row.warning}")
+
+
+def _points(points: PointFigures) -> None:
+    shares = {"precision": points.precision, "recall": points.recall, "F1": points.f1}
+    said = [f"{name} {_percent(share)}" for name, share in shares.items() if not math.isnan(share)]
+    said += [] if math.isnan(points.mean_distance) else [f"{points.mean_distance:.2f} pixels off on average"]
+    typer.echo(f"points within {points.tolerance:.3g} pixels of a dot: {', '.join(said) or 'no dots and no points'}")
+
+
+def _range(found: Inspection) -> str:
+    return "" if found.intensity is None else f", values from {found.intensity[0]:g} to {found.intensity[1]:g}"
+
+
+def _histogram(counts: Counts) -> None:
+    typer.echo(
+        f"\ndots per image: {counts.mean:.1f} ± {counts.sd:.1f}, {counts.smallest} to {counts.largest}, "
+        f"{counts.total} in all"
+    )
+    most = max(counts.histogram)
+    for number, low, high in zip(counts.histogram, counts.edges, counts.edges[1:], strict=False):
+        held = f"{low}" if high == low + 1 else f"{low} – {high - 1}"
+        typer.echo(f"  {held:>15} {'█' * math.ceil(BAR * number / most)} {number}")
+
+
+def _spacing(found: Inspection) -> None:
+    if found.nearest is not None and found.third_nearest is not None:
+        typer.echo(
+            f"\nspacing of the dots: {found.nearest:.1f} pixels to the nearest, {found.third_nearest:.1f} to the third"
+        )
+    typer.echo(
+        f"suggested scale: {found.scale:.3g} working pixels per image pixel, so that the counting window is "
+        f"{found.window:.0f} image pixels wide"
+    )

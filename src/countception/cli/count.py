@@ -1,0 +1,240 @@
+"""The commands that count: `count`, and `evaluate` where the truth is known."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from countception.cli import options as given
+from countception.errors import ConfigError
+from countception.files import is_device
+
+if TYPE_CHECKING:
+    from countception.counting.counter import Counter
+    from countception.results.batch import BatchOptions
+    from countception.results.groups import GroupTotal
+    from countception.results.row import Row
+    from countception.trust.confidence import IntervalModel
+
+
+def count(
+    model: given.Model,
+    images: given.Images,
+    *,
+    out: given.CountsFile = None,
+    report: given.CountReport = None,
+    overlays: given.Overlays = None,
+    maps: given.Maps = None,
+    points: given.PointsFolder = None,
+    points_as: given.PointsAs = None,
+    overwrite: given.Overwrite = False,
+    regions: given.Regions = None,
+    regions_csv: given.RegionsFile = None,
+    pixel_size: given.PixelSize = None,
+    group_by: given.GroupBy = None,
+    groups: given.GroupsTable = None,
+    totals: given.TotalsFile = None,
+    level: given.Level = None,
+    flips: given.Flips = False,
+    shifts: given.Shifts = None,
+    tile: given.Tile = None,
+    page: given.Pages = None,
+    axis: given.Axis = None,
+    device: given.Device = None,
+) -> None:
+    """Count the objects in images.
+
+    Writes a CSV file with columns image, page with --page all, count, low and high, then count_<class> where there are
+    several classes, width, height, area_mm2 and per_mm2 where the size of pixels is known, overlay, map and points
+    where asked for, with these points_missing (objects of the rounded count without one), warning (in what an image is
+    unlike the training images) and error. The true count lies between low and high with the probability --level; they
+    stay empty where the model was validated on too few images. Counts are fractional, as the network estimates them:
+    the file keeps three decimals; on the screen and in overlays they are rounded to the nearest whole number.
+
+    An image that cannot be counted is named at the end and in the column error; the others are counted, and the exit
+    status is 1. The sum of a count map over the redundancy in its ImageDescription is the count.
+
+    \b
+      countception count cells.count new/ 'old/*.tif' -o counts.csv --report report.html
+      countception count cells.count new/ -o counts.csv --regions rois/ --pixel-size 0.65
+      countception count cells.count plates/*/*.tif -o counts.csv --group-by folder --totals totals.csv
+    """
+    from countception.counting.counter import Counter
+    from countception.images.read import find_images
+    from countception.results.batch import BatchOptions, FileOptions
+    from countception.results.count_report import write_count_report
+    from countception.results.groups import find_groups, group_totals
+    from countception.results.outputs import check_places
+    from countception.results.tables import write_totals
+
+    level = given.read_level(level)
+    shown = out is None and sys.stdout.isatty()  # otherwise the table goes to standard output
+    regions_csv = _regions_file(out, regions, regions_csv, shown=shown)
+    counter = Counter.load(model, device=device)
+    files = find_images(images)
+    names = dict(zip(map(str, files), find_groups(files, by=group_by, table=groups), strict=True))
+    read = [place for place in (model, groups, regions) if place is not None]
+    check_places([*files, *read], out, regions_csv, totals, report)
+    places = BatchOptions(
+        out=out,
+        overlays=overlays,
+        maps=maps,
+        points=points,
+        points_as=given.read_points_as(points_as, points, overwrite=overwrite),
+        overwrite=overwrite,
+        regions_out=regions_csv,
+        others=[place for place in (model, groups, totals, report) if place is not None],
+    )
+    stacks = FileOptions(page=given.read_page(page), axis=given.read_axis(axis))
+    reading = FileOptions(flips=flips or None, shifts=shifts, tile=tile, **stacks)
+    options: BatchOptions = {**places, **reading}
+    rows = _count_all(counter, files, regions, pixel_size, level, options, pictures=report is not None)
+    errors = counter.errors(flips=flips or None)
+    sums = group_totals(rows, [names[row.image] for row in rows], errors, level)
+    asked = sums if group_by is not None or groups is not None else ()
+    _show(rows, asked, shown=shown, piped=out is None and not shown)
+    if totals is not None:
+        write_totals(totals, sums)
+    if report is not None:
+        write_count_report(report, rows, counter, level=level, totals=asked, flips=flips or None)
+    _sum_up(rows, errors, level, written=(out, regions_csv, totals, report))
+
+
+def _count_all(
+    counter: Counter,
+    files: Sequence[Path],
+    regions: Path | None,
+    pixel_size: float | None,
+    level: float,
+    options: BatchOptions,
+    *,
+    pictures: bool,
+) -> list[Row]:
+    """The rows of all files, with a bar that shows how far it has come; with `pictures` for a report."""
+    from countception.cli.progress import file_bar
+    from countception.results import batch
+
+    number = batch.PICTURES if pictures else 0
+    with file_bar("counting") as progress:
+        return batch.count_files(
+            counter,
+            files,
+            regions=regions,
+            pixel_size=pixel_size,
+            level=level,
+            pictures=number,
+            report=progress,
+            **options,
+        )
+
+
+def _show(rows: Sequence[Row], sums: Sequence[GroupTotal], *, shown: bool, piped: bool) -> None:
+    """The counts on the screen, or as a table for the next program, and the sums of groups if there are any."""
+    from countception.cli import console
+    from countception.results import tables
+
+    if shown:
+        console.show_rows(rows)
+    elif piped:
+        tables.write_rows(sys.stdout, rows)
+    if sums:
+        console.show_totals(sums, err=piped)
+
+
+def _sum_up(rows: Sequence[Row], intervals: IntervalModel, level: float, *, written: Sequence[Path | None]) -> None:
+    """Say what was counted in all and where it was written; exit status 1 where an image could not be counted."""
+    from countception.cli import console
+    from countception.results.groups import ALL, group_totals
+
+    total = group_totals(rows, [ALL] * len(rows), intervals, level)[0]
+    places = [str(place) for place in written if place is not None]
+    console.show_summary(rows, total, intervals.note(level), level=level, written=places)
+    if total.failed:
+        raise typer.Exit(1)
+
+
+def _regions_file(out: Path | None, regions: Path | None, named: Path | None, *, shown: bool) -> Path | None:
+    """Where the counts of regions go, beside the others unless a file is `named`; nowhere if they are `shown`."""
+    if regions is None and named is not None:
+        raise ConfigError("--regions-csv needs --regions, a file or folder of regions")
+    if regions is None or named is not None or shown:
+        return named
+    if out is None or is_device(out):
+        raise ConfigError("--regions needs a file for their counts: name one with -o or --regions-csv")
+    return out.with_name(f"{out.stem}.regions.csv")
+
+
+def evaluate(
+    model: given.Model,
+    data: given.Data,
+    *,
+    json: given.JsonFile = None,
+    csv: given.CsvFile = None,
+    plot: given.PlotFile = None,
+    report: given.ReportFile = None,
+    points: given.FindPoints = False,
+    tolerance: given.Tolerance = None,
+    level: given.Level = None,
+    flips: given.Flips = False,
+    shifts: given.Shifts = None,
+    tile: given.Tile = None,
+    order: given.Order = None,
+    image_suffix: given.ImageSuffix = None,
+    dots_suffix: given.DotsSuffix = None,
+    ignore_unmatched: given.IgnoreUnmatched = False,
+    regions: given.MarkedIn = None,
+    page: given.Page = None,
+    axis: given.Axis = None,
+    device: given.Device = None,
+) -> None:
+    """Compare counts with the truth on images with dots.
+
+    Shows the true count, the count and the error of each image, and over all of them the mean absolute error (MAE), the
+    root mean squared error (RMSE), the bias (count minus true count) and the relative error (sum of absolute errors
+    over sum of true counts), beside the MAE of always saying the average count of the training images; how often the
+    80, 90 and 95 % intervals held the true count; and how many images are unlike the training images.
+
+    With --points, also how well one point per counted object agrees with the dots, matched one to one. With --regions,
+    rectangles are evaluated as images of their own.
+
+    \b
+      countception evaluate cells.count more-cells/ --report report.html --points
+    """
+    from countception.cli import console
+    from countception.cli.progress import file_bar
+    from countception.counting.counter import Counter
+    from countception.evaluation import evaluation
+    from countception.results.plots import plot_kind
+    from countception.results.report import write_json, write_report
+
+    given.check_results(json, csv, plot, report, data=(data,), read=(model, regions))
+    if plot is not None:
+        plot_kind(plot)
+    counter = Counter.load(model, device=device)
+    reading = given.Reading(order, image_suffix, dots_suffix, ignore_unmatched, page, axis, regions)
+    with file_bar("counting") as shown:
+        result = evaluation.evaluate(
+            counter,
+            reading.data(data),
+            level=given.read_level(level),
+            points=points or tolerance is not None,
+            tolerance=tolerance,
+            pictures=report is not None,
+            report=shown,
+            flips=flips or None,
+            shifts=shifts,
+            tile=tile,
+        )
+    console.show_evaluation(result)
+    if json is not None:
+        write_json(json, result.to_dict())
+    if csv is not None:
+        result.write_csv(csv)
+    if plot is not None:
+        result.write_plot(plot)
+    if report is not None:
+        write_report(report, result, counter)

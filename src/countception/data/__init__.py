@@ -1,0 +1,1 @@
+"""Data sets: which files belong together, loaded, checked, split and looked through."""

@@ -1,0 +1,436 @@
+"""Images with their dots, loaded and checked; split by seed; hashed.
+
+Which files belong together is found by `countception.data.pairing`, whose conventions hold here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from countception.data.pairing import Dataset, Item, count_of, read_dataset, why_passed_over
+from countception.errors import DatasetError, PointsError
+from countception.geometry import inside
+from countception.images.pieces import Pieces, opened
+from countception.images.read import Image, checked, pixel_hash, read_image, stored
+from countception.points import Dots, Order, read_points
+
+__all__ = [
+    "Dataset",
+    "Item",
+    "Opened",
+    "Outside",
+    "Sample",
+    "Stream",
+    "content_hash",
+    "fold_samples",
+    "load_dataset",
+    "load_item",
+    "read_dataset",
+    "split",
+    "split_off",
+    "with_classes",
+]
+
+Outside = Literal["error", "drop", "keep"]
+"""What becomes of dots that lie outside their image."""
+
+
+@dataclass(frozen=True, eq=False)
+class Opened:
+    """One image with its dots, for as long as its file is open."""
+
+    image: Image | Pieces
+    """``(channel, y, x)``; of a large TIFF file only what is asked for is read."""
+    dots: Dots
+    name: str
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """One image with its dots, in memory."""
+
+    image: Image
+    """``(channel, y, x)``, uint8, uint16 or float32."""
+    dots: Dots
+    name: str
+    group: str | None = None
+
+
+def load_item(
+    item: Item,
+    *,
+    classes: Sequence[str] | None = None,
+    order: Order | None = None,
+    outside: Outside = "error",
+    page: int | None = None,
+    axis: int | str | None = None,
+) -> Sample:
+    """Read one image and its dots.
+
+    Parameters
+    ----------
+    item
+        The files.
+    classes
+        Names that class numbers refer to; left out, those in the file.
+    order
+        Order of coordinates in a table without a header.
+    outside
+        Whether dots outside the image are an error, dropped, or kept.
+    page, axis
+        What to read of a stack, as `countception.images.read.read_image` takes it.
+
+    Raises
+    ------
+    ImageError, PointsError
+        A file cannot be read, a mask has another size than the image, or dots lie outside the image.
+    DatasetError
+        The part that the item stands for is not in the image.
+    """
+    if item.box is None:
+        image = read_image(item.image, page=page, axis=axis)
+        return Sample(image, _dots(item, image, classes, order, outside), item.name, item.group)
+    with opened(item.image, page=page, axis=axis) as whole:  # of a slide the part alone is read
+        part = _part(item, whole, _dots(item, whole, classes, order, outside))
+    return Sample(np.array(part.image), part.dots, item.name, item.group)
+
+
+def load_dataset(
+    source: str | os.PathLike[str] | Dataset | Iterable[Sample],
+    *,
+    order: Order | None = None,
+    outside: Outside = "error",
+    unmatched: Literal["error", "ignore"] = "error",
+    page: int | None = None,
+    axis: int | str | None = None,
+) -> list[Sample]:
+    """Read a whole data set, checked to be one.
+
+    Parameters
+    ----------
+    source
+        A folder or manifest, what `read_dataset` found in one, or samples, which are checked in the same way.
+    order
+        Order of coordinates in tables without a header.
+    outside
+        Whether dots outside their image are an error, dropped, or kept.
+    unmatched
+        Whether an image without dots, or dots without an image, is an error or is passed over. An image without
+        objects has an empty mask or a table with a header alone.
+    page, axis
+        What to read of stacks, as `countception.images.read.read_image` takes it; None leaves it to `source`.
+
+    Raises
+    ------
+    DatasetError
+        Nothing pairs, a file has no partner, or images differ in their number of channels or samples in their classes.
+    ImageError, PointsError
+        As `load_item`; of samples, an image that is not ``(channel, y, x)``, too.
+    """
+    if isinstance(source, str | os.PathLike):
+        source = read_dataset(source, order=order)
+    if isinstance(source, Dataset):
+        if unmatched == "error":
+            _refuse_unmatched(source)
+        samples = []
+        order = order or source.order
+        page, axis = (source.page if page is None else page), (source.axis if axis is None else axis)
+        for item in source.items:
+            sample = load_item(item, classes=source.classes, order=order, outside=outside, page=page, axis=axis)
+            samples.append(sample)
+            _refuse_mixture(samples[0], samples[-1], str(source.items[0].image), str(item.image))
+        return samples
+    samples = [_checked(sample, outside) for sample in source]
+    if not samples:
+        raise DatasetError("there are no samples: give at least one image with its dots")
+    for sample in samples:
+        _refuse_mixture(samples[0], sample, samples[0].name, sample.name)
+    return samples
+
+
+class Stream:
+    """The images of a data set with their dots, opened one after the other each time it is gone through.
+
+    Parameters
+    ----------
+    source
+        As for `load_dataset`; samples are in memory already.
+    classes
+        Names of the classes that the dots are given, which may be more than they have.
+    whose
+        Whose classes these are, for errors.
+
+    Raises
+    ------
+    DatasetError, ImageError, PointsError
+        As `load_dataset` and `with_classes`; of files, when their turn comes.
+    """
+
+    def __init__(
+        self, source: str | os.PathLike[str] | Dataset | Iterable[Sample], classes: Sequence[str], *, whose: str
+    ) -> None:
+        self.classes, self.whose = classes, whose
+        if isinstance(source, str | os.PathLike):
+            source = read_dataset(source)
+        if isinstance(source, Dataset):
+            _refuse_unmatched(source)
+        self.source = source if isinstance(source, Dataset) else load_dataset(source)
+
+    def __len__(self) -> int:
+        return len(self.source.items if isinstance(self.source, Dataset) else self.source)
+
+    def __iter__(self) -> Iterator[Opened]:
+        for one in self._from_files(self.source) if isinstance(self.source, Dataset) else self.source:
+            yield Opened(one.image, _renamed(one, self.classes, self.whose), one.name)
+
+    def _from_files(self, dataset: Dataset) -> Iterator[Opened]:
+        first = None
+        for item in dataset.items:
+            with opened(item.image, page=dataset.page, axis=dataset.axis) as image:
+                one = _part(item, image, _dots(item, image, dataset.classes, dataset.order, "error"))
+                first = first or one
+                _refuse_mixture(first, one, str(dataset.items[0].image), str(item.image))
+                yield one
+
+
+def with_classes(samples: Iterable[Sample], names: Sequence[str], *, whose: str) -> list[Sample]:
+    """Samples with their classes renumbered to the order of those of other data, which may have more.
+
+    One kind of object may have another name in both.
+
+    Raises
+    ------
+    DatasetError
+        A sample has dots of a class that is not among `names`; the sentence says `whose` these are.
+    """
+    return [replace(sample, dots=_renamed(sample, names, whose)) for sample in samples]
+
+
+def split(
+    n: int, *, parts: Sequence[int], seed: int, groups: Sequence[str] | None = None
+) -> tuple[npt.NDArray[np.int64], ...]:
+    """Draw disjoint parts of a data set at random.
+
+    Parameters
+    ----------
+    n
+        Number of images.
+    parts
+        Size of each part; together at most `n`.
+    seed
+        The same seed draws the same parts.
+    groups
+        One name per image. Images of one group end up in one part or in none: each part takes whole groups until it
+        has its size or more, and leaves one group at least for each part after it. So a part can be larger than asked,
+        and a later one smaller; cut off what is too much where sizes must be exact.
+
+    Returns
+    -------
+    tuple of numpy.ndarray
+        For each part the indices of its images, int64, in random order.
+
+    Raises
+    ------
+    DatasetError
+        The parts do not fit.
+    """
+    if any(part < 0 for part in parts) or sum(parts) > n:
+        raise DatasetError(f"{n} images cannot be split into parts of {' + '.join(map(str, parts))}; ask for fewer")
+    if groups is None:
+        ends = np.cumsum([0, *parts])
+        shuffled = np.random.default_rng(seed).permutation(n)
+        return tuple(shuffled[a:b] for a, b in pairwise(ends))
+    if len(groups) != n:
+        raise DatasetError(f"{len(groups)} groups are named for {n} images; name one for each")
+    queue = _shuffled(groups, seed)
+    if len(queue) < sum(part > 0 for part in parts):
+        raise DatasetError(
+            f"{len(queue)} groups cannot be split into {len(parts)} parts, as a group stays together; "
+            "add images of other groups"
+        )
+    return tuple(_deal(queue, part, sum(later > 0 for later in parts[k + 1 :])) for k, part in enumerate(parts))
+
+
+def split_off(samples: Sequence[Sample], size: int, *, seed: int) -> tuple[list[Sample], list[Sample]]:
+    """Put about `size` samples aside at random, and whole groups only; return these, and the others.
+
+    Samples of equal pixels are of one group. A group that would bring their number no nearer to `size` is passed over.
+    One group at least is put aside, and one is left; where all samples are of one group, it is parted. Both parts are
+    in the order of `samples`.
+    """
+    queue = _whole_groups(samples, seed)
+    if len(queue) < 2:
+        queue = _shuffled([(s.name, i) for i, s in enumerate(samples)], seed)
+    taken: list[list[int]] = []
+    number = 0
+    for group in queue:
+        if len(taken) < len(queue) - 1 and abs(number + len(group) - size) <= abs(number - size):
+            taken.append(group)
+            number += len(group)
+    chosen = {i for group in taken or [min(queue, key=len)] for i in group}
+    return [s for i, s in enumerate(samples) if i in chosen], [s for i, s in enumerate(samples) if i not in chosen]
+
+
+def fold_samples(samples: Sequence[Sample], number: int, *, seed: int) -> list[list[Sample]]:
+    """Divide samples at random into parts of about equal size; whole groups only. Parts keep the order of `samples`.
+
+    Samples of equal pixels are of one group.
+
+    Raises
+    ------
+    DatasetError
+        There are fewer groups than parts, or fewer than two parts are asked for.
+    """
+    queue = _whole_groups(samples, seed)
+    if not 2 <= number <= len(queue):
+        what = "images" if len(queue) == len(samples) else f"different groups of {len(samples)} images"
+        raise DatasetError(f"{len(queue)} {what} cannot be divided into {number} folds: ask for 2 to {len(queue)}")
+    parts: list[set[int]] = [set() for _ in range(number)]
+    for group in sorted(queue, key=len, reverse=True):  # the largest first keeps parts about equal; ties stay random
+        min(parts, key=len).update(group)
+    return [[sample for i, sample in enumerate(samples) if i in part] for part in parts]
+
+
+def content_hash(samples: Iterable[Sample]) -> str:
+    """SHA-256, in hexadecimal, of the pixels and dots of samples in their order; names and files do not matter."""
+    digest = hashlib.sha256()
+    for sample in samples:
+        image = stored(sample.image)
+        names = [sample.dots.class_names[label] for label in sample.dots.labels]
+        digest.update(f"{image.dtype.str} {image.shape} {len(sample.dots)} {names!r}\n".encode())
+        digest.update(image.tobytes())
+        digest.update(np.ascontiguousarray(sample.dots.points, "<f8").tobytes())
+    return digest.hexdigest()
+
+
+def _whole_groups(samples: Sequence[Sample], seed: int) -> list[list[int]]:
+    """Which samples are in each group, in random order; a sample without one is in that of its pixels."""
+    from scipy.cluster.hierarchy import DisjointSet
+
+    names = [(s.group or s.name, -1 if s.group else i) for i, s in enumerate(samples)]
+    groups = DisjointSet(names)
+    first: dict[str, tuple[str, int]] = {}
+    for sample, name in zip(samples, names, strict=True):
+        groups.merge(first.setdefault(pixel_hash(sample.image), name), name)
+    return _shuffled([groups[name] for name in names], seed)
+
+
+def _shuffled(groups: Sequence[Any], seed: int) -> list[list[int]]:
+    """Which images are in each group; the groups in random order."""
+    members: dict[Any, list[int]] = {}
+    for i, group in enumerate(groups):
+        members.setdefault(group, []).append(i)
+    names = sorted(members)
+    return [members[names[k]] for k in np.random.default_rng(seed).permutation(len(names))]
+
+
+def _deal(queue: list[list[int]], size: int, leave: int) -> npt.NDArray[np.int64]:
+    """Take whole groups off the queue until there are `size` images, but leave some groups."""
+    taken: list[int] = []
+    while len(taken) < size and len(queue) > leave:
+        taken += queue.pop(0)
+    return np.array(taken, np.int64)
+
+
+def _renamed(sample: Sample | Opened, names: Sequence[str], whose: str) -> Dots:
+    """Its dots, as `with_classes` has them."""
+    if len(names) == len(sample.dots.class_names) == 1:
+        return replace(sample.dots, class_names=tuple(names), named=None)
+    try:
+        return sample.dots.with_classes(names)
+    except PointsError as error:
+        raise DatasetError(
+            f"{sample.name} {error}, as in {whose}: use the same names in both, or remove those dots"
+        ) from None
+
+
+def _dots(
+    item: Item, image: Image | Pieces, classes: Sequence[str] | None, order: Order | None, outside: Outside
+) -> Dots:
+    """The dots of an image, those that may stay."""
+    shape = (image.shape[1], image.shape[2])
+    dots = read_points(item.dots, image_shape=shape, order=order, classes=classes)
+    return _within(dots, shape, outside, called=(str(item.dots), f"the image {item.image.name}"))
+
+
+def _part(item: Item, image: Image | Pieces, dots: Dots) -> Opened:
+    """The part of an image that an item stands for."""
+    if item.box is None:
+        return Opened(image, dots, item.name)
+    rows, columns = item.box
+    height, width = image.shape[1:]
+    if not (0 <= rows[0] < rows[1] <= height and 0 <= columns[0] < columns[1] <= width):
+        raise DatasetError(
+            f"{item.name}: the rectangle of rows {rows[0]} to {rows[1] - 1} and columns {columns[0]} to "
+            f"{columns[1] - 1} is not in the image {item.image}, which is {height} × {width} pixels (height × width); "
+            "draw it within the image"
+        )
+    corner = np.array([rows[0], columns[0]], np.float64)
+    within = inside(dots.points - corner, (rows[1] - rows[0], columns[1] - columns[0]))
+    chosen = dots.select(within)
+    part = image[:, slice(*rows), slice(*columns)]
+    return Opened(part, replace(chosen, points=chosen.points - corner), item.name)
+
+
+def _checked(sample: Sample, outside: Outside) -> Sample:
+    """What `load_item` promises, of a sample that was made elsewhere; itself, if nothing is to be changed."""
+    image = checked(sample.image, sample.name)
+    shape = (image.shape[1], image.shape[2])
+    dots = _within(sample.dots, shape, outside, called=(sample.name, "the image"))
+    unchanged = image is sample.image and dots is sample.dots
+    return sample if unchanged else replace(sample, image=image, dots=dots)
+
+
+def _within(dots: Dots, shape: tuple[int, int], outside: Outside, *, called: tuple[str, str]) -> Dots:
+    """The dots that may stay; errors call the dots and the image as `called` says."""
+    within = inside(dots.points, shape)
+    if outside == "keep" or within.all():
+        return dots
+    if outside == "error":
+        raise PointsError(_outside(dots.points, within, shape, *called))
+    return dots.select(within)
+
+
+def _outside(
+    points: npt.NDArray[np.float64], within: npt.NDArray[np.bool_], shape: tuple[int, int], dots: str, image: str
+) -> str:
+    y, x = points[~within][0]
+    hint = "remove those dots"
+    if inside(points[:, ::-1], shape).all():
+        hint = "x and y may be swapped, as all would fit then"
+    return (
+        f"{dots}: {int((~within).sum())} of {len(points)} dots lie outside {image}, which is "
+        f"{shape[0]} × {shape[1]} pixels (height × width), the first at y = {y:g}, x = {x:g}; {hint}"
+    )
+
+
+def _refuse_unmatched(dataset: Dataset) -> None:
+    alone = {"image": dataset.unmatched_images, "dots file": dataset.unmatched_dots}
+    found = [count_of(paths, noun) for noun, paths in alone.items() if paths]
+    if found:
+        raise DatasetError(
+            f"{dataset.root}: has {' and '.join(found)} without a partner; rename them, or pass "
+            "over them (--ignore-unmatched), and give images without objects an empty table of dots with the header x,y"
+            + why_passed_over(dataset.passed_over)
+        )
+
+
+def _refuse_mixture(first: Sample | Opened, other: Sample | Opened, first_name: str, other_name: str) -> None:
+    if other.image.shape[0] != first.image.shape[0]:
+        raise DatasetError(
+            f"{other_name} has {other.image.shape[0]} channels but {first_name} has {first.image.shape[0]}; "
+            "all images of a data set must have the same channels"
+        )
+    if other.dots.class_names != first.dots.class_names:
+        raise DatasetError(
+            f"{other_name} has classes {', '.join(other.dots.class_names)} but {first_name} has "
+            f"{', '.join(first.dots.class_names)}; all dots of a data set must have the same classes"
+        )

@@ -1,0 +1,197 @@
+"""What is in a data set, before anything is trained on it; goes past bad files and lists them."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from countception.config import NetworkConfig, ScaleConfig
+from countception.data.dataset import Dataset, Sample, load_item, read_dataset
+from countception.data.pairing import why_no_dots
+from countception.errors import CountceptionError
+from countception.geometry import ceil_div, inside, pixel_of
+from countception.images.read import pixel_hash
+from countception.points import Order, find_scale, spacing
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Dots per image."""
+
+    mean: float
+    sd: float
+    """Standard deviation over the images, of the population."""
+    smallest: int
+    largest: int
+    total: int
+    histogram: tuple[int, ...]
+    """Images in each of at most ten bins of equal, whole width."""
+    edges: tuple[int, ...]
+    """Edges of the bins, one more than bins; a bin's lower edge belongs to it, its upper edge to the next."""
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What `inspect` found. Files are given by name, so that they can be found and mended."""
+
+    root: str
+    pairs: int
+    unmatched_images: tuple[str, ...]
+    unmatched_dots: tuple[str, ...]
+    passed_over: tuple[str, ...]
+    """What is wrong with files that could be the dots of images without any."""
+    unreadable: dict[str, str]
+    """Pairs that cannot be used, with the sentence that says why; the figures below are of the others."""
+    sizes: dict[str, int]
+    """How many images there are of each size, ``"height × width"``, smallest area first."""
+    channels: dict[int, int]
+    """How many images there are of each number of channels; more than one key cannot be trained on."""
+    dtypes: dict[str, int]
+    intensity: tuple[float, float] | None
+    """Smallest and largest pixel value."""
+    counts: Counts | None
+    classes: dict[str, int]
+    """Dots of each class."""
+    duplicates: dict[str, int]
+    """By pair: dots in a pixel that has a dot of the same class already."""
+    outside: dict[str, int]
+    """By pair: dots outside the image."""
+    same: tuple[tuple[str, ...], ...]
+    """Pairs whose images hold the same pixels: one image under several names, which training takes for one group."""
+    nearest: float | None
+    """Median distance in image pixels from a dot to its nearest neighbour."""
+    third_nearest: float | None
+    """Median distance in image pixels from a dot to its third neighbour, which the scale follows from."""
+    scale: float
+    """Suggested working pixels per image pixel: about what training would choose, from the dots it learns from."""
+    window: float
+    """Side in image pixels of the counting window at that scale."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, fit for JSON."""
+        values = asdict(self)
+        values["channels"] = {str(channels): number for channels, number in self.channels.items()}
+        for key in ("unmatched_images", "unmatched_dots", "passed_over", "intensity"):
+            values[key] = None if values[key] is None else list(values[key])
+        values["same"] = [list(names) for names in self.same]
+        if values["counts"] is not None:
+            values["counts"] |= {key: list(values["counts"][key]) for key in ("histogram", "edges")}
+        return values
+
+
+@dataclass
+class _Tally:
+    """Sums over the images seen so far, so that no more than one image is in memory."""
+
+    sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
+    channels: Counter[int] = field(default_factory=Counter)
+    dtypes: Counter[str] = field(default_factory=Counter)
+    classes: Counter[str] = field(default_factory=Counter)
+    ranges: list[tuple[float, float]] = field(default_factory=list)
+    counts: list[int] = field(default_factory=list)
+    points: list[npt.NDArray[np.float64]] = field(default_factory=list)
+    duplicates: dict[str, int] = field(default_factory=dict)
+    outside: dict[str, int] = field(default_factory=dict)
+    images: dict[str, list[str]] = field(default_factory=dict)
+
+    def add(self, sample: Sample) -> None:
+        image, dots = sample.image, sample.dots
+        shape = (image.shape[1], image.shape[2])
+        self.sizes[shape] += 1
+        self.channels[image.shape[0]] += 1
+        self.dtypes[image.dtype.name] += 1
+        self.ranges.append((float(image.min()), float(image.max())))
+        self.counts.append(len(dots))
+        self.images.setdefault(pixel_hash(image), []).append(sample.name)
+        self.classes.update(dots.class_names[label] for label in dots.labels)
+        within = inside(dots.points, shape)
+        self.points.append(dots.points[within])
+        if not within.all():
+            self.outside[sample.name] = int((~within).sum())
+        places = np.column_stack([pixel_of(dots.points[within]), dots.labels[within]])
+        repeated = len(places) - len(np.unique(places, axis=0))
+        if repeated:
+            self.duplicates[sample.name] = repeated
+
+
+def inspect(
+    source: str | os.PathLike[str] | Dataset,
+    *,
+    order: Order | None = None,
+    page: int | None = None,
+    axis: int | str | None = None,
+) -> Inspection:
+    """Look through a data set.
+
+    Parameters
+    ----------
+    source
+        A folder or manifest, or what `read_dataset` found in one.
+    order
+        ``"xy"`` or ``"yx"``: what the two columns of tables without a header are.
+    page, axis
+        What to read of stacks, as `countception.images.read.read_image` takes it.
+
+    Raises
+    ------
+    DatasetError
+        There is no data set: nothing pairs, or a pairing is ambiguous. Bad files are listed instead.
+    """
+    dataset = source if isinstance(source, Dataset) else read_dataset(source, order=order)
+    tally, unreadable = _Tally(), {}
+    for item in dataset.items:
+        try:
+            sample = load_item(
+                item, classes=dataset.classes, order=order or dataset.order, outside="keep", page=page, axis=axis
+            )
+            tally.add(sample)
+        except CountceptionError as error:
+            unreadable[item.name] = str(error)
+    scale = find_scale(tally.points, ScaleConfig())
+    return Inspection(
+        root=str(dataset.root),
+        pairs=len(dataset.items),
+        unmatched_images=tuple(path.name for path in dataset.unmatched_images),
+        unmatched_dots=tuple(path.name for path in dataset.unmatched_dots),
+        passed_over=tuple(map(why_no_dots, dataset.passed_over)),
+        unreadable=unreadable,
+        sizes={f"{y} × {x}": tally.sizes[y, x] for y, x in sorted(tally.sizes, key=lambda size: size[0] * size[1])},
+        channels=dict(sorted(tally.channels.items())),
+        dtypes=dict(sorted(tally.dtypes.items())),
+        intensity=(min(low for low, _ in tally.ranges), max(high for _, high in tally.ranges))
+        if tally.ranges
+        else None,
+        counts=_counts(tally.counts),
+        classes={name: tally.classes[name] for name in dataset.classes},
+        duplicates=tally.duplicates,
+        outside=tally.outside,
+        same=tuple(tuple(names) for names in tally.images.values() if len(names) > 1),
+        nearest=spacing(tally.points, neighbour=1),
+        third_nearest=spacing(tally.points),
+        scale=scale,
+        window=NetworkConfig().window / scale,
+    )
+
+
+def _counts(counts: Sequence[int]) -> Counts | None:
+    if not counts:
+        return None
+    low, high = min(counts), max(counts)
+    width = ceil_div(high - low + 1, 10)
+    edges = range(low, high + width + 1, width)
+    numbers, _ = np.histogram(counts, bins=edges)
+    return Counts(
+        mean=float(np.mean(counts)),
+        sd=float(np.std(counts)),
+        smallest=low,
+        largest=high,
+        total=sum(counts),
+        histogram=tuple(numbers.tolist()),
+        edges=tuple(edges),
+    )

@@ -1,0 +1,1 @@
+"""Images: files and stacks to pixels, whole or piece by piece."""

@@ -1,0 +1,324 @@
+"""Image files unpacked to arrays by Pillow, imagecodecs and tifffile; `countception.images.read` is the front door.
+
+Each function returns pixels ``(channel, y, x)`` of the file's own dtype, alpha and palette resolved and upright, and
+may raise whatever its library does on damaged files.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import numpy.typing as npt
+
+from countception.errors import ImageError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as PillowImage
+    from PIL.ImageFile import ImageFile
+
+Pixels = npt.NDArray[Any]
+Index = tuple[int | slice, ...]
+
+BOMB_BYTES = 2**28
+BOMB_RATIO = 10_000
+"""An image larger than `BOMB_BYTES` must not be `BOMB_RATIO` times larger than its file: Deflate reaches 1030, eight
+times that for 1-bit pixels, and masks of dots, black nearly everywhere, come close to it."""
+
+_TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
+_EXIF_ORIENTATION = 0x0112
+PLANE = "CSYX"
+"""Axes of one picture, channels first; those of a stack have other names (as in ``tifffile``)."""
+_PREMULTIPLIED, _UNASSOCIATED = 1, 2
+"""Kinds of alpha in a TIFF: colours that are on black already, and colours as if there were no alpha."""
+
+
+def is_tiff(head: bytes) -> bool:
+    """Whether a file that begins with `head` is a TIFF."""
+    return head.startswith(_TIFF_MAGIC)
+
+
+def decode(path: Path, head: bytes, *, page: int | None, axis: int | str | None) -> Pixels:
+    """Unpack the image at `path` with the library that its first bytes, `head`, call for."""
+    if is_tiff(head):
+        return read_tiff(path, page, axis)
+    if page not in (None, 0) or axis is not None:
+        raise ImageError(f"{path}: only a TIFF has pages and axes to choose from; leave out the page and the axis")
+    is_deep_png = head.startswith(_PNG_MAGIC) and head[24:25] == b"\x10" and head[25:26] != b"\0"
+    return read_deep_png(path, head) if is_deep_png else read_pillow(path, head)
+
+
+def read_pillow(path: Path, head: bytes) -> Pixels:
+    """Read a PNG, JPEG or BMP file that begins with `head`."""
+    with _pillow(path, head) as image:
+        _check_size(path, (*image.size, len(image.getbands())), 1)
+        image.load()
+        orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
+        mode = _mode(image)
+        if mode == "I;16":
+            pixels = np.asarray(image).astype(np.uint16)
+        else:
+            pixels = np.asarray(image if mode == image.mode else image.convert(mode))
+    pixels = pixels[None] if pixels.ndim == 2 else np.moveaxis(pixels, 2, 0)
+    return _oriented(_drop_alpha(pixels) if mode in ("LA", "RGBA") else pixels, orientation)
+
+
+def _mode(image: PillowImage) -> str:
+    """Name the Pillow mode to read the image in."""
+    if image.mode == "P":
+        return "RGBA" if "transparency" in image.info else "RGB"
+    if image.mode == "I":  # a 16-bit grey PNG in older versions of Pillow
+        return "I;16"
+    known = ("1", "L", "LA", "RGB", "RGBA", "I;16")
+    return image.mode if image.mode in known else "RGB"  # CMYK, YCbCr
+
+
+def read_deep_png(path: Path, head: bytes) -> Pixels:
+    """Read a 16-bit PNG with colour or alpha, of which Pillow would keep 8 bits."""
+    from imagecodecs import png_decode
+
+    with _pillow(path, head) as image:
+        _check_size(path, (*image.size, len(image.getbands())), 2)
+        image.load()  # also the check sums, which png_decode does not verify to the end
+        orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
+    pixels = np.moveaxis(np.atleast_3d(png_decode(path.read_bytes())), 2, 0)
+    return _oriented(_drop_alpha(pixels) if len(pixels) in (2, 4) else pixels, orientation)
+
+
+def read_tiff(path: Path, page: int | None, axis: int | str | None) -> Pixels:
+    """Read one plane of a TIFF file."""
+    import tifffile
+
+    with tifffile.TiffFile(path) as tiff:
+        return plane_of(path, tiff, page, axis)
+
+
+def plane_of(path: Path, tiff: Any, page: int | None, axis: int | str | None) -> Pixels:
+    """One plane of an open TIFF file."""
+    series, page, axis = series_of(path, tiff, page, axis)
+    axes = name_axes(path, series.axes, series.shape, axis)
+    index, plane = place_in(path, axes, series.shape, page)
+    _check_fits(path, _bytes(tuple(series.shape[i] for i in plane), series.dtype.itemsize))
+    pixels = channels_first(_read(path, tiff, series, index), plane)
+    if tiff.is_imagej:  # its palettes and inversions are for display only
+        return pixels
+    return _photometric(path, pixels, series.keyframe, as_array=bool(tiff.is_shaped))
+
+
+def pages_of(path: Path, tiff: Any, axis: int | str | None) -> int:
+    """How many planes there are to take one after the other.
+
+    1 where the file holds images of several kinds, and of sets of files (OME), each of which tells of all planes.
+    """
+    if len(tiff.series) > 1 or tiff.series[0].is_multifile:
+        return 1
+    series, _, axis = series_of(path, tiff, None, axis)
+    axes = name_axes(path, series.axes, series.shape, axis)
+    return math.prod(size for name, size in zip(axes, series.shape, strict=True) if name not in PLANE)
+
+
+def series_of(path: Path, tiff: Any, page: int | None, axis: int | str | None) -> tuple[Any, int | None, Any]:
+    """The pages that belong together and hold the image, and what is still to be chosen among them."""
+    series = tiff.series[0]
+    if len(tiff.series) > 1:  # such as an overview beside the image
+        if page is None:
+            raise ImageError(
+                f"{path}: holds {len(tiff.series)} images of several kinds; name the page to read (--page, "
+                "or page of `load_dataset` and `count`)"
+            )
+        series, page = tiff.pages[in_range(path, page, len(tiff.pages))], None
+    _check_honest(path, _bytes(series.shape, series.dtype.itemsize))
+    return series, page, axis
+
+
+def name_axes(path: Path, axes: str, shape: tuple[int, ...], axis: int | str | None) -> str:
+    """Name the file's axes with ``C`` on the one that is said to hold channels."""
+    names = list(axes)
+    if axis is not None:
+        try:
+            where = names.index(axis.upper()) if isinstance(axis, str) else range(len(names))[axis]
+        except (ValueError, IndexError):
+            raise ImageError(f"{path}: has no axis {axis!r}; its axes are {axes} with shape {shape}") from None
+        names = ["Q" if name == "C" else name for name in names]
+        names[where] = "C"
+        rest = [i for i in range(len(names)) if i != where]
+        if not {"Y", "X"} <= set(names) and len(rest) == 2:  # bare arrays are often written without saying what is what
+            names[rest[0]], names[rest[1]] = "Y", "X"
+    if not {"Y", "X"} <= set(names):
+        raise ImageError(f"{path}: its axes {axes} with shape {shape} are no picture; export it as a plain TIFF")
+    return "".join(names)
+
+
+def place_in(path: Path, axes: str, shape: tuple[int, ...], page: int | None) -> tuple[Index, list[int]]:
+    """Where in a stack the plane lies, and the numbers of the plane's axes: channels first, then y and x."""
+    plane = [axes.index(name) for name in PLANE if name in axes]
+    frames = [i for i in range(len(axes)) if i not in plane]
+    sizes = tuple(shape[i] for i in frames)
+    count = math.prod(sizes)
+    if count > 1 and page is None:
+        raise ImageError(
+            f"{path}: is a stack of {count} planes (axes {axes}); name the page to read (--page, or page of "
+            "`load_dataset` and `count`; `count --page all` takes each), or the axis that holds the channels (--axis, "
+            "axis), or save a projection"
+        )
+    place = np.unravel_index(in_range(path, page or 0, count), sizes or (1,))
+    fixed = dict(zip(frames, map(int, place), strict=False))  # without frames there is nothing to fix
+    return tuple(fixed.get(i, slice(None)) for i in range(len(axes))), plane
+
+
+def channels_first(part: Pixels, plane: list[int]) -> Pixels:
+    """A plane, or a region of it, with its axes as in the file → ``(channel, y, x)``."""
+    part = part.transpose([sorted(plane).index(i) for i in plane])
+    return part.reshape(-1, *part.shape[-2:])
+
+
+def _read(path: Path, tiff: Any, series: Any, index: Index) -> Pixels:
+    """Part of a stack; other pages are not read wherever the file allows that."""
+    if all(isinstance(each, slice) for each in index):
+        return np.asarray(series.asarray())
+    offset = data_offset(series)
+    if offset is not None:
+        return mapped(path, tiff, series, offset)[index].astype(series.dtype)
+    leading = len(series.shape) - len(series.keyframe.shape)
+    pages = _pages(series, index[:leading])
+    if pages is None:
+        _check_fits(path, _bytes(series.shape, series.dtype.itemsize))
+        return np.asarray(series.asarray()[index])
+    data = series.asarray(key=pages.ravel().tolist()).reshape(*pages.shape, *series.keyframe.shape)
+    return np.asarray(data[(slice(None),) * pages.ndim + index[leading:]])
+
+
+def _pages(series: Any, leading: Index) -> npt.NDArray[np.intp] | None:
+    """Numbers of the pages, by the axes before a page's own, that hold part of a stack; None if it is not so stored."""
+    shape, page = tuple(series.shape), tuple(series.keyframe.shape)
+    before = shape[: len(leading)]
+    if shape != before + page or math.prod(before) != len(series) or getattr(series, "transform", None) is not None:
+        return None
+    numbers = np.asarray(np.arange(len(series)).reshape(before)[leading])
+    return None if any(series[int(k)] is None for k in numbers.ravel()) else numbers  # None: left out of the file
+
+
+def data_offset(series: Any) -> int | None:
+    """Where in the file the pixels lie as they are, in one run; None if they do not."""
+    if hasattr(series, "dataoffset"):  # of several pages
+        return cast("int | None", series.dataoffset)
+    return int(series.dataoffsets[0]) if series.is_memmappable else None
+
+
+def mapped(path: Path, tiff: Any, series: Any, offset: int) -> Pixels:
+    """The file's own bytes as an array, of which only what is used is read."""
+    return np.memmap(path, np.dtype(series.dtype).newbyteorder(tiff.byteorder), "r", offset, tuple(series.shape))
+
+
+def in_range(path: Path, page: int, count: int) -> int:
+    """The page, if there is one of that number."""
+    if not 0 <= page < count:
+        raise ImageError(f"{path}: has no page {page}; its pages are 0 to {count - 1}")
+    return page
+
+
+def _photometric(path: Path, pixels: Pixels, page: Any, *, as_array: bool) -> Pixels:
+    """Resolve palette, inverted grey and alpha: pixels as they are meant to be seen.
+
+    `as_array` says that tifffile wrote the file, which stores bool arrays as they are but calls their zeros white, and
+    four planes as they are but calls the fourth alpha.
+    """
+    meaning = getattr(page.photometric, "name", str(page.photometric))
+    if meaning == "MINISWHITE" and pixels.dtype.kind in "bu":
+        pixels = pixels if as_array else ~pixels
+    elif meaning == "PALETTE":
+        pixels = (page.colormap[:, pixels[0]] >> 8).astype(np.uint8)
+    elif meaning not in ("MINISWHITE", "MINISBLACK", "RGB", "YCBCR"):  # YCbCr has been made RGB by tifffile
+        raise ImageError(f"{path}: its colours are stored as {meaning}; save it as grey or RGB")
+    alpha = _alpha(page)
+    if alpha == _PREMULTIPLIED:
+        return pixels[:-1]
+    return _drop_alpha(pixels) if alpha else pixels
+
+
+def _alpha(page: Any) -> int:
+    """What kind of alpha the last channel is; 0 if it is none."""
+    last = int(page.extrasamples[-1]) if page.extrasamples and int(page.planarconfig) == 1 else 0
+    return last if last in (_PREMULTIPLIED, _UNASSOCIATED) else 0
+
+
+def plain_colours(tiff: Any, page: Any) -> bool:
+    """Whether `_photometric` would leave every pixel as it is stored."""
+    meaning = getattr(page.photometric, "name", str(page.photometric))
+    return bool(tiff.is_imagej) or (meaning in ("MINISBLACK", "RGB", "YCBCR") and not _alpha(page))
+
+
+def _pillow(path: Path, head: bytes) -> ImageFile:
+    """Open an image without Pillow's own limit, as large images are legitimate; `_check_size` stands in for it.
+
+    Not by `PIL.Image.open`, whose limit could only be lifted for all threads of the process.
+    """
+    from PIL.BmpImagePlugin import BmpImageFile
+    from PIL.JpegImagePlugin import JpegImageFile
+    from PIL.PngImagePlugin import PngImageFile
+
+    kinds: dict[bytes, Callable[[Path], ImageFile]]
+    kinds = {_PNG_MAGIC: PngImageFile, b"\xff\xd8\xff": JpegImageFile, b"BM": BmpImageFile}
+    for magic, kind in kinds.items():
+        if head.startswith(magic):
+            return kind(path)
+    raise ImageError(f"{path}: the file is no TIFF, PNG, JPEG or BMP image; convert it to one of these")
+
+
+def _check_size(path: Path, shape: tuple[int, ...], itemsize: int) -> None:
+    _check_honest(path, _bytes(shape, itemsize))
+    _check_fits(path, _bytes(shape, itemsize))
+
+
+def _bytes(shape: tuple[int, ...], itemsize: int) -> int:
+    return math.prod(map(int, shape)) * int(itemsize)  # Python's integers: numpy's would overflow
+
+
+def _check_honest(path: Path, size: int) -> None:
+    if size > BOMB_BYTES and size > BOMB_RATIO * path.stat().st_size:
+        raise ImageError(
+            f"{path}: the file says it unpacks to {size / 2**30:.1f} GiB of pixels, more than {BOMB_RATIO} times its "
+            "own size; it is damaged or a trap: export the image again"
+        )
+
+
+def _check_fits(path: Path, size: int) -> None:
+    if size > _memory():
+        raise ImageError(
+            f"{path}: the image has {size / 2**30:.1f} GiB of pixels, more than this computer's memory; "
+            "cut it into smaller images, or save it as an uncompressed or, with countception[large], a tiled TIFF"
+        )
+
+
+def _memory() -> int:
+    """Bytes of memory of this computer, or plenty where it does not say."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return 2**36
+
+
+def _drop_alpha(pixels: Pixels) -> Pixels:
+    """Composite on black the colours of ``(channel, y, x)`` whose last channel is alpha."""
+    colours, alpha = pixels[:-1], pixels[-1]
+    if alpha.size == 0 or (alpha == alpha.flat[0]).all():
+        return colours
+    full: float = np.iinfo(alpha.dtype).max if alpha.dtype.kind in "ui" else alpha.max()
+    shown: Pixels = colours * (alpha / full)
+    return (np.rint(shown) if colours.dtype.kind in "ui" else shown).astype(colours.dtype)
+
+
+def _oriented(pixels: Pixels, orientation: int) -> Pixels:
+    """Turn pixels ``(channel, y, x)`` upright from an EXIF orientation between 1 and 8."""
+    if orientation in (5, 6, 7, 8):
+        pixels = pixels.swapaxes(1, 2)
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[:, ::-1]
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, :, ::-1]
+    return pixels

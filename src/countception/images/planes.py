@@ -1,0 +1,73 @@
+"""What is counted, one after the other: image files, or each page of stacks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from countception.errors import ImageError
+from countception.images import decoders
+from countception.images.read import decoding, first_bytes
+
+EVERY: Final = "all"
+"""In place of the number of a page: each of them, as an image of its own."""
+
+
+class Plane(NamedTuple):
+    """One image to count."""
+
+    path: Path
+    page: int | None = None
+    """Of a stack of which each page is counted, from 0; None where the file is counted as one image."""
+
+    @property
+    def name(self) -> str:
+        """Of the file, and the page if there is one."""
+        return called(self.path.name, self.page)
+
+    @property
+    def alias(self) -> Path:
+        """The path that stands for it where files are named after images."""
+        return self.path if self.page is None else self.path.with_stem(f"{self.path.stem}_page{self.page}")
+
+
+def called(image: str, page: int | None) -> str:
+    """What people call a page of an image, or the image."""
+    return image if page is None else f"{image}, page {page}"
+
+
+def planes(files: Sequence[Path], page: int | str | None, axis: int | str | None) -> list[Plane]:
+    """What there is to count in image files.
+
+    Parameters
+    ----------
+    files
+        Of images.
+    page
+        `EVERY` takes stacks apart; with anything else each file is one image.
+    axis
+        The axis of stacks that holds channels, as for `countception.images.read.read_image`.
+    """
+    return [plane for file in files for plane in _planes(file, axis)] if page == EVERY else [*map(Plane, files)]
+
+
+def _planes(file: Path, axis: int | str | None) -> Iterator[Plane]:
+    """A file that is no stack, or damaged, which is said when it is counted, is one image."""
+    try:
+        number = _pages(file, axis)
+    except ImageError:
+        number = 1
+    if 1 < number <= file.stat().st_size:  # a damaged file may claim any number
+        yield from (Plane(file, page) for page in range(number))
+    else:
+        yield Plane(file)
+
+
+def _pages(file: Path, axis: int | str | None) -> int:
+    if not decoders.is_tiff(first_bytes(file)):
+        return 1
+    import tifffile
+
+    with decoding(file), tifffile.TiffFile(file) as tiff:
+        return decoders.pages_of(file, tiff, axis)

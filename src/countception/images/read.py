@@ -1,0 +1,329 @@
+"""Image files → arrays ``(channel, y, x)``.
+
+TIFF, PNG, JPEG and BMP are read; what a file is, its contents say, not its name.
+
+Conventions
+-----------
+depth
+    uint8 and uint16 stay as they are in the file; 1-bit becomes uint8 0 and 255; everything else becomes float32.
+alpha
+    An alpha channel that is the same everywhere says nothing and is dropped. Otherwise the image is composited on
+    black: what is transparent is background, which in fluorescence is dark. Associated alpha of TIFF is dropped, as
+    such colours are stored composited.
+palette
+    Becomes RGB, except in ImageJ's TIFFs, where it is only a look-up table for display: the index is the intensity.
+inverted grey
+    TIFFs whose zeros are white are inverted, except those of ImageJ and tifffile, which store pixels as they are.
+orientation
+    The EXIF orientation of JPEG and PNG is applied. That of TIFF is not, as in ImageJ, napari and QuPath, so that dots
+    placed there fit.
+"""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import os
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from countception.errors import ImageError
+from countception.images import decoders
+
+if TYPE_CHECKING:
+    from countception.images.pieces import Pixels
+
+StrPath = str | os.PathLike[str]
+Image = npt.NDArray[np.uint8] | npt.NDArray[np.uint16] | npt.NDArray[np.float32]
+"""Pixels ``(channel, y, x)``, finite, at least one of each."""
+
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
+"""Suffixes, in lower case, of the files that count as images when a folder is read."""
+CURVES = (".curve.csv", ".curve.png")
+"""How the names of training curves end (`countception.results.report.write_curve`)."""
+ROWS = 1024
+"""Of an image, that are hashed at a time."""
+MISSING = 1e15
+"""Nothing measures so much: programs write such numbers where there is no measurement."""
+
+
+def read_image(path: StrPath, *, page: int | None = None, axis: int | str | None = None) -> Image:
+    """Read one image.
+
+    Parameters
+    ----------
+    path
+        A TIFF, PNG, JPEG or BMP file.
+    page
+        Which plane of a stack (z, time or pages, in the order of the file), from 0.
+    axis
+        Which axis of a stack holds channels: a letter of the file's axes such as ``"Z"``, or a number from 0.
+
+    Returns
+    -------
+    Image
+        ``(channel, y, x)``, uint8, uint16 or float32; see the conventions above.
+
+    Raises
+    ------
+    ImageError
+        The file is missing, empty, cut off or no image; it has NaN or infinite pixels; it is a stack and neither
+        `page` nor `axis` says what to read.
+    """
+    path = Path(path)
+    return standard(_decoded(path, page, axis), str(path))
+
+
+def read_numbers(path: StrPath) -> npt.NDArray[Any]:
+    """Read one image as `read_image` does, but leave whole and real numbers of any depth as they are in the file.
+
+    Labels need that: float32 makes neighbours above 2 ** 24 the same.
+
+    Raises
+    ------
+    ImageError
+        As there.
+    """
+    path = Path(path)
+    pixels = _decoded(path)
+    checked = standard(pixels, str(path))
+    return pixels if pixels.dtype.kind in "uif" else checked
+
+
+def _decoded(path: Path, page: int | None = None, axis: int | str | None = None) -> npt.NDArray[Any]:
+    head = first_bytes(path)
+    with decoding(path):
+        return decoders.decode(path, head, page=page, axis=axis)
+
+
+@contextmanager
+def decoding(path: Path) -> Iterator[None]:
+    """Whatever a library says of a damaged file, in one sentence.
+
+    Raises
+    ------
+    ImageError
+        Instead of any other error.
+    """
+    try:
+        yield
+    except ImageError:
+        raise
+    except MemoryError:
+        raise ImageError(f"{path}: the image does not fit into memory; cut it into smaller images") from None
+    except ModuleNotFoundError as error:
+        raise ImageError(
+            f"{path}: reading it needs the package {error.name}, which is not installed: run pip install countception"
+        ) from error
+    except Exception as error:  # decoders raise nearly anything on damaged files
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ImageError(
+            f"{path}: the image cannot be read, it may be damaged or cut off ({reason}); export or copy it again"
+        ) from error
+
+
+@contextmanager
+def about(name: StrPath) -> Iterator[None]:
+    """Errors of an image that do not say which it is begin with its name.
+
+    Raises
+    ------
+    ImageError
+        As within.
+    """
+    try:
+        yield
+    except ImageError as error:
+        if os.fspath(name) in str(error):
+            raise
+        raise ImageError(f"{os.fspath(name)}: {error}") from error
+
+
+def as_channels_first(image: npt.ArrayLike, *, name: str = "the image") -> Image:
+    """Turn an array as people have it, ``(y, x)`` or ``(y, x, channel)``, into ``(channel, y, x)``.
+
+    Parameters
+    ----------
+    image
+        Any real dtype; bool becomes uint8 0 and 255, uint8 and uint16 stay, everything else becomes float32.
+    name
+        What error messages call it.
+
+    Raises
+    ------
+    ImageError
+        Another number of axes, an empty axis, channels that seem to come first, values that are no numbers, NaN.
+    """
+    array = np.asarray(image)
+    if array.ndim == 2:
+        array = array[..., None]
+    if array.ndim != 3:
+        raise ImageError(f"{name} has shape {array.shape}: it must be (y, x) or (y, x, channel)")
+    if array.shape[2] > 16 and array.shape[0] < array.shape[2]:
+        raise ImageError(
+            f"{name} has shape {array.shape}, whose channels seem to come first: "
+            "move them last with numpy.moveaxis(image, 0, -1)"
+        )
+    return standard(np.moveaxis(array, 2, 0), name)
+
+
+def checked(image: npt.ArrayLike, name: str) -> Image:
+    """An array ``(channel, y, x)`` with a dtype that the rest of the package knows; the same one, if it has that.
+
+    Raises
+    ------
+    ImageError
+        Another number of axes, an empty axis, channels that seem to come last, values that are no numbers, NaN.
+    """
+    array = np.asarray(image)
+    if array.ndim != 3:
+        raise ImageError(f"{name} has shape {array.shape}: it must be (channel, y, x)")
+    if array.shape[0] > 16 and 1 <= array.shape[2] <= 4:
+        raise ImageError(
+            f"{name} has shape {array.shape}, whose channels seem to come last: "
+            "move them first with numpy.moveaxis(image, -1, 0)"
+        )
+    return standard(array, name)
+
+
+def check_finite(image: npt.NDArray[Any], name: str) -> None:
+    """Refuse pixels that are no measured values: NaN, infinite, or so large that they stand for missing ones.
+
+    Raises
+    ------
+    ImageError
+        Says how many there are in the image called `name`.
+    """
+    if image.dtype.kind != "f":
+        return
+    bad = int(np.size(image) - np.count_nonzero(np.abs(image) < MISSING))  # NaN is not less either
+    if bad:
+        raise ImageError(
+            f"{name}: {bad} of {image.size} pixel values are NaN or infinite, or beyond {MISSING:g} as those "
+            "that stand for missing ones; replace them before counting"
+        )
+
+
+def find_images(paths: StrPath | Iterable[StrPath]) -> list[Path]:
+    """Image files named by files, folders and patterns, each once, in the order named.
+
+    A folder stands for the images in it (not in its subfolders), sorted as people count: ``2.png`` before ``10.png``.
+    Hidden files are skipped. ``*``, ``?``, ``[...]`` and ``**`` are patterns unless a file has that very name.
+
+    Raises
+    ------
+    ImageError
+        Nothing is named, or a name matches no image.
+    """
+    names = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
+    if not names:
+        raise ImageError("no images are named; name files, folders or patterns such as 'plate1/*.tif'")
+    found: dict[Path, Path] = {}
+    for name in names:
+        for path in _matches(os.fspath(name)):
+            found.setdefault(path.resolve(), path)
+    return list(found.values())
+
+
+def images_in(folder: Path) -> list[Path]:
+    """Image files in a folder by suffix, in natural order, but for those that are `left_alone`."""
+    files = (path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and not left_alone(path.name))
+    return sorted((path for path in files if path.is_file()), key=lambda path: natural_key(path.name))
+
+
+def left_alone(name: str) -> bool:
+    """Whether a file is nobody's image or dots, by its name: hidden, or a training curve that lies beside its model."""
+    return name.startswith(".") or name.endswith(CURVES)
+
+
+def natural_key(name: str) -> list[tuple[bool, int, str]]:
+    """Sort key that compares runs of digits as numbers."""
+    parts = re.findall(r"[0-9]+|[^0-9]+", name)
+    return [(False, int(part), part) if part[0] in "0123456789" else (True, 0, part) for part in parts]
+
+
+def _matches(name: str) -> list[Path]:
+    path = Path(name)
+    try:
+        if path.is_dir():
+            found = images_in(path)
+            if not found:
+                raise ImageError(f"{path}: the folder has no images in it ({', '.join(sorted(SUFFIXES))})")
+            return found
+        if path.exists():
+            return [path]
+        if glob.has_magic(name):
+            pattern = str(Path(glob.escape(str(path.parent)), path.name)) if path.parent.is_dir() else name
+            files = (Path(match) for match in glob.glob(pattern, recursive=True))  # noqa: PTH207 - Path.glob knows no absolute patterns
+            found = [f for f in files if f.suffix.lower() in SUFFIXES and not f.name.endswith(CURVES) and f.is_file()]
+            if found:
+                return sorted(found, key=lambda file: natural_key(str(file)))
+            raise ImageError(f"{name}: no image matches the pattern")
+    except OSError as error:
+        raise ImageError(f"{name}: cannot be read: {error.strerror or error}") from error
+    raise ImageError(f"{name}: there is no such file or folder")
+
+
+def first_bytes(path: Path) -> bytes:
+    """Enough of a file to tell what it is.
+
+    Raises
+    ------
+    ImageError
+        There is no such file, it cannot be read, or it is empty.
+    """
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(32)
+    except FileNotFoundError:
+        raise ImageError(f"{path}: there is no such file") from None
+    except OSError as error:
+        raise ImageError(f"{path}: cannot be read: {error.strerror or error}") from error
+    if not head:
+        raise ImageError(f"{path}: the file is empty; export the image again")
+    return head
+
+
+def standard(pixels: npt.NDArray[Any], name: str) -> Image:
+    """Give pixels a dtype that the rest of the package knows, contiguous and checked."""
+    if pixels.size == 0:
+        raise ImageError(f"{name} has no pixels (shape {pixels.shape}); export the image again")
+    if pixels.dtype.kind not in "buif":
+        raise ImageError(f"{name} has pixels of type {pixels.dtype}; convert them to whole or real numbers")
+    if pixels.dtype.kind == "b":
+        pixels = pixels.astype(np.uint8) * np.uint8(255)
+    elif pixels.dtype.kind == "u" and pixels.dtype.itemsize <= 2:
+        pixels = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
+    else:
+        with np.errstate(over="ignore"):  # becomes infinite, which is refused next
+            pixels = pixels.astype(np.float32)
+        check_finite(pixels, name)
+    return np.ascontiguousarray(pixels)
+
+
+def stored(image: npt.NDArray[Any]) -> npt.NDArray[np.generic]:
+    """The same pixels in one order of bytes and axes, whatever machine they come from."""
+    whole = np.ascontiguousarray(image)
+    return whole.astype(whole.dtype.newbyteorder("<"), copy=False)
+
+
+def pixel_hash(image: Pixels) -> str:
+    """SHA-256, in hexadecimal, of an image's pixels: tells whether two files hold the same image.
+
+    Some rows are looked at at a time, as what is read in pieces may be larger than the memory.
+    """
+    channels, height, _ = image.shape
+    digest = hashlib.sha256()
+    for channel, top in product(range(channels), range(0, height, ROWS)):
+        pixels = stored(image[channel : channel + 1, top : top + ROWS, :])
+        if channel == top == 0:
+            digest.update(f"{pixels.dtype.str} {tuple(image.shape)}\n".encode())
+        digest.update(pixels.tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,136 @@
+"""One HTML page about the counts of many images: opens from disk, needs nothing else, runs no scripts.
+
+Kept light for thousands of images: pictures are shown of those with warnings and of a sample only, and the table of all
+images is folded into parts.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from countception.config import LEVEL
+from countception.results import plots
+from countception.results.groups import ALL, GroupTotal, group_totals
+from countception.results.report import data_url, facts, render, sentence
+
+if TYPE_CHECKING:
+    from countception.counting.counter import Counter
+    from countception.results.row import Row
+
+MOST_ROWS = 250
+"""Rows of a table before it is folded into parts."""
+FEW_ROWS = 30
+"""Rows of a secondary table that is not folded."""
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A line of the tables of groups and regions."""
+
+    name: str
+    count: float
+    low: float | None
+    high: float | None
+    image: str = ""
+    images: int = 0
+    failed: int = 0
+    flagged: int = 0
+    per_mm2: float | None = None
+
+
+def write_count_report(
+    path: str | os.PathLike[str],
+    rows: Sequence[Row],
+    counter: Counter,
+    *,
+    level: float = LEVEL,
+    totals: Sequence[GroupTotal] = (),
+    flips: bool | None = None,
+    title: str = "Counts",
+) -> None:
+    """Write a self-contained HTML report of counts, images with warnings first.
+
+    Parameters
+    ----------
+    path
+        File to write.
+    rows
+        From `countception.count_files`; with `pictures` the report has some.
+    counter
+        That counted.
+    level
+        That the intervals of the rows and totals have.
+    totals
+        Of groups of the images, from `countception.results.groups.group_totals`.
+    flips
+        As the images were counted with; None for the counter's own setting.
+    title
+        Of the page.
+
+    Raises
+    ------
+    OutputError
+        The place cannot be written to.
+    """
+    folder = _common(rows)
+    counted = [replace(row, image=_below(folder, row.image)) for row in rows if row.count is not None]
+    flagged = [row for row in counted if row.warning]
+    plain = [row for row in counted if not row.warning]
+    ordered = flagged + plain
+    intervals = counter.errors(flips=flips)
+    groups = [_group(total) for total in totals]
+    highest = max((row.high or row.count or 0.0 for row in counted), default=0.0)
+    render(
+        path,
+        "counts.html.jinja",
+        title=title,
+        folder=folder,
+        level=level,
+        counted=len(counted),
+        total=group_totals(rows, [ALL] * len(rows), intervals, level)[0],
+        note=sentence(intervals.note(level)) if counted else "",
+        failed=[row for row in rows if row.count is None],
+        flagged=flagged,
+        groups=groups,
+        highest_total=max((line.high or line.count for line in groups), default=0.0),
+        plot=data_url(plots.png(plots.counts(ordered))) if len(counted) > 1 else None,
+        bars=any(row.low is not None for row in counted),
+        regions=_regions(counted),
+        highest=highest,
+        images=ordered,
+        most_rows=MOST_ROWS,
+        few_rows=FEW_ROWS,
+        sample=[row for row in plain if row.picture],
+        facts=facts(counter.model),
+    )
+
+
+def _common(rows: Sequence[Row]) -> str:
+    """The folder that all images are in, as they are named; empty if there is no such."""
+    folders = {os.path.dirname(row.image) for row in rows}  # noqa: PTH120 - names, which may be hostile, stay text
+    try:
+        return os.path.commonpath(folders)
+    except ValueError:  # absolute and relative names
+        return ""
+
+
+def _below(folder: str, name: str) -> str:
+    return os.path.relpath(name, folder) if folder else name
+
+
+def _group(total: GroupTotal) -> _Line:
+    low, high = total.interval or (None, None)
+    return _Line(total.group, total.count, low, high, images=total.images, failed=total.failed, flagged=total.flagged)
+
+
+def _regions(rows: Sequence[Row]) -> list[_Line]:
+    """The regions of all images, each after the image that they are in."""
+    lines = []
+    for row in rows:
+        for region in (row.whole, *row.regions) if row.whole is not None and row.regions else ():
+            low, high = region.interval or (None, None)
+            lines.append(_Line(region.name, region.count, low, high, image=row.name, per_mm2=region.per_mm2))
+    return lines

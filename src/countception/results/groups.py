@@ -1,0 +1,164 @@
+"""Sums over groups of images: plates, slides, folders."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter as Tally
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from countception.config import LEVEL
+from countception.errors import ConfigError, DatasetError, PointsError
+from countception.points.table import read_table
+from countception.trust.confidence import Interval, IntervalModel
+
+if TYPE_CHECKING:
+    from countception.results.row import Row
+
+ALL = "all images"
+"""The group of all images together."""
+
+
+@dataclass(frozen=True)
+class GroupTotal:
+    """Several images together."""
+
+    group: str
+    images: int
+    """How many of them were counted."""
+    count: float
+    interval: Interval | None
+    """Where the true total lies, if the counter can say; None where all counted images are unlike the training ones."""
+    by_class: dict[str, float] = field(default_factory=dict)
+    flagged: int = 0
+    """Counted images that are unlike the training images."""
+    failed: int = 0
+    """Images that could not be counted: they are missing from the total."""
+
+
+def group_totals(
+    rows: Sequence[Row], groups: Sequence[str], intervals: IntervalModel, level: float = LEVEL
+) -> list[GroupTotal]:
+    """The total of each group, in the order in which the groups first come.
+
+    Parameters
+    ----------
+    rows
+        From `countception.count_files`.
+    groups
+        Name of the group of each row.
+    intervals
+        Of the counter: `Counter.errors`. The interval of a total is not the sum of the images' intervals,
+        see `IntervalModel.total`.
+    level
+        Of the intervals.
+
+    Raises
+    ------
+    ConfigError
+        The level makes no sense, or there is not one group per row.
+    """
+    if len(groups) != len(rows):
+        raise ConfigError(f"{len(rows)} images have {len(groups)} groups: there must be one per image")
+    members: dict[str, list[Row]] = {}
+    for row, group in zip(rows, groups, strict=True):
+        members.setdefault(group, []).append(row)
+    return [_total(group, some, intervals, level) for group, some in members.items()]
+
+
+def _total(group: str, rows: Sequence[Row], intervals: IntervalModel, level: float) -> GroupTotal:
+    counts = [row.count for row in rows if row.count is not None]
+    spreads = [row.spread for row in rows if row.count is not None and row.spread is not None]
+    known = spreads if len(spreads) == len(counts) else None
+    classes = dict.fromkeys(name for row in rows for name in row.by_class)
+    trusted = any(row.count is not None and not row.warning for row in rows)
+    return GroupTotal(
+        group=group,
+        images=len(counts),
+        count=float(sum(counts)),
+        interval=intervals.total(counts, known, level) if trusted else None,
+        by_class={name: sum(row.by_class.get(name, 0.0) for row in rows) for name in classes},
+        flagged=sum(bool(row.warning) for row in rows),
+        failed=len(rows) - len(counts),
+    )
+
+
+def find_groups(
+    images: Sequence[str | os.PathLike[str]], *, by: str | None = None, table: str | os.PathLike[str] | None = None
+) -> list[str]:
+    """The group of each image: from a column of a table, its folder where `by` is ``folder``, or one of them all.
+
+    Raises
+    ------
+    ConfigError
+        `by` names a column, and there is no table.
+    DatasetError
+        As for `by_table`.
+    """
+    if table is not None:
+        return by_table(images, table, by or "group")
+    if by is None:
+        return [ALL] * len(images)
+    if by != "folder":
+        raise ConfigError(
+            f"images cannot be grouped by {by} without a table that has such a column: name it (--groups)"
+        )
+    return by_folder(images)
+
+
+def by_folder(images: Sequence[str | os.PathLike[str]]) -> list[str]:
+    """The folder of each image, as it was named."""
+    return [str(Path(image).parent) for image in images]
+
+
+def by_table(
+    images: Sequence[str | os.PathLike[str]], table: str | os.PathLike[str], column: str = "group"
+) -> list[str]:
+    """The group of each image from a CSV file with a column `image` and a column of groups.
+
+    Images are named there by their path, relative to the table or to the working directory, or by their file name,
+    with or without its suffix.
+
+    Raises
+    ------
+    DatasetError
+        The table cannot be read or lacks a column, an image has no row or two, or several images fit one row.
+    """
+    table = Path(table)
+    known = _named(table, column)
+    files = [Path(image) for image in images]
+    times = Tally(name for file in set(files) for name in {file.name, file.stem})
+    found = []
+    for file in files:
+        paths = [str(file.resolve()), str(file)]
+        names = [name for name in dict.fromkeys((file.name, file.stem)) if name in known]
+        hits = [path for path in paths if path in known] or names
+        if not hits:
+            raise DatasetError(f"{table}: has no row for the image {file}; add one, with its {column}")
+        if hits == names and times[names[0]] > 1:
+            raise DatasetError(f"{table}: {names[0]} is the name of several images; name them there by their paths")
+        found.append(known[hits[0]])
+    return found
+
+
+def _named(table: Path, column: str) -> dict[str, str]:
+    """Groups by all that an image may be called: the text in the table, and the path that it is relative to it."""
+    try:
+        rows = read_table(table).rows
+    except PointsError as error:
+        raise DatasetError(str(error)) from error
+    header = [cell.lower() for cell in rows[0][1]] if rows else []
+    if "image" not in header or column.lower() not in header:
+        raise DatasetError(f"{table}: its first line must name columns image and {column}")
+    places = header.index("image"), header.index(column.lower())
+    known: dict[str, str] = {}
+    for line, cells in rows[1:]:
+        image, group = (cells[place] if place < len(cells) else "" for place in places)
+        if not image or not group:
+            raise DatasetError(f"{table}, line {line}: needs both an image and a {column}")
+        if known.get(image, group) != group:
+            raise DatasetError(f"{table}, line {line}: {image} is in two groups, {known[image]} and {group}")
+        known[image] = known[str((table.parent / image).resolve())] = group
+    return known

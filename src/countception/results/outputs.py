@@ -1,0 +1,244 @@
+"""The files that are written for each counted image: pictures, count maps, points."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+from collections import Counter as Tally
+from collections.abc import Collection, Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from countception.errors import OutputError
+from countception.files import check_writable, whole_file
+from countception.images.planes import Plane
+from countception.points import find_writer, write_points
+from countception.results.tables import DECIMALS
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+
+    from countception.counting.count import Count
+
+StrPath = str | os.PathLike[str]
+
+
+class Outputs:
+    """Where the pictures, maps and points of each image go.
+
+    Their names are those of the images, made different where two images share theirs.
+
+    Parameters
+    ----------
+    planes
+        The images.
+    overlays, maps, points
+        Folders; None writes none.
+    points_as
+        Suffix of the files of points.
+    overwrite
+        Whether points may replace others: these may have been corrected by hand.
+    """
+
+    def __init__(
+        self,
+        planes: Sequence[Plane],
+        *,
+        overlays: StrPath | None = None,
+        maps: StrPath | None = None,
+        points: StrPath | None = None,
+        points_as: str = "csv",
+        overwrite: bool = False,
+    ) -> None:
+        self.files = list(dict.fromkeys(each.path for each in planes))
+        self.points_as, self.overwrite = points_as, overwrite
+        self.names = dict(zip(planes, unique_names([each.alias for each in planes]), strict=True))
+        self.overlays, self.maps, self.points = (
+            None if folder is None else Path(folder) for folder in (overlays, maps, points)
+        )
+
+    def check(self, *tables: StrPath | None, others: Iterable[StrPath] = (), classes: Sequence[str] = ()) -> None:
+        """Refuse to write over an image or another result, or over points, and places that cannot be written to.
+
+        Parameters
+        ----------
+        *tables
+            Files that are written beside these; None is no file.
+        others
+            Files that are read, or written by others.
+        classes
+            Names of the classes of points.
+
+        Raises
+        ------
+        OutputError
+            Says which.
+        PointsError
+            Points cannot be written like that.
+        """
+        try:
+            self._check([Path(place) for place in tables if place is not None], list(map(Path, others)), classes)
+        except OSError as error:  # such as of a folder that may not be looked into, or a name that is too long
+            raise OutputError(f"cannot write {error.filename}: {error.strerror}; choose another place") from error
+
+    def _check(self, tables: Sequence[Path], others: Sequence[Path], classes: Sequence[str]) -> None:
+        if self.points is not None:
+            find_writer(self.points / f"points.{self.points_as}", classes)
+        inputs = {file.resolve() for file in self.files}
+        taken = {place.resolve() for place in (*tables, *others)}
+        for plane in self.names:
+            for target in (self.overlay(plane), self.map(plane), self.table(plane)):
+                place = target and target.resolve()
+                if place in inputs:
+                    raise OutputError(
+                        f"{target} would be overwritten, and it is one of the images: name another folder"
+                    )
+                if place in taken:
+                    raise OutputError(f"{target} would be overwritten, as another file has that place: name another")
+            table = self.table(plane)
+            if table is not None and table.exists() and not self.overwrite:
+                raise OutputError(
+                    f"{table} is there already, and may hold points that were corrected: name another folder, or allow "
+                    "to replace it (overwrite, --overwrite)"
+                )
+        self._refuse_among_images()
+        folders = {folder.resolve(): folder for folder in (self.overlays, self.maps, self.points) if folder is not None}
+        for folder in folders.values():
+            if folder.exists() and not folder.is_dir():
+                raise OutputError(f"{folder} is no folder: name another for the files of each image")
+            _refuse_within(taken, folder, folder.resolve())
+        check_places(self.files, *tables, *(folder / "file" for folder in folders.values()))  # one may hold all three
+
+    def _refuse_among_images(self) -> None:
+        """Overlays and maps are images by their names, and would be counted with those beside them."""
+        sources = {folder for file in self.files for folder in (file.parent.resolve(), file.resolve().parent)}
+        for kind, folder in (("overlays", self.overlays), ("maps", self.maps)):
+            if folder is not None and folder.resolve() in sources:
+                raise OutputError(
+                    f"{folder} is a folder that images are read from, and {kind} in it would be counted as images the "
+                    f"next time: name another folder for the {kind}"
+                )
+
+    def overlay(self, plane: Plane) -> Path | None:
+        """Of the picture."""
+        return self.overlays and self.overlays / f"{self.names[plane]}.png"
+
+    def map(self, plane: Plane) -> Path | None:
+        """Of the count map."""
+        return self.maps and self.maps / f"{self.names[plane]}.tif"
+
+    def table(self, plane: Plane) -> Path | None:
+        """Of the points."""
+        return self.points and self.points / f"{self.names[plane]}.{self.points_as}"
+
+    def write(self, plane: Plane, count: Count, picture: Picture | None) -> dict[str, str]:
+        """Write what was asked for; the names of the files by kind, empty where there is none.
+
+        Raises
+        ------
+        OutputError
+            A place cannot be written to.
+        """
+        place, map_file, table = self.overlay(plane), self.map(plane), self.table(plane)
+        if place is not None and picture is not None:
+            from countception.results.pictures import save_picture
+
+            save_picture(picture, place)
+        if map_file is not None:
+            write_map(map_file, count, image=str(plane.path), page=plane.page)
+        if table is not None and count.points is not None and count.confidence is not None:
+            write_points(table, count.points, extra={"confidence": count.confidence.round(DECIMALS)})
+        return {"overlay": str(place or ""), "map": str(map_file or ""), "points": str(table or "")}
+
+
+def check_places(inputs: Sequence[Path], *places: StrPath | None) -> None:
+    """Refuse files to write that are also to be read, or are named twice, and places that cannot be written to.
+
+    Parameters
+    ----------
+    inputs
+        Images, and whatever else is read.
+    places
+        Files to write; None is no file.
+
+    Raises
+    ------
+    OutputError
+        Says which.
+    """
+    taken = {file.resolve() for file in inputs}
+    written: dict[Path, Path] = {}
+    for place in (Path(place) for place in places if place is not None):
+        resolved = place.resolve()
+        if resolved in taken:
+            raise OutputError(f"{place} would be overwritten, and it is one of the files to read: name another file")
+        if resolved in written:
+            raise OutputError(f"{place} would be written twice: name another file for one of the results")
+        written[resolved] = place
+    for resolved, place in written.items():
+        _refuse_within(written.keys(), place, resolved.parent)
+        check_writable(place)
+
+
+def _refuse_within(files: Collection[Path], place: Path, folder: Path) -> None:
+    """Refuse a place in a folder that is to be a file itself; all but `place` resolved."""
+    for each in (folder, *folder.parents):
+        if each in files:
+            raise OutputError(f"{place} cannot be written where {each} is a file: name another place for one of them")
+
+
+def unique_names(files: Sequence[Path]) -> list[str]:
+    """A name without suffix for each file: its stem, or, where files share one, the folders that differ before it.
+
+    A number goes after what is still the same. Names that differ in case alone count as the same, as they do on some
+    file systems.
+    """
+    times = Tally(file.stem.lower() for file in files)
+    shared = [file.resolve() for file in files if times[file.stem.lower()] > 1]
+    common = os.path.commonpath([file.parent for file in shared]) if shared else ""
+    taken = {stem for stem, number in times.items() if number == 1}
+    names = []
+    for file in files:
+        name = file.stem
+        if times[name.lower()] > 1:
+            wanted = "_".join([*file.resolve().parent.relative_to(common).parts, file.stem])
+            name, number = wanted, 1
+            while name.lower() in taken:
+                number += 1
+                name = f"{wanted}_{number}"
+            taken.add(name.lower())
+        names.append(name)
+    return names
+
+
+def write_map(path: StrPath, count: Count, *, image: str = "", page: int | None = None) -> None:
+    """Write a count map as a float32 TIFF, ``(y, x)`` or, of several classes, ``(class, y, x)``.
+
+    Its ImageDescription is a JSON object: the sum of all values over `redundancy` is `count`; entry ``(j, i)`` counts
+    in a square of `window` working pixels whose centre lies ``(j, i) * stride / scale`` image pixels from `origin`.
+
+    Raises
+    ------
+    OutputError
+        The place cannot be written to.
+    """
+    import tifffile
+
+    description = {
+        "image": image,
+        **({} if page is None else {"page": page}),
+        "count": count.value,
+        "by_class": count.by_class,
+        "redundancy": count.redundancy,
+        "window": count.window,
+        "stride": count.stride,
+        "scale": count.scale,
+        "origin": count.origin(),
+        "image_shape": count.shape,
+    }
+    values = count.map[0] if len(count.map) == 1 else count.map
+    stream = io.BytesIO()  # in memory, as numpy's own writing to a full disk does not say that the disk is full
+    tifffile.imwrite(stream, values, photometric="minisblack", description=json.dumps(description), metadata=None)
+    with whole_file(path) as temporary:
+        temporary.write_bytes(stream.getvalue())

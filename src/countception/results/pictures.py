@@ -1,0 +1,195 @@
+"""Pictures of counted images: where the objects are, over the image, with the count in a corner.
+
+Images come in as ``(channel, y, x)``; pictures come out as Pillow images, which is imported when first used.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from countception.files import whole_file
+from countception.geometry import to_working
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+
+    from countception.counting.count import Count
+    from countception.regions import Region
+
+SMALLEST_SIDE, LARGEST_SIDE = 512, 4096
+"""Pictures are magnified by a whole number to at least the one, and shrunk to at most the other."""
+
+SMALLEST_OBJECT = 5
+"""Side in working pixels of what one object covers in the map of a network whose windows are smaller."""
+DOT, CROSS, OUTLINE = (0, 229, 255), (255, 241, 118), (120, 255, 150)
+MOST_NAMES = 40
+"""Regions whose names are drawn."""
+
+
+def viewable(image: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
+    """Any image as RGB for the screen, its contrast stretched from the darkest to the brightest thousandth.
+
+    Parameters
+    ----------
+    image
+        ``(channel, y, x)`` of any depth. One channel becomes grey, two become magenta and green, of more than three the
+        first three are shown.
+
+    Returns
+    -------
+    uint8 ``(y, x, 3)``.
+    """
+    step = max(1, int(np.sqrt(image[0].size / 1e6)))
+    low, high = np.percentile(image[:, ::step, ::step].astype(np.float32), (0.1, 99.9))
+    levels = (image[:3].astype(np.float32) - low) / max(high - low, np.finfo(np.float32).tiny)
+    if len(levels) == 1:
+        levels = levels.repeat(3, 0)
+    elif len(levels) == 2:
+        levels = levels[[0, 1, 0]]
+    return np.asarray(np.moveaxis(np.clip(levels, 0, 1), 0, 2) * 255 + 0.5).astype(np.uint8)
+
+
+def overlay(
+    image: npt.ArrayLike,
+    count: Count,
+    *,
+    dots: npt.NDArray[np.float64] | None = None,
+    regions: Sequence[Region] = (),
+) -> Picture:
+    """The density of the counted objects over the image, with the count in a corner.
+
+    Parameters
+    ----------
+    image
+        ``(channel, y, x)``.
+    count
+        What was counted in it.
+    dots
+        True positions ``(N, 2)`` as ``(y, x)``, where known: drawn as rings, and their number beside the count. The
+        counted points, if any were asked for, are drawn as crosses.
+    regions
+        Drawn as outlines, with their names if they are not too many.
+    """
+    from PIL import Image
+
+    density = count.per_pixel()
+    alone = (count.scale / max(count.window, SMALLEST_OBJECT)) ** 2  # what one object alone has at its place
+    grey = viewable(np.asarray(image).mean(0, keepdims=True, dtype=np.float32))[..., 0].astype(np.float32)
+    strength = density / max(float(density.max()), alone)  # so that an empty image stays empty
+    colours, alpha = heat(strength)
+    blended = grey[..., None] * (1 - alpha[..., None]) + colours * alpha[..., None]
+    picture, factor = _resized(Image.fromarray(np.asarray(np.clip(blended, 0, 255), np.uint8)))
+    _draw_regions(picture, regions, factor)
+    if dots is not None:
+        _draw_dots(picture, dots, factor)
+    if count.points is not None:
+        _draw_crosses(picture, count.points.points, factor)
+    known = None if dots is None else len(dots)
+    _draw_label(picture, f"{count.rounded} counted" + ("" if known is None else f", {known} true"))
+    return picture
+
+
+def heat(strength: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Colours ``(y, x, 3)`` in 0 to 255, yellow over orange to red, and opacity ``(y, x)``, of values in 0 to 1."""
+    stops = np.array([[255, 214, 64], [250, 134, 32], [214, 34, 60]], np.float32)
+    places = np.linspace(0, 1, len(stops))
+    value = np.clip(strength, 0, 1)
+    colours = np.stack([np.interp(value, places, stops[:, i]) for i in range(3)], -1).astype(np.float32)
+    return colours, np.asarray(0.5 * value, np.float32)
+
+
+def _resized(picture: Picture) -> tuple[Picture, float]:
+    """At a size that can be looked at, and the magnification."""
+    from PIL import Image
+
+    large = max(picture.size)
+    factor: float = max(1, -(-SMALLEST_SIDE // large))
+    if large > LARGEST_SIDE:
+        factor = LARGEST_SIDE / large
+    if factor == 1:
+        return picture, 1.0
+    size = (max(1, round(picture.width * factor)), max(1, round(picture.height * factor)))
+    return picture.resize(size, Image.Resampling.NEAREST if factor > 1 else Image.Resampling.LANCZOS), factor
+
+
+def _draw_dots(picture: Picture, dots: npt.NDArray[np.float64], factor: float) -> None:
+    from PIL import ImageDraw
+
+    draw = ImageDraw.Draw(picture)
+    radius = max(2.0, 1.5 * factor)
+    for y, x in to_working(dots, factor):
+        for extra, colour in ((1, (0, 0, 0)), (0, DOT)):
+            r = radius + extra
+            draw.ellipse((x - r, y - r, x + r, y + r), outline=colour, width=1 if extra else max(1, round(factor / 2)))
+
+
+def _draw_crosses(picture: Picture, points: npt.NDArray[np.float64], factor: float) -> None:
+    from PIL import ImageDraw
+
+    draw = ImageDraw.Draw(picture)
+    r = max(2.0, 1.5 * factor)
+    for y, x in to_working(points, factor):
+        for width, colour in ((3, (0, 0, 0)), (1, CROSS)):
+            draw.line((x - r, y, x + r, y), fill=colour, width=width)
+            draw.line((x, y - r, x, y + r), fill=colour, width=width)
+
+
+def _draw_regions(picture: Picture, regions: Sequence[Region], factor: float) -> None:
+    from PIL import ImageDraw, ImageFont
+
+    draw = ImageDraw.Draw(picture)
+    width = max(2, round(max(picture.size) / 300))
+    font = ImageFont.load_default(max(12.0, max(picture.size) / 28))
+    for region in regions:
+        lines = [to_working(line, factor)[:, ::-1] + 0.5 for line in region.outlines()]
+        for line in lines:
+            draw.line([tuple(point) for point in line.tolist()], fill=OUTLINE, width=width)
+        if len(regions) <= MOST_NAMES and lines:
+            places = np.clip(np.concatenate(lines), 0, picture.size)
+            middle = tuple((places.min(0) + places.max(0)) / 2)
+            draw.text(middle, region.name, OUTLINE, font, anchor="mm", stroke_width=2, stroke_fill=(0, 0, 0))
+
+
+def _draw_label(picture: Picture, text: str) -> None:
+    """Text on a dark plate in the upper left corner, smaller where the picture is narrow."""
+    from PIL import ImageDraw, ImageFont
+
+    draw = ImageDraw.Draw(picture, "RGBA")
+    size = max(10.0, min(picture.width, picture.height * 2) / 24)
+    font = ImageFont.load_default(size)
+    left, top, right, bottom = draw.textbbox((0, 0), text, font=font)
+    if right - left > 0.94 * picture.width:
+        size *= 0.94 * picture.width / (right - left)
+        font = ImageFont.load_default(max(6.0, size))
+        left, top, right, bottom = draw.textbbox((0, 0), text, font=font)
+    edge = size / 2
+    box = (0, 0, right - left + 2 * edge, bottom - top + 2 * edge)
+    draw.rectangle(box, fill=(0, 0, 0, 170))
+    draw.text((edge - left, edge - top), text, font=font, fill=(255, 255, 255, 255))
+
+
+def save_picture(picture: Picture, path: str | os.PathLike[str]) -> None:
+    """Write a picture in the format of its suffix, whole or not at all.
+
+    Raises
+    ------
+    OutputError
+        The place cannot be written to.
+    """
+    with whole_file(path) as temporary:
+        picture.save(temporary)
+
+
+def encoded(picture: Picture, *, largest: int = 640) -> bytes:
+    """JPEG bytes of a picture of at most `largest` pixels a side, for embedding."""
+    small = picture.convert("RGB")
+    small.thumbnail((largest, largest))
+    stream = io.BytesIO()
+    small.save(stream, "JPEG", quality=85)
+    return stream.getvalue()

@@ -1,0 +1,1 @@
+"""How far to trust a count: calibration, intervals from errors that were seen, and images unlike the known ones."""

@@ -1,0 +1,212 @@
+"""Whether an image is like those that a counter learned from: in brightness, colour, detail and density of objects.
+
+An image is described by a few dozen numbers (`image_features`), in normalised units and at the working scale, where
+the network sees it. Its score is its largest deviation from the training images, in standard deviations widened by a
+floor (what a network does not notice) and by the uncertainty of the mean. It is unfamiliar if the score exceeds what
+training images score against the others (leave-one-out): the larger of the 95 % quantile of those scores, where there
+are enough, and the 97 % prediction bound of a log-normal fitted to them. About 1 clean image in 30 is then flagged.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from countception.counting.canvas import resample_region
+from countception.counting.normalise import Normalisation
+from countception.geometry import working_shape
+from countception.images.pieces import Pixels
+from countception.trust.conformal import interpolated, quantile, rank
+
+Array = npt.NDArray[np.float64]
+Pixels32 = npt.NDArray[np.float32]
+
+FLOORS = {"level": 0.1, "contrast": 0.1, "colour": 0.05, "detail": 0.1, "density": 0.15}
+"""Kinds of feature, and the deviation of each that is taken to be harmless, in normalised units or logs."""
+WORDS = {
+    "level": ("darker than the training images", "brighter than the training images"),
+    "contrast": ("less contrast than the training images", "more contrast than the training images"),
+    "colour": ("other colours than the training images", "other colours than the training images"),
+    "detail": (
+        "less fine detail than the training images: out of focus, or another magnification",
+        "more fine detail than the training images: noise, or another magnification",
+    ),
+    "density": ("fewer objects per area than the training images", "more objects per area than the training images"),
+}
+"""What is said of an image whose feature is too low, and too high."""
+FEWEST = 3
+OCTAVES = 5
+SMALLEST_SIDE = 16
+"""Shortest side, in pixels, that the strength of an octave is measured on."""
+PART = 512
+"""Of an image of more than three parts a side, 3 × 3 parts of this side are looked at."""
+FAINT = 0.02
+"""Contrast, in normalised units, that is as good as none."""
+
+
+class Familiarity(BaseModel):
+    """What training images look like; plain numbers, so that a model file can hold them (`model_dump`)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    names: tuple[str, ...] = ()
+    """Of the features, the kind first."""
+    centre: tuple[float, ...] = ()
+    """Mean of each feature."""
+    deviation: tuple[float, ...] = ()
+    """Deviation that makes a score of 1."""
+    threshold: float = Field(math.e**9, gt=0)
+    """Score from which an image is unfamiliar."""
+    images: int = Field(0, ge=0)
+    """Images that it was learned from; with fewer than 3 nothing is unfamiliar."""
+
+    @model_validator(mode="after")
+    def _lengths(self) -> Familiarity:
+        if not len(self.names) == len(self.centre) == len(self.deviation) or any(d <= 0 for d in self.deviation):
+            raise ValueError("every feature must have a centre and a deviation above 0")
+        if any(_kind(name) not in FLOORS for name in self.names):
+            raise ValueError("a feature is of no known kind")
+        return self
+
+    def score(self, features: Mapping[str, float]) -> float:
+        """How unlike an image is, in thresholds: more than 1 is unfamiliar."""
+        return max((abs(each) for each in self._deviations(features).values()), default=0.0)
+
+    def unfamiliar(self, features: Mapping[str, float]) -> list[str]:
+        """In what an image differs from the training images, in words, the worst first; empty for a familiar image.
+
+        Of each kind of feature the worst is named.
+
+        Parameters
+        ----------
+        features
+            From `image_features`, with the same normalisation and scale. What the training images had not, and what
+            this image is too small for, is passed over.
+        """
+        worst: dict[str, float] = {}
+        for name, each in sorted(self._deviations(features).items(), key=lambda item: -abs(item[1])):
+            if abs(each) > 1:
+                worst.setdefault(_kind(name), each)
+        return [WORDS[kind][int(each > 0)] for kind, each in worst.items()]
+
+    def _deviations(self, features: Mapping[str, float]) -> dict[str, float]:
+        known = zip(self.names, self.centre, self.deviation, strict=True)
+        return {name: (features[name] - c) / (d * self.threshold) for name, c, d in known if name in features}
+
+
+def fit_familiarity(images: Sequence[Mapping[str, float]]) -> Familiarity:
+    """Learn from the features of the training images, and of the validation images, what is familiar."""
+    n = len(images)
+    if n < FEWEST:
+        return Familiarity(images=n)
+    names = tuple(name for name in images[0] if all(name in each for each in images))
+    values = np.array([[each[name] for name in names] for each in images], np.float64).reshape(n, -1)
+    floors = np.array([FLOORS[_kind(name)] for name in names])
+    scores = []
+    for i in range(n):
+        others = np.delete(values, i, axis=0)
+        scores.append(float((np.abs(values[i] - others.mean(0)) / _deviation(others, floors)).max(initial=1e-3)))
+    return Familiarity(
+        names=names,
+        centre=tuple(values.mean(0).tolist()),
+        deviation=tuple(_deviation(values, floors).tolist()),
+        threshold=_threshold(np.array(scores)),
+        images=n,
+    )
+
+
+def image_features(
+    image: Pixels, normalisation: Normalisation, scale: float, *, count: float | None = None
+) -> dict[str, float]:
+    """Numbers that describe an image.
+
+    Parameters
+    ----------
+    image
+        ``(channel, y, x)`` of any number type.
+    normalisation, scale
+        The model's.
+    count
+        Objects predicted in it; None leaves their density out.
+
+    Returns
+    -------
+    dict
+        Per channel the 2, 50 and 98 % quantiles (level), the log standard deviation (contrast) and the log ratios of
+        the strength of neighbouring octaves, from 2 working pixels up (detail); per pair of channels the difference of
+        the means and half of Fisher's z of the correlation (colour); the log density of objects.
+    """
+    working = working_shape((image.shape[1], image.shape[2]), scale)
+    parts = [normalisation(resample_region(image, scale, rows, columns)) for rows, columns in _parts(working)]
+    pixels = np.stack(parts, axis=1)  # (channel, part, y, x)
+    features = _intensities(pixels.reshape(len(pixels), -1))
+    octaves = np.log(np.array(list(_octaves(pixels))).reshape(-1, len(pixels)) + FAINT)
+    for k, ratios in enumerate(octaves[:-1] - octaves[1:]):
+        features |= {f"detail {2 ** (k + 1)} px, channel {c}": float(ratio) for c, ratio in enumerate(ratios)}
+    if count is not None:
+        features["density"] = math.log((max(0.0, count) + 1) / (working[0] * working[1]))
+    return features
+
+
+def _intensities(pixels: Pixels32) -> dict[str, float]:
+    """Level, contrast and colour from ``(channel, pixels)``."""
+    features: dict[str, float] = {}
+    means = pixels.mean(1, dtype=np.float64)
+    covariance = np.atleast_2d(torch.cov(torch.from_numpy(pixels).double(), correction=0).numpy())
+    spreads = np.sqrt(np.diag(covariance))
+    for c, channel in enumerate(pixels):
+        ordered = np.sort(channel)  # several times as fast as numpy's own quantiles
+        for percent in (2, 50, 98):
+            features[f"level {percent} %, channel {c}"] = float(
+                interpolated(ordered, percent / 100 * (len(ordered) - 1))
+            )
+        features[f"contrast channel {c}"] = math.log(spreads[c] + FAINT)
+        for other in range(c):
+            correlation = covariance[c, other] / (spreads[c] * spreads[other] + FAINT)
+            features[f"colour {other} and {c}, means"] = float(means[c] - means[other])
+            features[f"colour {other} and {c}, correlation"] = math.atanh(min(max(correlation, -0.99), 0.99)) / 2
+    return features
+
+
+def _octaves(pixels: Pixels32) -> Iterator[Array]:
+    """Root mean square, per channel, of the second differences along both axes, at half the resolution each time."""
+    for _ in range(OCTAVES):
+        _, _, height, width = pixels.shape
+        if min(height, width) < SMALLEST_SIDE:
+            return
+        bends = (np.diff(pixels, 2, axis) for axis in (2, 3))
+        yield np.sqrt(sum(np.square(bend, out=bend).mean((1, 2, 3), dtype=np.float64) for bend in bends))
+        pixels = pixels[:, :, : height // 2 * 2, : width // 2 * 2]
+        rows = pixels[:, :, ::2] + pixels[:, :, 1::2]
+        pixels = (rows[..., ::2] + rows[..., 1::2]) * np.float32(0.25)
+
+
+def _parts(working: tuple[int, int]) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+    """Rows and columns of the whole image, or of 3 × 3 parts spread over a large one."""
+    spans = []
+    for side in working:
+        starts = [0] if side <= 3 * PART else [0, (side - PART) // 2, side - PART]
+        spans.append([(start, start + (side if len(starts) == 1 else PART)) for start in starts])
+    return [(rows, columns) for rows in spans[0] for columns in spans[1]]
+
+
+def _kind(name: str) -> str:
+    return name.split(" ", 1)[0]
+
+
+def _deviation(values: Array, floors: Array) -> Array:
+    n = len(values)
+    return np.asarray(np.hypot(values.std(0, ddof=1) * math.sqrt(1 + 1 / n), floors))
+
+
+def _threshold(scores: Array) -> float:
+    from scipy.special import stdtrit
+
+    n, logs = len(scores), np.log(scores)
+    bound = float(np.exp(logs.mean() + stdtrit(n - 1, 0.97) * logs.std(ddof=1) * math.sqrt(1 + 1 / n)))
+    return max(bound, float(quantile(scores, 0.95))) if rank(0.95, n) <= n else bound

@@ -1,0 +1,799 @@
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from tifffile import imwrite
+from typer.testing import CliRunner, Result
+
+import tiny
+from countception import __version__
+from countception.cli.commands import app
+from countception.config import LEVEL
+from countception.counting.counter import Counter
+from countception.counting.model_file import load
+from countception.networks import names
+
+COMMANDS = ["train", "count", "evaluate", "inspect", "simulate", "settings", "demo", "info", "benchmark"]
+HEAVY = ["torch", "numpy", "scipy", "matplotlib", "pydantic", "PIL", "jinja2", "tifffile"]
+
+
+def run(*args: str | Path) -> Result:
+    return CliRunner().invoke(app, [str(arg) for arg in args], prog_name="countception")
+
+
+def command(*args: str | Path) -> list[str]:
+    """The real command, for a process of its own."""
+    return [sys.executable, "-m", "countception", *map(str, args)]
+
+
+def refused(result: Result, *words: str, status: int = 1) -> None:
+    """One sentence on standard error, no traceback, nothing on standard output."""
+    assert result.exit_code == status
+    assert result.stdout == ""
+    sentence = result.stderr.strip().splitlines()[-1]
+    assert sentence.startswith("countception: ")
+    assert "Traceback" not in result.stderr
+    for word in words:
+        assert word in sentence
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    """Two good images and three bad ones."""
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for k in range(2):
+        Image.fromarray(tiny.pixels(seed=k)).save(folder / f"good{k}.png")
+    (folder / "text.png").write_text("no image")
+    (folder / "cut.png").write_bytes((folder / "good0.png").read_bytes()[:300])
+    Image.fromarray(tiny.pixels(channels=1)[..., 0]).save(folder / "grey.png")
+    return folder
+
+
+# help
+
+
+def test_help_lists_every_command_and_shows_the_way() -> None:
+    result = run("--help")
+    assert result.exit_code == 0
+    for name in COMMANDS:
+        assert f"\n  {name} " in result.stdout
+    assert "countception train cells/ -o cells.count" in result.stdout
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_of_a_command_explains_every_option(name: str) -> None:
+    result = run(name, "--help")
+    assert result.exit_code == 0
+    options = result.stdout.split("Options:")[1].splitlines()
+    starts = [line for line in options if line.startswith("  -")]
+    assert len(starts) >= 1
+    for line, after in zip(options, [*options[1:], ""], strict=True):
+        if line.startswith("  -"):  # the explanation is beside the option or, where there is no room, below it
+            explained = len(line.split("  ")) > 2 or after.startswith("      ")
+            assert explained, line
+
+
+def test_the_help_of_train_names_every_network() -> None:
+    told = run("train", "--help").stdout.split("--network NAME")[1].split("--window")[0]
+    assert set(re.findall(r"\w+", told)) >= set(names())
+
+
+def test_the_reference_names_every_network() -> None:
+    told = (Path(__file__).parents[2] / "docs" / "reference.md").read_text(encoding="utf-8").split("## Networks")[1]
+    assert [name for name in names() if f"`{name}`" not in told] == []
+
+
+@pytest.mark.parametrize("name", ["count", "evaluate"])
+def test_the_help_names_the_level_of_intervals_that_is_taken(name: str) -> None:
+    assert f"[default: {LEVEL}]" in " ".join(run(name, "--help").stdout.split("--level P")[1].split()[:12])
+
+
+def test_without_a_command_the_help_is_shown() -> None:
+    assert "Commands:" in run().output
+
+
+def test_the_version_is_shown() -> None:
+    assert run("--version").stdout == f"countception {__version__}\n"
+
+
+def test_help_answers_at_once_and_imports_nothing_heavy() -> None:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    help_ = subprocess.run(command("--help"), capture_output=True, text=True, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert "Usage" in help_.stdout
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.5
+    code = "import sys, countception.cli.commands; print(*(m for m in sys.modules))"
+    listed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not set(listed.stdout.split()) & set(HEAVY)
+
+
+def test_a_usage_error_exits_with_2() -> None:
+    assert run("train").exit_code == 2
+    assert run("count", "model", "image", "--no-such-option").exit_code == 2
+    assert run("no-such-command").exit_code == 2
+
+
+# train
+
+
+def test_train_writes_a_model_and_its_curve(tmp_path: Path) -> None:
+    out = tmp_path / "new" / "cells.count"
+    result = run("train", tiny.data(), "-o", out, "--steps=4", "--seed=3", "--valid=0.5", *tiny.OPTIONS)
+    assert result.exit_code == 0, result.stderr
+    model = load(out)
+    assert model.trained_on["images"] == 2
+    assert model.config.training.seed == 3
+    assert f"{model.validation['mae']:.2f}" in result.stdout
+    assert "no 90 % intervals: they need at least 9 validation images and there are fewer than 3" in result.stderr
+    assert "--folds 5 learns from all of these and validates on them, too" in result.stderr
+    assert len(pd.read_csv(tmp_path / "new" / "cells.curve.csv")) == 2
+    assert (tmp_path / "new" / "cells.curve.png").read_bytes().startswith(b"\x89PNG")
+    assert sorted(path.name for path in out.parent.iterdir()) == ["cells.count", "cells.curve.csv", "cells.curve.png"]
+
+
+def test_train_with_folds_says_how_far_off_counts_of_each_image_are(tmp_path: Path) -> None:
+    out = tmp_path / "cells.count"
+    result = run("train", tiny.data(), "-o", out, "--steps=4", "--folds=4", *tiny.OPTIONS)
+    assert result.exit_code == 0, result.stderr
+    assert "learning from 4 images, validating on parts left out in turn" in result.stderr
+    assert "objects per image on 4 images, each counted after learning without its part of 4" in result.stdout
+    assert "--folds" not in result.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cells.count", "cells.curve.csv", "cells.curve.png"]
+    counted = run("count", out, tiny.data() / "images", "--level=0.8", "-o", tmp_path / "counts.csv")
+    assert counted.exit_code == 0, counted.stderr
+    table = pd.read_csv(tmp_path / "counts.csv")
+    assert (table["low"] < table["high"]).all()
+    both = run("train", tiny.data(), "-o", tmp_path / "b.count", "--folds=4", "--valid=0.5")
+    assert both.exit_code == 1
+    assert "give either folds or what to validate on" in both.stderr
+
+
+def test_the_options_of_train_reach_the_configuration(tmp_path: Path) -> None:
+    out = tmp_path / "cells.count"
+    options = ["--network=count_ception", "--window=8", "--epochs=1", "--set", "training.batch=2"]
+    valid = tiny.dataset(tmp_path / "valid", seed=9)
+    result = run("train", tiny.data(), "-o", out, "--valid", valid, *options, *tiny.OPTIONS)
+    assert result.exit_code == 0, result.stderr
+    config = load(out).config
+    assert (config.network.name, config.network.window, config.network.stride) == ("count_ception", 8, 1)
+    assert (config.training.epochs, config.training.steps, config.training.batch) == (1, None, 2)
+    assert config.scale.factor == 1
+
+
+def test_a_time_budget_is_the_length(tmp_path: Path) -> None:
+    out = tmp_path / "cells.count"
+    assert run("train", tiny.data(), "-o", out, "--time-budget=1s", *tiny.OPTIONS).exit_code == 0
+    assert load(out).config.training.seconds == 1
+    assert load(out).config.training.steps is None
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--time-budget=soon"], ["'soon'", "10m"]),
+        (["--set", "training.batch"], ["training.batch", "KEY=VALUE"]),
+        (["--set", "training.bach=3"], ["training.bach"]),
+        (["--scale=large"], ["--scale", "large"]),
+        (["--recipe=secret"], ["secret", "paper"]),
+        (["--network=resnet"], ["resnet", "boxnet"]),
+        (["--valid=1.5"], ["1.5", "between 0 and 1"]),
+        (["--valid=no-such-folder"], ["no-such-folder"]),
+        ([f"--valid={'a' * 300}"], ["File name too long"]),
+        (["--order=up"], ["--order", "xy"]),
+        (["--device=abacus"], ["abacus", "cpu"]),
+        (["--device=meta"], ["meta", "cpu"]),
+        (["--seed=99999999999999999999"], ["training.seed must be below"]),
+        (["--set", "network.name=[1]"], ["network.name must be a word"]),
+        (["--steps=4", "--epochs=4"], ["exactly one"]),
+    ],
+)
+def test_options_that_make_no_sense_are_one_sentence(tmp_path: Path, options: list[str], words: list[str]) -> None:
+    refused(run("train", tiny.data(), "-o", tmp_path / "cells.count", *options), *words)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(find_spec("tensorboard") is not None, reason="TensorBoard is installed")
+def test_a_missing_tensorboard_is_one_sentence(tmp_path: Path) -> None:
+    result = run("train", tiny.data(), "-o", tmp_path / "cells.count", "--tensorboard", tmp_path / "log")
+    refused(result, "countception[tensorboard]")
+
+
+def test_an_unwritable_model_is_refused_before_training(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    refused(run("train", tiny.data(), "-o", tmp_path / "file" / "cells.count", "--steps=4"), "file")
+
+
+def test_a_headless_table_needs_the_order(tmp_path: Path) -> None:
+    data = tiny.dataset(tmp_path / "data", 2)
+    for table in (data / "points").iterdir():
+        lines = table.read_text().splitlines()
+        table.write_text("\n".join(lines[1:]) + "\n")
+    out = tmp_path / "cells.count"
+    refused(run("train", data, "-o", out, "--steps=4"), "header")
+    assert run("train", data, "-o", out, "--steps=2", "--order=xy", *tiny.OPTIONS).exit_code == 0
+    assert run("inspect", data, "--order=xy").exit_code == 0
+    assert run("evaluate", out, data, "--order=xy").exit_code == 0
+
+
+@pytest.mark.slow
+def test_control_c_keeps_the_best_so_far_and_resume_goes_on(tmp_path: Path) -> None:
+    out = tmp_path / "cells.count"
+    options = [
+        tiny.data(),
+        "-o",
+        out,
+        "--steps=100000",
+        "--set=training.evaluations=50000",
+        *tiny.OPTIONS[:2],
+        "--scale=1",
+    ]
+    process = subprocess.Popen(command("train", *options), stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "step" in line:
+            break
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert "interrupted: saving" in stderr
+    assert "--resume" in stderr
+    assert "Traceback" not in stderr
+    first = load(out).trained_on["steps_in_all"]
+    assert first > 0
+    refused(run("train", *options), "--resume")
+    resumed = subprocess.Popen(command("train", *options, "--resume"), stderr=subprocess.PIPE, text=True)
+    assert resumed.stderr is not None
+    steps = (int(found[1]) for found in map(re.compile(r"step (\d+)").search, resumed.stderr) if found)
+    assert any(step > first + 1 for step in steps)
+    resumed.send_signal(signal.SIGINT)
+    resumed.communicate(timeout=120)
+    assert resumed.returncode == 130
+    assert load(out).trained_on["steps_in_all"] > first
+
+
+def test_control_c_before_anything_is_saved_exits_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_args: object, **_options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("countception.data.inspection.inspect", interrupted)
+    refused(run("inspect", tiny.data()), "interrupted", status=130)
+
+
+def test_control_c_again_while_the_first_is_served_says_how_to_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "cells.count"
+
+    def interrupted(*_args: object, **_options: object) -> None:
+        (tmp_path / "cells.count.checkpoint").touch()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("countception.training.train", interrupted)
+    result = run("train", tiny.data(), "-o", out)
+    refused(result, "interrupted", status=130)
+    assert "the training is kept, but not saved" in result.stderr
+    assert "--resume" in result.stderr
+
+
+# count
+
+
+def test_good_images_are_counted_and_bad_ones_listed(images: Path, tmp_path: Path) -> None:
+    out = tmp_path / "counts.csv"
+    result = run("count", tiny.model_file(), images, "-o", out, "--overlays", tmp_path / "o", "--maps", tmp_path / "m")
+    assert result.exit_code == 1
+    table = pd.read_csv(out, keep_default_na=False).set_index("image")
+    bad = {str(images / name) for name in ("text.png", "cut.png", "grey.png")}
+    assert set(table.index[table["error"] != ""]) == bad
+    for name in bad:
+        assert f"  {table['error'][name]}\n" in result.stderr
+    assert "2 images counted" in result.stderr
+    assert "1 channel" in table["error"][str(images / "grey.png")]
+    assert sorted(path.name for path in (tmp_path / "o").iterdir()) == ["good0.png", "good1.png"]
+    assert sorted(path.name for path in (tmp_path / "m").iterdir()) == ["good0.tif", "good1.tif"]
+
+
+def test_without_a_file_the_counts_go_to_standard_output(images: Path) -> None:
+    result = run("count", tiny.model_file(), images / "good0.png", images / "good1.png")
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert lines[0] == "image,count,low,high,width,height,warning,error"
+    counter = Counter.load(tiny.model_file(), device="cpu")
+    assert lines[1].startswith(f"{images / 'good0.png'},{counter.count(images / 'good0.png').value:.3f},,,56,40,")
+    assert len(lines) == 3
+
+
+def test_names_that_are_not_utf_8_come_out_as_they_are(images: Path, tmp_path: Path) -> None:
+    name = os.fsencode(images) + b"/caf\xe9.png"
+    os.rename(images / "good0.png", name)  # noqa: PTH104 - the name is bytes
+    counted = [sys.executable, "-m", "countception", "count", str(tiny.model_file()), name, images / "good1.png"]
+    options = ["--report", tmp_path / "report.html", "--group-by=folder", "--totals", tmp_path / "totals.csv"]
+    to_file = subprocess.run([*counted, "-o", tmp_path / "counts.csv", *options], capture_output=True)
+    assert to_file.returncode == 0, to_file.stderr
+    table = (tmp_path / "counts.csv").read_bytes()
+    assert name in table
+    assert b"caf\\udce9.png" in (tmp_path / "report.html").read_bytes()
+    printed = subprocess.run(counted, capture_output=True)
+    assert printed.returncode == 0, printed.stderr
+    assert printed.stdout == table
+
+
+def test_regions_groups_and_the_report_are_written(images: Path, tmp_path: Path) -> None:
+    box = {"type": "Polygon", "coordinates": [[[0, 0], [20, 0], [20, 20], [0, 20]]]}
+    (tmp_path / "box.geojson").write_text(json.dumps(box))
+    (tmp_path / "plates.csv").write_text("image,plate\ngood0.png,north\ngood1.png,south\n")
+    files = [tmp_path / name for name in ("counts.csv", "report.html", "totals.csv")]
+    options = ["--regions", tmp_path / "box.geojson", "--groups", tmp_path / "plates.csv", "--group-by=plate"]
+    result = run(
+        *["count", tiny.model_file(), f"{images}/good*.png", *options],
+        *["-o", files[0], "--report", files[1], "--totals", files[2]],
+    )
+    assert result.exit_code == 0, result.stderr
+    assert pd.read_csv(tmp_path / "counts.regions.csv")["region"].tolist() == ["whole image", "region 1"] * 2
+    counts, totals = pd.read_csv(files[0]), pd.read_csv(files[2])
+    assert totals["group"].tolist() == ["north", "south"]
+    assert totals["count"].tolist() == pytest.approx(counts["count"].tolist())
+    assert [line.split()[0] for line in result.stdout.splitlines()] == ["group", "north", "south"]
+    page = files[1].read_text(encoding="utf-8")
+    for name in ("north", "region 1", "good1.png", "data:image/jpeg"):
+        assert name in page
+    assert "no 90 % intervals" in result.stderr
+    assert "No 90 % intervals" in page
+
+
+def test_objects_without_a_point_are_named(tmp_path: Path) -> None:
+    tiny.hazy().save(tmp_path / "hazy.count")
+    Image.fromarray(tiny.pixels((400, 400))).save(tmp_path / "a.png")
+    result = run("count", tmp_path / "hazy.count", tmp_path / "a.png", "--points", tmp_path / "points")
+    assert "1 has fewer points than objects" in result.stderr
+    assert f"  {tmp_path / 'a.png'}: 3 of 3 without a point" in result.stderr
+
+
+def test_group_totals_do_not_mix_with_counts_on_standard_output(images: Path) -> None:
+    result = run("count", tiny.model_file(), images / "good0.png", "--group-by=folder")
+    assert len(result.stdout.splitlines()) == 2
+    assert "objects  low" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "word"),
+    [
+        (["--regions=x.roi"], "-o or --regions-csv"),
+        (["--regions-csv=x.csv"], "needs --regions"),
+        (["--group-by=plate"], "--groups"),
+        (["--groups=missing.csv"], "missing.csv"),
+        (["--pixel-size=-1", "-o", "counts.csv"], "pixel size"),
+        (["--level=90"], "level"),
+    ],
+)
+def test_options_of_count_that_make_no_sense_are_one_sentence(images: Path, options: list[str], word: str) -> None:
+    refused(run("count", tiny.model_file(), images, *options), word)
+
+
+def test_an_image_is_not_overwritten_by_a_report(images: Path) -> None:
+    result = run("count", tiny.model_file(), images, "--report", images / "good0.png")
+    refused(result, "one of the files to read")
+
+
+def test_results_overwrite_neither_what_is_read_nor_each_other(images: Path, tmp_path: Path) -> None:
+    model, groups = tmp_path / "m.count", tmp_path / "groups.csv"
+    model.write_bytes(tiny.model_file().read_bytes())
+    groups.write_text("image,group\n" + "".join(f"{path},a\n" for path in sorted(images.iterdir())))
+    refused(run("count", model, images, "-o", model), "m.count would be overwritten")
+    assert model.read_bytes() == tiny.model_file().read_bytes()
+    refused(run("count", model, images, "--groups", groups, "--totals", groups), "groups.csv would be overwritten")
+    for other in ("--totals", "--report"):
+        refused(
+            run("count", model, images, "--points", tmp_path, other, tmp_path / "good1.csv"), "would be overwritten"
+        )
+    refused(run("count", model, images, "--points-as", "geojson"), "--points-as geojson needs a folder")
+    refused(run("count", model, images, "--points", tmp_path, "--points-as", ".zip"), "--points-as .zip is none of csv")
+    same = tmp_path / "same.csv"
+    refused(run("count", model, images, "-o", same, "--totals", same), "same.csv would be written twice")
+    assert not same.exists()
+
+
+@pytest.mark.parametrize(
+    "places",
+    [
+        ("-o", "res", "--overlays", "res"),
+        ("-o", "res", "--maps", "res/maps"),
+        ("-o", "res/counts.csv", "--report", "res"),
+        ("--report", "res", "--totals", "res/totals.csv"),
+        ("--totals", "res", "--points", "res/a/b"),
+    ],
+)
+def test_no_place_is_a_file_and_a_folder(places: tuple[str, ...], images: Path, tmp_path: Path) -> None:
+    called = [place if place.startswith("-") else tmp_path / place for place in places]
+    refused(run("count", tiny.model_file(), images, *called), "cannot be written where")
+    assert not (tmp_path / "res").exists()
+
+
+def test_folders_of_impossible_names_are_refused(images: Path, tmp_path: Path) -> None:
+    for option in ("--overlays", "--maps", "--points"):
+        refused(run("count", tiny.model_file(), images, option, tmp_path / ("x" * 300)), "File name too long")
+    refused(run("count", tiny.model_file(), images, "--overwrite"), "--overwrite is for points alone")
+    refused(run("count", tiny.model_file(), images, "-o", "/dev/null", "--regions", images), "--regions needs a file")
+
+
+@pytest.mark.parametrize("command", ["evaluate", "train", "inspect"])
+def test_what_cannot_be_looked_at_is_said(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = tiny.dataset(tmp_path / "cells", 2)
+    (tmp_path / "out").touch()
+    call = {
+        "evaluate": lambda source, place: run("evaluate", tiny.model_file(), source, "--csv", place),
+        "train": lambda source, place: run("train", source, "-o", place, "--steps=1", *tiny.OPTIONS),
+        "inspect": lambda source, place: run("inspect", source, "--json", place),
+    }[command]
+    refused(call(data, tmp_path / ("x" * 300)), "cannot write", "File name too long; choose another place")
+    refused(call("y" * 300, tmp_path / "out"), "cannot be read: File name too long")
+
+    def refuse(_: Path) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    refused(call(data, tmp_path / "out"), f"{data}: cannot be read: Permission denied")
+
+
+@pytest.mark.parametrize("command", ["evaluate", "train", "inspect"])
+def test_no_result_replaces_data_or_another_result(command: str, tmp_path: Path) -> None:
+    data, model, manifest = tiny.dataset(tmp_path / "cells"), tmp_path / "m.count", tmp_path / "list.csv"
+    model.write_bytes(tiny.model_file().read_bytes())
+    names = [path.stem for path in sorted((data / "images").iterdir())]
+    manifest.write_text("image,dots\n" + "".join(f"cells/images/{n}.png,cells/points/{n}.csv\n" for n in names))
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    image, dots = data / "images" / f"{names[0]}.png", data / "points" / f"{names[0]}.csv"
+    call = {
+        "evaluate": lambda source, place: run("evaluate", model, source, "--csv", place),
+        "train": lambda source, place: run("train", source, "-o", place, "--steps=1", *tiny.OPTIONS),
+        "inspect": lambda source, place: run("inspect", source, "--json", place),
+    }[command]
+    for source in (data, manifest):
+        for place in (image, dots):
+            refused(call(source, place), f"{place} would be overwritten")
+    refused(call(manifest, manifest), "list.csv would be overwritten")
+    if command == "evaluate":
+        refused(call(data, model), "m.count would be overwritten")
+        same = tmp_path / "same.csv"
+        refused(run("evaluate", model, data, "--csv", same, "--json", same), "same.csv would be written twice")
+    if command == "train":
+        refused(run("train", tiny.data(), "--valid", data, "-o", image), "would be overwritten")
+    assert before == {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("command", [["inspect", tiny.data()], ["evaluate", tiny.model_file(), tiny.data()]])
+def test_a_plot_of_another_kind_is_refused_before_the_work(command: list[Path], tmp_path: Path) -> None:
+    refused(run(*command, "--plot", tmp_path / "p.jpg"), "p.jpg: plots are written as .png, .svg, .pdf")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_in_a_folder_whose_name_is_no_utf_8_is_read(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"bad\xff")
+    try:
+        folder.mkdir()
+    except OSError:
+        pytest.skip("this file system takes UTF-8 alone")
+    (folder / "m.count").write_bytes(tiny.model_file().read_bytes())
+    assert run("info", folder / "m.count").exit_code == 0
+
+
+def test_points_of_images_without_dots_have_no_nan(tmp_path: Path) -> None:
+    data = tiny.dataset(tmp_path / "cells", 2)
+    for table in (data / "points").iterdir():
+        table.write_text("x,y\n")
+    files = {name: tmp_path / f"out.{name}" for name in ("json", "report")}
+    result = run("evaluate", tiny.model_file(), data, "--points", *(f"--{n}={path}" for n, path in files.items()))
+    assert result.exit_code == 0, result.stderr
+    for text in (result.stdout, *(path.read_text() for path in files.values())):
+        assert not re.search(r"\bnan\b", text, re.IGNORECASE)
+
+
+def test_a_page_of_stacks_is_learned_from_as_it_is_counted(tmp_path: Path) -> None:
+    plain, stacks = tiny.dataset(tmp_path / "cells", 4), tmp_path / "stacks"
+    shutil.copytree(plain / "points", stacks / "points")
+    (stacks / "images").mkdir()
+    for path in (plain / "images").iterdir():
+        page = np.asarray(Image.open(path).convert("L"))
+        imwrite(stacks / "images" / f"{path.stem}.tif", np.stack([255 - page, page]), photometric="minisblack")
+        Image.fromarray(page).save(path)
+    options = ("--steps=2", *tiny.OPTIONS)
+    assert run("train", plain, "-o", tmp_path / "plain.count", *options).exit_code == 0
+    model = tmp_path / "m.count"
+    refused(run("train", stacks, "-o", model, *options), "is a stack of 2 planes", "--page")
+    assert run("train", stacks, "-o", model, *options, "--page", "1").exit_code == 0
+    assert "cannot be used" not in run("inspect", stacks, "--page", "1").stdout
+    one = run("evaluate", tmp_path / "plain.count", plain).stdout
+    assert run("evaluate", model, stacks, "--page", "1").stdout == one
+    refused(run("evaluate", model, stacks), "is a stack of 2 planes")
+
+
+def test_each_page_of_stacks_is_counted(tmp_path: Path) -> None:
+    data = tiny.dataset(tmp_path / "cells", 4)
+    model, counts, totals = tmp_path / "m.count", tmp_path / "counts.csv", tmp_path / "totals.csv"
+    assert run("train", data, "-o", model, "--steps=2", *tiny.OPTIONS).exit_code == 0
+    files = sorted((data / "images").iterdir())[:3]
+    stack = tmp_path / "films" / "film.tif"
+    stack.parent.mkdir()
+    imwrite(stack, np.stack([np.asarray(Image.open(file)) for file in files]), photometric="rgb")
+    single = run("count", model, *files).stdout.splitlines()
+    report = ("--report", tmp_path / "report.html", "--totals", totals, "--group-by", "folder")
+    result = run("count", model, stack, "--page", "all", "-o", counts, *report)
+    assert result.exit_code == 0, result.stderr
+    rows = counts.read_text().splitlines()
+    assert [row.split(",")[2] for row in rows[1:]] == [row.split(",")[1] for row in single[1:]]
+    assert totals.read_text().splitlines()[1].split(",")[:2] == [str(stack.parent), "3"]
+    assert "film.tif, page 2" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    refused(run("count", model, stack, "--page", "last"), "--page last is no page", "or all")
+
+
+def test_a_folder_of_which_a_few_images_have_dots(tmp_path: Path) -> None:
+    folder = tiny.dataset(tmp_path / "cells", 4)
+    (folder / "points" / "001.csv").unlink()
+    command = ("train", folder, "-o", tmp_path / "m.count", "--steps=2", *tiny.OPTIONS)
+    refused(run(*command), "--ignore-unmatched")
+    assert run(*command, "--ignore-unmatched").exit_code == 0
+    told = run("info", tmp_path / "m.count").stdout
+    assert "2 images with" in told  # of the three with dots one validates
+    refused(run("evaluate", tmp_path / "m.count", folder), "--ignore-unmatched")
+    assert run("evaluate", tmp_path / "m.count", folder, "--ignore-unmatched").exit_code == 0
+
+
+def test_names_that_follow_no_usual_way(tmp_path: Path) -> None:
+    folder = tiny.with_endings(tiny.dataset(tmp_path / "cells", 4), images="_raw.png", points="_clicked.csv")
+    model, endings = tmp_path / "m.count", ("--image-suffix", "_raw.png", "--dots-suffix", "_clicked.csv")
+    train = ("train", folder, "-o", model, "--steps=2", *tiny.OPTIONS)
+    refused(run(*train), "--image-suffix")
+    refused(run("inspect", folder), "--dots-suffix")
+    assert run(*train, *endings).exit_code == 0
+    assert "4 images" in run("inspect", folder, *endings).stdout
+    assert "000_raw" in run("evaluate", model, folder, *endings).stdout
+
+
+def test_simulated_images_replace_nothing(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    refused(run("simulate", tmp_path, "-n", "1"), "is not empty")
+
+
+def test_patterns_and_options_work_from_the_shell(images: Path) -> None:
+    model = tiny.model_file()
+    plain = run("count", model, f"{images}/good*.png")
+    tiled = run("count", model, f"{images}/good*.png", "--tile=8")
+    averaged = run("count", model, f"{images}/good*.png", "--flips", "--shifts=2")
+    assert plain.exit_code == tiled.exit_code == averaged.exit_code == 0
+    assert plain.stdout == tiled.stdout
+    assert plain.stdout != averaged.stdout
+
+
+@pytest.mark.parametrize("content", [b"", b"not a model", None])
+def test_a_bad_model_is_one_sentence(images: Path, tmp_path: Path, content: bytes | None) -> None:
+    model = tmp_path / "bad.count"
+    if content is not None:
+        model.write_bytes(content)
+    refused(run("count", model, images), "bad.count")
+
+
+def test_a_model_that_cannot_be_looked_at_is_one_sentence(images: Path, tmp_path: Path) -> None:
+    refused(run("count", tmp_path / ("a" * 300), images), "cannot be read", "File name too long")
+
+
+def test_no_image_is_one_sentence(tmp_path: Path) -> None:
+    refused(run("count", tiny.model_file(), tmp_path / "nothing*.png"), "nothing*.png")
+    (tmp_path / "empty").mkdir()
+    refused(run("count", tiny.model_file(), tmp_path / "empty"), "empty")
+
+
+def test_an_unwritable_table_is_refused_before_counting(images: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    result = run("count", tiny.model_file(), images, "-o", tmp_path / "file" / "counts.csv")
+    refused(result, "file")
+    assert "counted" not in result.stderr
+
+
+def test_control_c_while_counting_keeps_the_counts_so_far(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = tiny.model_file()  # made before: training counts, too
+    count, seen = Counter.count_pixels, []
+
+    def interrupted(self: Counter, *args: object, **options: object) -> object:
+        seen.append(1)
+        if len(seen) == 2:
+            raise KeyboardInterrupt
+        return count(self, *args, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Counter, "count_pixels", interrupted)
+    out = tmp_path / "counts.csv"
+    result = run("count", model, images / "good0.png", images / "good1.png", "-o", out)
+    assert result.exit_code == 130
+    assert list(pd.read_csv(out)["image"]) == [str(images / "good0.png")]
+
+
+@pytest.fixture
+def full_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder on a file system with 8 KiB left."""
+    place = tmp_path / "full"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(place)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("a small file system can be mounted by root only")
+    (place / "filler").write_bytes(bytes(56 * 1024))
+    (place / "old").write_text("old")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_nothing_half_written(full_disk: Path, images: Path) -> None:
+    model, data, image = tiny.model_file(), tiny.data(), images / "good0.png"
+    refused(run("count", model, image, "--overlays", full_disk), "No space left", "good0.png")
+    refused(run("count", model, image, "--maps", full_disk), "No space left", "good0.tif")
+    result = run("evaluate", model, data, "--report", full_disk / "old")
+    assert result.exit_code == 1
+    assert "No space left" in result.stderr
+    assert (full_disk / "old").read_text() == "old"
+    assert {path.name for path in full_disk.iterdir()} == {"filler", "old"}
+
+
+def test_a_full_disk_while_training_is_one_sentence(full_disk: Path) -> None:
+    result = run("train", tiny.data(), "-o", full_disk / "cells.count", "--steps=4", *tiny.OPTIONS)
+    sentence = result.stderr.splitlines()[-1]  # after the progress
+    assert result.exit_code == 1
+    assert sentence.startswith("countception: cannot write")
+    assert "No space left" in sentence
+    assert {path.name for path in full_disk.iterdir()} == {"filler", "old"}
+
+
+@pytest.mark.parametrize("command", ["train", "count", "evaluate", "simulate"])
+def test_examples_in_the_help_keep_their_lines(command: str) -> None:
+    lines = run(command, "--help").stdout.splitlines()
+    assert any(line.startswith(f"    countception {command} ") for line in lines)
+    assert not any("\\b" in line or "\b" in line for line in lines)
+
+
+# evaluate, inspect, simulate, info
+
+
+def test_evaluate_shows_and_writes_the_figures(tmp_path: Path) -> None:
+    files = {name: tmp_path / f"{name}.png" for name in ("json", "csv", "plot", "report")}
+    result = run("evaluate", tiny.model_file(), tiny.data(), *(f"--{name}={path}" for name, path in files.items()))
+    assert result.exit_code == 0, result.stderr
+    figures = json.loads(files["json"].read_text())
+    table = pd.read_csv(files["csv"])
+    assert figures["n"] == len(table) == 4
+    assert figures["mae"] == pytest.approx(table["error"].abs().mean(), abs=1e-3)
+    assert f"MAE {figures['mae']:.2f}" in result.stdout
+    assert f"{figures['predict_average_mae']:.2f}" in result.stdout
+    assert files["plot"].read_bytes().startswith(b"\x89PNG")
+    assert "<table>" in files["report"].read_text()
+    assert "no 90 % intervals: they need at least 9 validation images" in result.stdout
+    assert "F1" not in result.stdout
+
+
+def test_evaluate_matches_points_when_asked(tmp_path: Path) -> None:
+    result = run("evaluate", tiny.model_file(), tiny.data(), "--tolerance=3.5", "--json", tmp_path / "a.json")
+    assert "within 3.5 pixels of a dot: precision" in result.stdout
+    assert json.loads((tmp_path / "a.json").read_text())["points"]["tolerance"] == 3.5
+
+
+def test_evaluate_refuses_an_infinite_tolerance(tmp_path: Path) -> None:
+    result = run("evaluate", tiny.model_file(), tiny.data(), "--tolerance=inf", "--json", tmp_path / "a.json")
+    refused(result, "within inf pixels", "finite")
+
+
+def test_evaluate_refuses_an_unwritable_place_first(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for option in ("--json", "--csv", "--plot", "--report"):
+        refused(run("evaluate", tiny.model_file(), tiny.data(), option, tmp_path / "file" / "out"), "file")
+
+
+def test_inspect_names_what_is_wrong(tmp_path: Path) -> None:
+    data = tiny.dataset(tmp_path / "data")
+    Image.fromarray(tiny.pixels()).save(data / "images" / "lonely.png")
+    (data / "points" / "astray.csv").write_text("x,y\n3,4\n")
+    (data / "points" / "001.csv").write_text("x,y\n3,4\n3,4\n500,4\n")
+    result = run("inspect", data, "--json", tmp_path / "i.json", "--plot", tmp_path / "i.png")
+    assert result.exit_code == 0, result.stderr
+    for words in ("4 images with dots", "lonely.png", "astray.csv", "64 × 64 (4)", "001: 1", "scale"):
+        assert words in result.stdout
+    found = json.loads((tmp_path / "i.json").read_text())
+    assert found["pairs"] == 4
+    assert found["duplicates"] == {"001": 1}
+    assert (tmp_path / "i.png").read_bytes().startswith(b"\x89PNG")
+    refused(run("inspect", tmp_path / "nowhere"), "nowhere")
+
+
+def test_inspect_shows_nothing_of_images_that_cannot_be_used(tmp_path: Path) -> None:
+    data = tiny.dataset(tmp_path / "data", 2)
+    for path in (data / "images").iterdir():
+        path.write_text("no image")
+    result = run("inspect", data, "--plot", tmp_path / "i.png")
+    assert result.exit_code == 0
+    assert result.stdout.startswith(f"{data}: 2 images with dots\n\ncannot be used: 2\n")
+    assert "i.png is not written: no image can be used" in result.stderr
+
+
+def test_evaluate_takes_names_that_are_not_utf_8(tmp_path: Path) -> None:
+    data = tiny.dataset(tmp_path / "data", 2)
+    for kind, suffix in (("images", b".png"), ("points", b".csv")):
+        first = min((data / kind).iterdir())
+        os.rename(first, os.fsencode(first.parent) + b"/caf\xe9" + suffix)  # noqa: PTH104 - the name is bytes
+    files = {name: tmp_path / f"out.{name}" for name in ("json", "csv", "report")}
+    options = [f"--{name}={path}" for name, path in files.items()]
+    done = subprocess.run(command("evaluate", tiny.model_file(), data, *options), capture_output=True)
+    assert done.returncode == 0, done.stderr
+    assert b"\ncaf\xe9" in done.stdout
+    assert b"\ncaf\xe9," in files["csv"].read_bytes()
+    assert b"caf\\udce9" in files["json"].read_bytes()
+    assert b"caf\\udce9" in files["report"].read_bytes()
+
+
+def test_inspect_prints_on_terminals_that_do_not_know_every_sign() -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    done = subprocess.run(command("inspect", tiny.data()), capture_output=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert b"4 images with dots" in done.stdout
+
+
+def test_simulate_makes_the_same_data_set_from_the_same_seed(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        result = run("simulate", tmp_path / name, "-n", 2, "--seed=7", "--look=stained", "--size=64x80", "--counts=5-9")
+        assert result.exit_code == 0, result.stderr
+    written = sorted(path.relative_to(tmp_path / "a") for path in (tmp_path / "a").rglob("*.*"))
+    assert len(written) == 4
+    for path in written:
+        assert (tmp_path / "a" / path).read_bytes() == (tmp_path / "b" / path).read_bytes()
+    with Image.open(tmp_path / "a" / "images" / "000.png") as image:
+        assert image.size == (80, 64)
+    assert 5 <= len(pd.read_csv(tmp_path / "a" / "points" / "000.csv")) <= 9
+
+
+@pytest.mark.parametrize("option", ["--size=large", "--size=3x4x5", "--counts=-5", "--look=nice"])
+def test_simulations_that_make_no_sense_are_one_sentence(tmp_path: Path, option: str) -> None:
+    refused(run("simulate", tmp_path / "a", option), option.split("=")[1])
+
+
+@pytest.mark.parametrize(
+    ("option", "sentence"),
+    [
+        ("--size=15", "size must be at least 16, not 15"),
+        ("--counts=9-2", "counts: the least comes first, then the most (got (9, 2))"),
+        ("--size=16", "317 objects leave less than 3 × 3 pixels each on 16 × 16: ask for fewer, or for a larger image"),
+    ],
+)
+def test_simulations_out_of_range_are_said_plainly(tmp_path: Path, option: str, sentence: str) -> None:
+    refused(run("simulate", tmp_path / "a", option), f"countception: simulated images (fluorescence): {sentence}")
+
+
+def test_info_shows_what_a_model_holds() -> None:
+    result = run("info", tiny.model_file())
+    assert result.exit_code == 0
+    assert "boxnet" in result.stdout
+    assert load(tiny.model_file()).trained_on["sha256"] in result.stdout
+    refused(run("info", tiny.data()), "folder")
+
+
+def test_settings_can_be_given_back_to_train(tmp_path: Path) -> None:
+    listed = run("settings", "--recipe=paper").stdout.splitlines()
+    assert "training.learning_rate=0.005" in listed
+    pairs = [f"--set={pair}" for pair in listed if pair.split("=")[0] not in tiny.LENGTHS]
+    out = tmp_path / "cells.count"
+    result = run("train", tiny.data(), "-o", out, *pairs, "--network=boxnet", "--steps=2", *tiny.OPTIONS)
+    assert result.exit_code == 0, result.stderr
+    assert load(out).config.training.learning_rate == 0.005

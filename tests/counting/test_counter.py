@@ -1,0 +1,351 @@
+"""Counting with a trained counter, and the model file it lives in."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import struct
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from safetensors.torch import save_file
+
+import tiny
+from countception.config import CountingConfig
+from countception.counting.count import Count, whole
+from countception.counting.counter import Counter, _shifts
+from countception.errors import ConfigError, CountceptionError, ImageError, ModelFileError, OutputError
+from countception.training import train
+from helpers_blobs import QUICK, blobs
+
+
+@pytest.fixture(scope="module")
+def counter() -> Counter:
+    return train(blobs(6), changes={**QUICK, "training.steps": 40})
+
+
+@pytest.fixture(scope="module")
+def picture() -> np.ndarray:
+    return np.asarray(blobs(1, side=150, seed=7)[0].image[0])
+
+
+@pytest.fixture
+def saved(counter: Counter, tmp_path: Path) -> Path:
+    counter.save(tmp_path / "model.count")
+    return tmp_path / "model.count"
+
+
+def total(count: Count) -> float:
+    return float(count.map.sum(dtype=np.float64) / count.redundancy)
+
+
+def attempt(path: Path) -> tuple[str, Counter | None]:
+    """What loading says, and what it gives."""
+    try:
+        return "", Counter.load(path)
+    except ModelFileError as error:
+        return str(error), None
+
+
+def test_the_count_is_the_maps_sum_over_the_redundancy(counter: Counter, picture: np.ndarray) -> None:
+    count = counter.count(picture)
+    assert count.value == pytest.approx(total(count))
+    assert count.redundancy == (16 / 2) ** 2
+    assert count.map.dtype == np.float32
+    assert count.by_class == {"object": pytest.approx(count.value)}
+    assert count.value > 1
+    assert count.rounded == int(count.value + 0.5)
+
+
+def test_the_map_is_the_box_filter_of_the_density_and_survives_pickling(counter: Counter, picture: np.ndarray) -> None:
+    count = pickle.loads(pickle.dumps(counter.count(picture)))  # noqa: S301 - our own
+    assert "map" not in vars(count)  # only made where it is asked for
+    cells = count.window // count.stride
+    sums = np.pad(count.density()[0], cells).cumsum(0).cumsum(1)
+    boxes = sums[cells:, cells:] - sums[:-cells, cells:] - sums[cells:, :-cells] + sums[:-cells, :-cells]
+    np.testing.assert_allclose(
+        count.map[0, 1:, 1:], boxes[: count.map.shape[1] - 1, : count.map.shape[2] - 1], atol=1e-4
+    )
+    assert count.density().sum() == pytest.approx(count.value)
+
+
+def test_shapes_and_files_of_the_same_image_count_the_same(
+    counter: Counter, picture: np.ndarray, tmp_path: Path
+) -> None:
+    value = counter.count(picture).value
+    Image.fromarray(picture).save(tmp_path / "a.png")
+    assert counter.count(picture[..., None]).value == pytest.approx(value)
+    assert counter.count(picture.astype(np.float64)).value == pytest.approx(value, rel=1e-5)
+    assert counter.count(tmp_path / "a.png").value == pytest.approx(value)
+
+
+@pytest.mark.parametrize("tile", [1, 13, 40, 64])
+def test_tiles_do_not_change_the_count(counter: Counter, picture: np.ndarray, tile: int) -> None:
+    image = picture[:40, :60] if tile == 1 else picture
+    whole, tiled = counter.count(image, tile=10_000), counter.count(image, tile=tile)
+    assert tiled.value == pytest.approx(whole.value, rel=1e-4)
+    np.testing.assert_allclose(tiled.map, whole.map, rtol=1e-3, atol=1e-4)
+
+
+def test_flips_make_the_count_indifferent_to_turning(counter: Counter) -> None:
+    image = blobs(1, side=64, seed=8)[0].image[0]
+    value = counter.count(image, flips=True).value
+    for turned in (image[::-1], image[:, ::-1], image.T, np.rot90(image)):
+        assert counter.count(np.ascontiguousarray(turned), flips=True).value == pytest.approx(value, rel=1e-4)
+    assert counter.count(image).value != pytest.approx(value, rel=1e-7)
+
+
+def test_shifts_average_over_the_networks_grid(counter: Counter, picture: np.ndarray) -> None:
+    plain, shifted = counter.count(picture), counter.count(picture, shifts=3)
+    assert shifted.map.shape == plain.map.shape
+    assert shifted.value == pytest.approx(plain.value, rel=0.1)
+    assert shifted.value != plain.value
+    assert len(set(_shifts(CountingConfig(shifts=11)))) == 12, "none comes twice"
+    with pytest.raises(ConfigError, match=r"counting\.shifts must be at most 11"):
+        counter.count(picture, shifts=12)
+    assert np.corrcoef(shifted.map.ravel(), plain.map.ravel())[0, 1] > 0.95
+
+
+def test_a_model_survives_its_file(counter: Counter, saved: Path, picture: np.ndarray) -> None:
+    loaded = Counter.load(saved)
+    assert loaded.count(picture).value == counter.count(picture).value
+    assert loaded.model.calibration == counter.model.calibration
+    assert loaded.model.normalisation == counter.model.normalisation
+    assert loaded.config == counter.config
+    assert loaded.model.trained_on == counter.model.trained_on
+    assert set(loaded.model.trained_on) >= {"images", "objects", "sha256", "mean_count"}
+    assert set(loaded.model.validation) >= {"mae", "rmse", "bias", "counts", "true", "sha256"}
+    assert set(loaded.model.versions) == {"countception", "torch"}
+
+
+def test_every_cut_and_every_kind_of_flipped_byte_is_noticed(counter: Counter, saved: Path, tmp_path: Path) -> None:
+    """Either one clear sentence, or (in the header's padding) a model that is the same to the last bit."""
+    data = saved.read_bytes()
+    header = struct.unpack("<Q", data[:8])[0]
+    damaged = tmp_path / "damaged.count"
+    places = {*range(8), *range(8, 8 + header, max(1, header // 60)), *range(8 + header, len(data), len(data) // 40)}
+    for place in sorted(places):
+        damaged.write_bytes(data[:place] + bytes([data[place] ^ 0x15]) + data[place + 1 :])
+        problem, loaded = attempt(damaged)
+        if loaded is None:
+            assert str(damaged) in problem
+            assert "\n" not in problem
+        else:
+            assert place < 8 + header
+            assert loaded.model.calibration == counter.model.calibration
+            assert loaded.config == counter.config
+    for length in (0, 1, 7, 8, 100, 8 + header, len(data) - 1):
+        damaged.write_bytes(data[:length])
+        with pytest.raises(ModelFileError, match="not a whole countception model"):
+            Counter.load(damaged)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 a zip", b"\x80\x04 a pickle", b"{}", b"\xff" * 100])
+def test_files_of_another_kind_are_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "model.count"
+    path.write_bytes(content)
+    with pytest.raises(ModelFileError, match=r"model\.count is not"):
+        Counter.load(path)
+
+
+def test_other_safetensors_missing_files_and_folders_are_refused(counter: Counter, tmp_path: Path) -> None:
+    other = tmp_path / "other.safetensors"
+    save_file({"a": next(iter(counter.model.network.state_dict().values())).contiguous()}, other)
+    with pytest.raises(ModelFileError, match="some other safetensors file"):
+        Counter.load(other)
+    with pytest.raises(ModelFileError, match="there is no model file"):
+        Counter.load(tmp_path / "none.count")
+    with pytest.raises(ModelFileError, match="is a folder"):
+        Counter.load(tmp_path)
+
+
+def test_a_model_from_a_newer_version_says_so(counter: Counter, tmp_path: Path) -> None:
+    """An unknown configuration key, with a matching checksum."""
+    from countception.counting import model_file
+
+    document = {"config": {"recipe": "default", "telepathy": True}, "scale": 1.0}
+    weights = dict(counter.model.network.state_dict())
+    text = json.dumps(document)
+    header = {"format": model_file.FORMAT, "model": text, "sha256": model_file._digest(text, weights)}
+    save_file({k: v.contiguous() for k, v in weights.items()}, tmp_path / "m.count", header)
+    with pytest.raises(ModelFileError, match=r"telepathy.*newer version"):
+        Counter.load(tmp_path / "m.count")
+
+
+@pytest.mark.parametrize(("key", "value"), [("normalisation", 5), ("trained_on", None), ("versions", None)])
+def test_a_model_with_other_values_than_it_should_have_is_refused(saved: Path, key: str, value: object) -> None:
+    """With a matching checksum."""
+    from countception.counting import model_file
+
+    header, weights = model_file.read_tensors(saved)
+    text = json.dumps({**json.loads(header["model"]), key: value})
+    other = saved.with_name("other.count")
+    save_file(weights, other, {**header, "model": text, "sha256": model_file._digest(text, weights)})
+    with pytest.raises(ModelFileError, match=r"other\.count cannot be used"):
+        Counter.load(other)
+
+
+@pytest.mark.parametrize(
+    ("image", "words"),
+    [
+        (np.zeros((20, 20, 3), np.uint8), "3 channels but the model was trained on images of 1"),
+        (np.full((20, 20), np.nan), "NaN"),
+        (np.zeros((0, 20)), "the image"),
+        (np.zeros(5), "the image"),
+    ],
+)
+def test_images_that_cannot_be_counted(counter: Counter, image: np.ndarray, words: str) -> None:
+    with pytest.raises(ImageError, match=words) as error:
+        counter.count(image)
+    assert "\n" not in str(error.value)
+
+
+def test_an_image_too_large_for_the_memory_is_named(
+    counter: Counter, picture: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_much(*_: object, **_options: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("countception.counting.counter.raw_map", too_much)
+    with pytest.raises(ImageError, match=r"^there is not enough memory to count the image: use smaller tiles"):
+        counter.count(picture)
+    Image.fromarray(picture).save(tmp_path / "a.png")
+    with pytest.raises(ImageError, match=r"a\.png: there is not enough memory"):
+        counter.count(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 300), (5, 7), (15, 16)])
+def test_images_smaller_than_the_window(counter: Counter, shape: tuple[int, int]) -> None:
+    count = counter.count(np.full(shape, 20, np.uint8))
+    assert np.isfinite(count.value)
+    assert count.value >= 0
+    assert count.shape == shape
+
+
+def test_an_unknown_device_and_place_are_one_sentence(counter: Counter, saved: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="there is no device 'tpu9'"):
+        Counter.load(saved, device="tpu9")
+    with pytest.raises(OutputError, match="cannot write"):
+        counter.save(tmp_path)
+    for error in (ConfigError, OutputError, ModelFileError, ImageError):
+        assert issubclass(error, CountceptionError)
+
+
+def test_points_are_as_many_as_the_count_says_and_lie_on_the_objects(counter: Counter) -> None:
+    sample = blobs(1, side=96, seed=11)[0]
+    count = counter.count(sample.image[0], points=True)
+    assert count.points is not None
+    assert count.confidence is not None
+    assert len(count.points) == len(count.confidence) == count.rounded
+    assert ((count.points.points >= 0) & (count.points.points <= 95)).all()
+    assert ((count.confidence >= 0) & (count.confidence <= 1)).all()
+    nearest = np.linalg.norm(count.points.points[:, None] - sample.dots.points[None], axis=2).min(1)
+    assert np.median(nearest[: len(sample.dots) // 2]) < 3  # the most evident come first
+    assert counter.count(sample.image[0]).points is None
+
+
+@pytest.mark.parametrize("classes", [1, 2])
+def test_what_is_too_faint_for_a_point_is_reported(classes: int) -> None:
+    count = tiny.hazy(classes=classes).count(tiny.pixels((400, 400)), points=True)
+    assert count.points is not None
+    assert count.rounded == 3 * classes
+    assert len(count.points) == 0
+    assert count.missing == 3 * classes
+    assert count.missing_by_class == dict.fromkeys(count.by_class, 3)
+
+
+def test_the_points_of_each_class_are_as_many_as_its_count_says() -> None:
+    for seed in range(4):
+        count = tiny.untrained(classes=2).count(tiny.pixels(seed=seed), points=True)
+        assert count.points is not None
+        for k, (name, value) in enumerate(count.by_class.items()):
+            assert len(count.points.of_class(k)) == whole(value)
+            assert count.missing_by_class[name] == 0
+        assert count.missing == count.rounded - len(count.points)
+        plain = replace(count, points=None)
+        assert (plain.missing, plain.missing_by_class) == (None, {})
+
+
+def test_points_do_not_depend_on_the_tiles(counter: Counter) -> None:
+    image = blobs(1, side=150, seed=12)[0].image[0]
+    whole, tiled = (counter.count(image, tile=tile, points=True).points for tile in (1000, 23))
+    assert whole is not None
+    assert tiled is not None
+    np.testing.assert_allclose(np.sort(tiled.points, 0), np.sort(whole.points, 0), atol=0.1)
+
+
+def test_a_network_of_count_maps_locates_too() -> None:
+    changes = {**QUICK, "network.name": "count_ception", "network.window": 8, "training.steps": 4}
+    few = train(blobs(4), changes=changes)
+    count = few.count(blobs(1, seed=3)[0].image[0], points=True)
+    assert count.points is not None
+    assert len(count.points) == count.rounded
+
+
+def test_intervals_come_from_the_validation_images(picture: np.ndarray) -> None:
+    many = train(blobs(4), valid=blobs(12, seed=4), changes={**QUICK, "training.steps": 40})
+    count = many.count(picture)
+    interval = count.interval(0.9)
+    assert interval is not None
+    assert 0 <= interval.low < count.value < interval.high
+    wider = count.interval(0.92)
+    assert wider is not None
+    assert wider.high >= interval.high
+    assert count.spread is None
+    flipped = many.count(picture, flips=True)
+    assert flipped.spread is not None
+    assert count.intervals == many.errors() == many.model.intervals
+    assert flipped.intervals == many.errors(flips=True) == many.model.flipped_intervals
+    assert flipped.intervals.log_scores != count.intervals.log_scores
+    assert all(gamma == 0 for _, gamma in count.intervals.exponents)
+
+
+def test_counts_with_flips_have_the_intervals_of_those_without_where_no_others_are_known(tmp_path: Path) -> None:
+    changes = {**QUICK, "training.steps": 4, "counting.spread": False}
+    few = train(blobs(4), valid=blobs(4, seed=4), changes=changes, out=tmp_path / "few.count")
+    assert few.errors(flips=True) == few.errors(flips=False)
+    assert few.errors().images == 4
+    again = Counter.load(tmp_path / "few.count")
+    assert (again.model.intervals, again.model.flipped_intervals) == (few.model.intervals, few.model.flipped_intervals)
+
+
+def test_an_image_unlike_the_training_images_is_flagged() -> None:
+    known = train(blobs(12), changes={**QUICK, "training.steps": 40})
+    fresh = [known.count(sample.image[0]) for sample in blobs(20, seed=21)]
+    assert sum(bool(count.warnings) for count in fresh) <= 3
+    image = blobs(1, seed=21)[0].image[0]
+    assert any("brighter" in warning for warning in known.count(255 - image).warnings)
+    assert known.count(np.full_like(image, 20)).warnings
+
+
+def test_too_few_validation_images_give_no_interval(counter: Counter, picture: np.ndarray) -> None:
+    """Of 6 images a quarter, 2, validate: nothing can be said, and that is said in words."""
+    assert counter.count(picture).interval(0.9) is None
+    assert "no 90 % intervals" in counter.model.intervals.note(0.9)
+
+
+def test_options_out_of_range_are_one_sentence(counter: Counter, picture: np.ndarray) -> None:
+    with pytest.raises(ConfigError, match=r"counting\.tile"):
+        counter.count(picture, tile=0)
+    with pytest.raises(ConfigError, match=r"counting\.shifts"):
+        counter.count(picture, shifts=-1)
+
+
+def test_the_maps_origin_is_where_its_first_window_is(counter: Counter) -> None:
+    """Window 16 in working pixels of scale 1: the first one ends just before the image, its middle at -8.5."""
+    assert counter.count(np.zeros((30, 30), np.uint8)).origin() == (-8.5, -8.5)
+
+
+def test_the_map_lies_over_the_objects(counter: Counter) -> None:
+    """A blob in a corner raises the map where its windows are, and nowhere else."""
+    dark = np.full((96, 96), 20.0)
+    y, x = np.mgrid[:96, :96]
+    lit = dark + 100 * np.exp(-((y - 70) ** 2 + (x - 24) ** 2) / 8)
+    difference = counter.count(lit).map[0] - counter.count(dark).map[0]
+    peak = np.array(np.unravel_index(np.abs(difference).argmax(), difference.shape))
+    count = counter.count(lit)
+    middle = np.array(count.origin()) + peak * count.stride / count.scale
+    assert np.abs(middle - [70, 24]).max() <= 10

@@ -1,0 +1,343 @@
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+from hypothesis import given
+from hypothesis import strategies as st
+
+from countception.data.dataset import (
+    Item,
+    Sample,
+    content_hash,
+    fold_samples,
+    load_dataset,
+    load_item,
+    read_dataset,
+    split,
+    split_off,
+)
+from countception.errors import DatasetError, ImageError, PointsError
+from countception.points import Dots
+
+
+def sample(seed: int = 0, *, channels: int = 3, dots: int = 4, name: str = "a") -> Sample:
+    rng = np.random.default_rng(seed)
+    image = rng.integers(0, 256, (channels, 24, 32), np.uint8)
+    return Sample(image, Dots(rng.uniform(0, 24, (dots, 2))), name)
+
+
+class TestLoading:
+    def test_folder(self, folder: Path) -> None:
+        samples = load_dataset(folder)
+        assert [each.name for each in samples] == ["a", "b", "c", "d"]
+        assert [len(each.dots) for each in samples] == [2, 3, 4, 5]
+        assert samples[0].image.shape == (3, 24, 32)
+        assert samples[0].image.dtype == np.uint8
+        assert {each.group for each in samples} == {None}
+
+    def test_dataset_and_samples_load_the_same(self, folder: Path) -> None:
+        samples = load_dataset(folder)
+        assert content_hash(load_dataset(read_dataset(folder))) == content_hash(samples)
+        assert load_dataset(samples) == samples
+
+    def test_groups_come_from_the_manifest(self, folder: Path) -> None:
+        (folder / "manifest.csv").write_text("image,dots,group\na.png,a.csv,one\nb.png,b.csv,two\n")
+        assert [each.group for each in load_dataset(folder)] == ["one", "two"]
+
+    def test_masks_and_tables_mix(
+        self, folder: Path, write_image: Callable[..., Path], write_mask: Callable[..., Path]
+    ) -> None:
+        write_image(folder / "e.png")
+        write_mask(folder / "e_dots.png", [(3, 4)])
+        assert load_dataset(folder)[-1].dots.points.tolist() == [[3, 4]]
+
+    def test_class_numbers_mean_the_same_everywhere(self, folder: Path) -> None:
+        (folder / "a.csv").write_text("x,y,class\n1,1,live\n2,2,dead\n")
+        for name, label in zip("bc", ("live", "dead"), strict=True):
+            (folder / f"{name}.csv").write_text(f"x,y,class\n1,1,{label}\n")
+        (folder / "d.csv").write_text("x,y\n")
+        samples = load_dataset(folder)
+        assert {each.dots.class_names for each in samples} == {("dead", "live")}
+        assert [each.dots.labels.tolist() for each in samples] == [[1, 0], [1], [0], []]
+
+    def test_order_of_tables_without_header(self, folder: Path) -> None:
+        (folder / "a.csv").write_text("1,2\n")
+        with pytest.raises(PointsError, match=r"a\.csv: has no header"):
+            load_dataset(folder)
+        assert load_dataset(folder, order="yx")[0].dots.points.tolist() == [[1, 2]]
+        assert load_dataset(read_dataset(folder, order="xy"))[0].dots.points.tolist() == [[2, 1]]
+
+    def test_no_dots_at_all_can_be_read(self, folder: Path) -> None:
+        for path in folder.glob("*.csv"):
+            path.write_text("x,y\n")
+        assert [len(each.dots) for each in load_dataset(folder)] == [0, 0, 0, 0]
+
+    def test_one_pixel(
+        self, tmp_path: Path, write_image: Callable[..., Path], write_table: Callable[..., Path]
+    ) -> None:
+        write_image(tmp_path / "a.png", shape=(1, 1))
+        write_table(tmp_path / "a.csv", [(0, 0)])
+        assert load_dataset(tmp_path)[0].image.shape == (3, 1, 1)
+
+
+class TestBadData:
+    def test_missing_dots(self, folder: Path) -> None:
+        (folder / "c.csv").unlink()
+        (folder / "b.csv").rename(folder / "bb.csv")
+        with pytest.raises(
+            DatasetError,
+            match=r"2 images \(b\.png, c\.png\) and 1 dots file \(bb\.csv\) without a partner",
+        ):
+            load_dataset(folder)
+        assert [each.name for each in load_dataset(folder, unmatched="ignore")] == ["a", "d"]
+
+    def test_dots_outside(self, folder: Path) -> None:
+        (folder / "b.csv").write_text("x,y\n3,4\n31.5,0\n-0.6,2\n")
+        with pytest.raises(
+            PointsError,
+            match=r"b\.csv: 2 of 3 dots lie outside the image b\.png, which is 24 × 32 .* at y = 0, x = 31\.5; remove",
+        ):
+            load_dataset(folder)
+        assert load_dataset(folder, outside="drop")[1].dots.points.tolist() == [[4, 3]]
+        assert len(load_dataset(folder, outside="keep")[1].dots) == 3
+
+    def test_swapped_coordinates_are_guessed(self, folder: Path) -> None:
+        (folder / "b.csv").write_text("y,x\n30,4\n")
+        with pytest.raises(PointsError, match="x and y may be swapped"):
+            load_dataset(folder)
+
+    @pytest.mark.parametrize("far", ["1e300", "-1e300", "1e19"])
+    def test_huge_coordinate(self, folder: Path, far: str) -> None:
+        (folder / "b.csv").write_text(f"x,y\n{far},4\n")
+        with pytest.raises(PointsError, match=r"b\.csv: 1 of 1 dots lie outside"):
+            load_dataset(folder)
+
+    @pytest.mark.parametrize(("x", "inside"), [("-0.5", True), ("-0.51", False), ("31.49", True), ("31.5", False)])
+    def test_border_of_the_image_is_half_a_pixel_out(self, folder: Path, x: str, inside: bool) -> None:
+        (folder / "b.csv").write_text(f"x,y\n{x},4\n")
+        assert len(load_dataset(folder, outside="drop")[1].dots) == inside
+
+    def test_mask_of_another_size(self, folder: Path, write_mask: Callable[..., Path]) -> None:
+        (folder / "b.csv").unlink()
+        write_mask(folder / "b_dots.png", [(3, 4)], shape=(20, 30))
+        with pytest.raises(PointsError, match=r"b_dots\.png: the mask is 20 × 30 pixels but its image is 24 × 32"):
+            load_dataset(folder)
+
+    def test_different_channels(self, folder: Path, write_image: Callable[..., Path]) -> None:
+        write_image(folder / "c.png", channels=1)
+        with pytest.raises(DatasetError, match=r"c\.png has 1 channels but .*a\.png has 3"):
+            load_dataset(folder)
+        with pytest.raises(DatasetError, match="b has 1 channels but a has 3"):
+            load_dataset([sample(), sample(channels=1, name="b")])
+
+    def test_different_classes(self) -> None:
+        other = Sample(sample().image, Dots(np.zeros((1, 2)), class_names=("cell",)), "b")
+        with pytest.raises(DatasetError, match="b has classes cell but a has object"):
+            load_dataset([sample(), other])
+
+    def test_tables_with_and_without_classes(self, folder: Path) -> None:
+        (folder / "a.csv").write_text("x,y,class\n1,1,live\n2,2,dead\n")
+        with pytest.raises(PointsError, match=r"b\.csv: has dots without a class, but the classes are dead, live"):
+            load_dataset(folder)
+
+    def test_damaged_image(self, folder: Path) -> None:
+        (folder / "c.png").write_bytes((folder / "c.png").read_bytes()[:100])
+        with pytest.raises(ImageError, match=r"c\.png"):
+            load_dataset(folder)
+
+    def test_nan_pixels(self, folder: Path) -> None:
+        (folder / "c.png").unlink()
+        tifffile.imwrite(folder / "c.tif", np.full((24, 32), np.nan, np.float32))
+        with pytest.raises(ImageError, match=r"c\.tif: 768 of 768 pixel values are NaN"):
+            load_dataset(folder)
+
+    @pytest.mark.parametrize(
+        ("image", "sentence"),
+        [
+            (np.zeros((24, 32), np.uint8), r"^a has shape \(24, 32\): it must be \(channel, y, x\)"),
+            (np.zeros((24, 32, 3), np.uint8), "whose channels seem to come last: move them first"),
+            (np.zeros((3, 0, 32), np.uint8), "a has no pixels"),
+            (np.full((3, 24, 32), np.nan, np.float32), "a: 2304 of 2304 pixel values are NaN"),
+            (np.zeros((3, 24, 32), complex), "a has pixels of type complex128"),
+        ],
+    )
+    def test_images_of_samples(self, image: Any, sentence: str) -> None:
+        with pytest.raises(ImageError, match=sentence):
+            load_dataset([Sample(image, Dots(np.zeros((1, 2))), "a")])
+
+    def test_dots_of_samples_outside(self) -> None:
+        stray = replace(sample(), dots=Dots(np.array([[3.0, 4.0], [30.0, 4.0]])))
+        with pytest.raises(PointsError, match=r"^a: 1 of 2 dots lie outside the image, which is 24 × 32 pixels"):
+            load_dataset([stray])
+        assert load_dataset([stray], outside="drop")[0].dots.points.tolist() == [[3, 4]]
+        assert load_dataset([stray], outside="keep") == [stray]
+
+    def test_samples_get_a_type_that_is_known(self) -> None:
+        one = sample()
+        (found,) = load_dataset([replace(one, image=one.image.astype(np.float64), group="g")])
+        assert (found.image.dtype, found.name, found.group) == (np.float32, "a", "g")
+
+    def test_no_samples(self) -> None:
+        with pytest.raises(DatasetError, match="there are no samples"):
+            load_dataset([])
+
+    def test_item_that_is_gone(self, folder: Path) -> None:
+        with pytest.raises(ImageError, match=r"z\.png: there is no such file"):
+            load_item(Item(folder / "z.png", folder / "a.csv", "z"))
+
+
+class TestSplit:
+    @given(st.lists(st.integers(0, 20), min_size=1, max_size=4), st.integers(0, 10), st.integers(0, 2**32))
+    def test_parts_are_disjoint_and_of_the_size_asked_for(self, parts: list[int], spare: int, seed: int) -> None:
+        n = sum(parts) + spare
+        drawn = split(n, parts=parts, seed=seed)
+        assert [len(part) for part in drawn] == parts
+        together = np.concatenate(drawn)
+        assert len(np.unique(together)) == sum(parts)
+        assert all(0 <= index < n for index in together)
+
+    @given(
+        st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=40),
+        st.lists(st.integers(0, 12), min_size=1, max_size=3),
+        st.integers(0, 100),
+    )
+    def test_groups_stay_together(self, groups: list[str], parts: list[int], seed: int) -> None:
+        if sum(parts) > len(groups) or sum(part > 0 for part in parts) > len(set(groups)):
+            with pytest.raises(DatasetError):
+                split(len(groups), parts=parts, seed=seed, groups=groups)
+            return
+        drawn = split(len(groups), parts=parts, seed=seed, groups=groups)
+        sets = [{groups[i] for i in part} for part in drawn]
+        assert sum(map(len, sets)) == len(set().union(*sets))
+        for part, names in zip(drawn, sets, strict=True):
+            assert len(part) == sum(groups.count(name) for name in names)
+        assert [bool(names) for names in sets] == [part > 0 for part in parts]
+
+    def test_fields_of_four_tiles(self) -> None:
+        groups = [f"field {k // 4}" for k in range(44)]
+        drawn = split(44, parts=(15, 15, 10), seed=0, groups=groups)
+        assert [len(part) for part in drawn] == [16, 16, 12]
+
+    def test_later_parts_get_a_group(self) -> None:
+        groups = [str(k // 10) for k in range(100)]
+        assert [len(part) for part in split(100, parts=(45, 45, 10), seed=0, groups=groups)] == [50, 40, 10]
+
+    def test_the_benchmarks_splits_by_field_stay_as_they_are(self) -> None:
+        drawn = split(44, parts=(10, 5, 5), seed=7, groups=[f"field {k // 4}" for k in range(44)])
+        assert [[part[i] // 4 for i in range(0, len(part), 4)] for part in drawn] == [[3, 5, 9], [0, 1], [2, 7]]
+
+    def test_seed_decides(self) -> None:
+        one, same, other = (split(100, parts=(50,), seed=seed)[0].tolist() for seed in (3, 3, 4))
+        assert one == same
+        assert one != other
+
+    @pytest.mark.parametrize(
+        ("n", "parts", "groups", "sentence"),
+        [
+            (5, (3, 3), None, r"5 images cannot be split into parts of 3 \+ 3"),
+            (5, (-1, 3), None, "cannot be split"),
+            (4, (2, 2), ["a"] * 4, "1 groups cannot be split into 2 parts"),
+            (4, (2, 2), ["a"] * 3, "3 groups are named for 4 images"),
+        ],
+    )
+    def test_parts_that_do_not_fit(
+        self, n: int, parts: tuple[int, ...], groups: list[str] | None, sentence: str
+    ) -> None:
+        with pytest.raises(DatasetError, match=sentence):
+            split(n, parts=parts, seed=0, groups=groups)
+
+
+def grouped(*sizes: int) -> list[Sample]:
+    names = [f"group {k}" for k, size in enumerate(sizes) for _ in range(size)]
+    return [replace(sample(i, dots=1, name=f"{i}"), group=name) for i, name in enumerate(names)]
+
+
+class TestSplittingOff:
+    @pytest.mark.parametrize(
+        ("sizes", "size", "aside"),
+        [
+            ((20, 1, 1, 1, 1), 6, {4}),
+            ((40, 5, 5, 5, 5), 15, {15}),
+            ((30, 10), 10, {10}),
+            ((8, 10, 30), 12, {8, 10}),
+            ((4,) * 10, 10, {12}),
+            ((100, 1), 1, {1}),
+            ((7, 9), 1, {7}),  # both are too large, but one is needed
+            ((2, 2), 3, {2}),  # and one to learn from
+            ((9,), 3, {3}),  # one group alone is parted
+        ],
+    )
+    def test_is_as_near_to_the_size_as_whole_groups_allow(
+        self, sizes: tuple[int, ...], size: int, aside: set[int]
+    ) -> None:
+        samples = grouped(*sizes)
+        drawn = [split_off(samples, size, seed=seed) for seed in range(20)]
+        assert {len(chosen) for chosen, _ in drawn} == aside
+        for chosen, rest in drawn:
+            assert sorted([*chosen, *rest], key=samples.index) == samples
+            assert len(sizes) == 1 or {s.group for s in chosen}.isdisjoint({s.group for s in rest})
+
+    def test_samples_without_groups_are_drawn_as_ever(self) -> None:
+        samples = [sample(dots=1, name=f"i{k}") for k in range(20)]
+        assert [s.name for s in split_off(samples, 5, seed=3)[0]] == ["i2", "i6", "i8", "i11", "i16"]
+
+    def test_samples_of_one_name_are_no_group(self) -> None:
+        samples = [sample(dots=1, name=name) for name in ("001", "001", "001", "002")]
+        assert {len(split_off(samples, 1, seed=seed)[0]) for seed in range(20)} == {1}
+        assert len(split_off(samples[:3], 1, seed=0)[1]) == 2
+
+    def test_equal_images_stay_together(self) -> None:
+        samples = [sample(k // 2, dots=k % 2, name=f"i{k}") for k in range(8)]
+        samples[7] = replace(samples[7], group="with i0")
+        samples[0] = replace(samples[0], group="with i0")
+        for seed in range(20):
+            chosen, rest = split_off(samples, 2, seed=seed)
+            assert {s.image.tobytes() for s in chosen}.isdisjoint({s.image.tobytes() for s in rest})
+        parts = fold_samples(samples, 3, seed=0)
+        assert sorted(map(len, parts)) == [2, 2, 4]
+        assert {s.name for s in max(parts, key=len)} == {"i0", "i1", "i6", "i7"}
+        with pytest.raises(DatasetError, match="3 different groups of 8 images cannot be divided into 4 folds"):
+            fold_samples(samples, 4, seed=0)
+
+
+class TestContentHash:
+    def test_is_the_same_on_every_machine(self) -> None:
+        image = np.arange(24, dtype=np.uint8).reshape(1, 4, 6)
+        samples = [Sample(image, Dots(np.array([[1.0, 2.5]])), "a")]
+        fed = b"|u1 (1, 4, 6) 1 ['object']\n" + bytes(range(24)) + struct.pack("<2d", 1.0, 2.5)
+        assert content_hash(samples) == hashlib.sha256(fed).hexdigest()
+
+    def test_names_and_memory_do_not_matter(self) -> None:
+        one = sample()
+        turned = Sample(np.asfortranarray(one.image), one.dots, "other", "group")
+        big_endian = Sample(one.image.astype(">u2"), one.dots, "a")
+        assert content_hash([one]) == content_hash([turned])
+        assert content_hash([Sample(one.image.astype("<u2"), one.dots, "a")]) == content_hash([big_endian])
+
+    def test_everything_else_does(self) -> None:
+        one = sample()
+        pixels = one.image.copy()
+        pixels[0, 0, 0] ^= 1
+        labelled = Dots(one.dots.points, one.dots.labels, ("cell",))
+        moved = Dots(one.dots.points + 1e-9)
+        variants = [
+            [one],
+            [sample(1)],
+            [one, one],
+            [one, sample(1)],
+            [sample(1), one],
+            [Sample(pixels, one.dots, "a")],
+            [Sample(one.image.astype(np.uint16), one.dots, "a")],
+            [Sample(one.image.reshape(3, 32, 24), one.dots, "a")],
+            [Sample(one.image, moved, "a")],
+            [Sample(one.image, labelled, "a")],
+        ]
+        assert len({content_hash(variant) for variant in variants}) == len(variants)

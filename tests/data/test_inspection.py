@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from countception.cli.console import show_inspection
+from countception.data.dataset import read_dataset
+from countception.data.inspection import inspect
+from countception.errors import DatasetError
+
+
+def test_a_good_folder(folder: Path) -> None:
+    found = inspect(folder)
+    assert found.root == str(folder)
+    assert found.pairs == 4
+    assert found.unmatched_images == found.unmatched_dots == ()
+    assert found.unreadable == found.duplicates == found.outside == {}
+    assert found.sizes == {"24 × 32": 4}
+    assert found.channels == {3: 4}
+    assert found.dtypes == {"uint8": 4}
+    assert found.intensity == (0, 255)
+    assert found.classes == {"object": 14}
+    assert found.counts is not None
+    assert (found.counts.mean, found.counts.smallest, found.counts.largest, found.counts.total) == (3.5, 2, 5, 14)
+    assert found.counts.sd == pytest.approx(np.std([2, 3, 4, 5]))
+    assert found.counts.histogram == (1, 1, 1, 1)
+    assert found.counts.edges == (2, 3, 4, 5, 6)
+
+
+def test_bins_hold_whole_numbers_of_dots(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, number in zip("abcd", (24, 24, 25, 35), strict=True):
+        (folder / f"{name}.csv").write_text("x,y\n" + "1,2\n" * number)
+    found = inspect(folder)
+    assert found.counts is not None
+    assert found.counts.edges == (24, 26, 28, 30, 32, 34, 36)
+    assert found.counts.histogram == (3, 0, 0, 0, 0, 1)
+    show_inspection(found)
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert ["24", "–", "25", "█" * 40, "3"] in lines
+    assert ["34", "–", "35", "█" * 14, "1"] in lines
+
+
+def test_one_image_under_two_names_is_found(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "d.png").write_bytes((folder / "b.png").read_bytes())
+    found = inspect(folder)
+    assert found.same == (("b", "d"),)
+    assert found.to_dict()["same"] == [["b", "d"]]
+    show_inspection(found)
+    assert "the same pixels: 1\n  b, d\n" in capsys.readouterr().out
+
+
+def test_goes_past_bad_files(folder: Path, write_image: Callable[..., Path], write_table: Callable[..., Path]) -> None:
+    (folder / "a.png").write_text("no image")
+    write_image(folder / "b.png", shape=(10, 12), channels=1)
+    (folder / "b.csv").write_text("1,2\n")
+    write_table(folder / "c.csv", [(2, 3), (2.2, 3.3), (5, 6), (100, 3), (1e300, 0)])
+    write_image(folder / "e.png", shape=(40, 50), channels=1)
+    write_table(folder / "e.csv", [(2, 3)])
+    write_image(folder / "unmatched.png")
+    write_table(folder / "lonely.csv", [])
+    found = inspect(read_dataset(folder))
+    assert found.pairs == 5
+    assert set(found.unreadable) == {"a", "b"}
+    assert "no TIFF, PNG, JPEG or BMP" in found.unreadable["a"]
+    assert "has no header" in found.unreadable["b"]
+    assert found.unmatched_images == ("unmatched.png",)
+    assert found.unmatched_dots == ("lonely.csv",)
+    assert found.duplicates == {"c": 1}
+    assert found.outside == {"c": 2}
+    assert found.channels == {1: 1, 3: 2}
+    assert found.sizes == {"24 × 32": 2, "40 × 50": 1}
+    assert found.counts is not None
+    assert found.counts.total == 5 + 5 + 1
+
+
+def test_order_of_tables_without_header(folder: Path) -> None:
+    (folder / "b.csv").write_text("1,2\n")
+    assert inspect(folder, order="xy").unreadable == {}
+
+
+def test_dots_of_two_classes_in_one_pixel_are_no_duplicates(folder: Path) -> None:
+    (folder / "a.csv").write_text("x,y,class\n1,1,live\n1,1,dead\n")
+    for name in "bcd":
+        (folder / f"{name}.csv").write_text("x,y\n")
+    found = inspect(folder)
+    assert found.duplicates == {}
+    assert found.classes == {"dead": 1, "live": 1}
+
+
+def test_scale_and_window_follow_from_the_spacing(
+    tmp_path: Path, write_image: Callable[..., Path], write_table: Callable[..., Path]
+) -> None:
+    step = 44.0  # twice the spacing that the network is shown
+    write_image(tmp_path / "a.png", shape=(440, 440))
+    write_table(tmp_path / "a.csv", [(y * step, x * step) for y in range(10) for x in range(10)])
+    found = inspect(tmp_path)
+    assert found.nearest == found.third_nearest == step
+    assert found.scale == pytest.approx(0.5)
+    assert found.window == pytest.approx(64)
+
+
+def test_no_dots_at_all(folder: Path) -> None:
+    for path in folder.glob("*.csv"):
+        path.write_text("x,y\n")
+    found = inspect(folder)
+    assert found.counts is not None
+    assert (found.counts.total, found.counts.histogram) == (0, (4,))
+    assert found.nearest is found.third_nearest is None
+    assert (found.scale, found.window) == (1, 32)
+
+
+def test_nothing_readable(folder: Path) -> None:
+    for path in folder.glob("*.png"):
+        path.write_text("no image")
+    found = inspect(folder)
+    assert len(found.unreadable) == 4
+    assert found.counts is found.intensity is None
+
+
+def test_no_data_set(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="has no images and no dots"):
+        inspect(tmp_path)
+
+
+def test_fit_for_json(folder: Path) -> None:
+    values = inspect(folder).to_dict()
+    assert json.loads(json.dumps(values)) == values
+    assert values["channels"] == {"3": 4}
+    assert values["counts"]["histogram"] == [1, 1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("name", "pairs", "mean", "size"),
+    [("vgg", 200, 176.0, "256 × 256"), ("mbm", 44, 126.2, "600 × 600"), ("adipocyte", 200, 155.0, "150 × 150")],
+)
+def test_real_data(real_data: Callable[[str], Path], name: str, pairs: int, mean: float, size: str) -> None:
+    found = inspect(real_data(name))
+    assert found.pairs == pairs
+    assert found.unreadable == found.duplicates == found.outside == {}
+    assert found.counts is not None
+    assert round(found.counts.mean, 1) == mean
+    assert found.sizes == {size: pairs}
+    assert found.channels == {3: pairs}
+
+
+def test_dots_outside_say_nothing_about_the_spacing(
+    tmp_path: Path, write_image: Callable[..., Path], write_table: Callable[..., Path]
+) -> None:
+    write_image(tmp_path / "a.png", shape=(100, 100))
+    grid = [(y * 10.0, x * 10.0) for y in range(4) for x in range(4)]
+    write_table(tmp_path / "a.csv", grid + [(1000.0 * k, 0.0) for k in range(1, 40)])
+    assert inspect(tmp_path).nearest == 10

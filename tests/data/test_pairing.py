@@ -1,0 +1,285 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from countception.data.dataset import Dataset, load_dataset, read_dataset
+from countception.errors import DatasetError
+from countception.results.report import curve_paths
+
+CONTENTS = {
+    ".csv": b"x,y\n",
+    ".roi": b"Iout\x00\xe4\x0a\x00",
+    ".zip": b"PK\x05\x06" + bytes(16) + b"\x09\x00no points",  # as sets without points are written
+    ".xml": b"<CellCounter_Marker_File></CellCounter_Marker_File>",
+    ".geojson": b'{"type": "Point", "coordinates": [1, 2]}',
+}
+"""What tells files of dots from others of their suffix."""
+
+
+def make(root: Path, *names: str) -> Path:
+    """Empty files: pairing reads no pixels."""
+    root.mkdir(exist_ok=True)
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+    return root
+
+
+def pairs(dataset: Dataset) -> list[tuple[str, str]]:
+    return [(item.image.name, item.dots.name) for item in dataset.items]
+
+
+class TestOneFolder:
+    @pytest.mark.parametrize(
+        ("image", "dots"),
+        [
+            ("001cell.png", "001dots.png"),
+            ("BM_01_000.png", "BM_01_dots_000.png"),
+            ("a.png", "a.csv"),
+            ("a.tif", "a.tsv"),
+            ("a.PNG", "a.CSV"),
+            ("a.png", "a_dots.png"),
+            ("a.jpg", "a_dots.png"),
+            ("a.png", "a_points.csv"),
+            ("a.png", "a-annotations.csv"),
+            ("a.png", "a.labels.png"),
+            ("img_7.png", "dots_7.png"),
+            ("cell_7.png", "cell_7_dots.png"),
+            ("7_image.png", "7_dots.png"),
+            ("quantum_dots_1.png", "quantum_dots_1.csv"),
+            ("quantum_dots_1.png", "quantum_dots_1_dots.png"),
+            ("quantum_dots_1.png", "quantum_dots_1_points.csv"),
+        ],
+    )
+    def test_names_that_pair(self, tmp_path: Path, image: str, dots: str) -> None:
+        dataset = read_dataset(make(tmp_path, image, dots))
+        assert pairs(dataset) == [(image, dots)]
+        assert dataset.items[0].name == Path(image).stem
+        assert dataset.unmatched_images == dataset.unmatched_dots == ()
+
+    def test_the_training_curve_beside_a_model_is_no_pair(self, tmp_path: Path) -> None:
+        names = [path.name for path in curve_paths(tmp_path / "m.count")]
+        dataset = read_dataset(make(tmp_path, "a.png", "a.csv", "m.count", "m.count.checkpoint", *names))
+        assert pairs(dataset) == [("a.png", "a.csv")]
+        assert dataset.unmatched_images == dataset.unmatched_dots == ()
+
+    @pytest.mark.parametrize(
+        ("image", "dots"),
+        [
+            ("a.tif", "a.roi"),
+            ("a.tif", "RoiSet_a.zip"),
+            ("roi_1.tif", "roi_1.csv"),
+            ("roi_1.tif", "roi_1.roi"),
+            ("a.tif", "CellCounter_a.xml"),
+            ("a.tif", "a_markers.xml"),
+            ("a.tif", "a.geojson"),
+            ("marker_3.tif", "CellCounter_marker_3.xml"),
+            ("ROI_4.tif", "RoiSet_ROI_4.zip"),
+            ("a.tif", "a.tif.geojson"),
+            ("a.tif", "CellCounter_a.tif.xml"),
+        ],
+    )
+    def test_dots_of_other_programs(self, tmp_path: Path, image: str, dots: str) -> None:
+        make(tmp_path, image, dots)
+        (tmp_path / dots).write_bytes(CONTENTS[Path(dots).suffix])
+        assert pairs(read_dataset(tmp_path)) == [(image, dots)]
+
+    def test_a_file_that_is_no_dots_is_named_where_an_image_has_no_others(self, tmp_path: Path) -> None:
+        make(tmp_path, "a.tif", "a.csv", "b.tif", "b.geojson", "b.json", "c.xml")
+        dataset = read_dataset(tmp_path)
+        assert [path.name for path in dataset.passed_over] == ["b.geojson"]
+        with pytest.raises(
+            DatasetError, match=r"1 image \(b\.tif\) without a partner.*b\.geojson: cannot be read as JSON"
+        ):
+            load_dataset(dataset)
+
+    def test_nothing_but_files_that_are_no_dots(self, tmp_path: Path) -> None:
+        make(tmp_path, "a.tif", "a.xml")
+        with pytest.raises(DatasetError, match=r"no dots for any of them.*a\.xml: cannot be read as XML"):
+            read_dataset(tmp_path)
+
+    def test_files_of_other_programs_that_hold_no_dots_are_left_alone(self, tmp_path: Path) -> None:
+        dataset = read_dataset(make(tmp_path, "a.tif", "a.csv", "a.xml", "a.json", "a.roi", "a.zip", "meta.xml"))
+        assert pairs(dataset) == [("a.tif", "a.csv")]
+        assert dataset.unmatched_dots == ()
+
+    @pytest.mark.parametrize(("image", "dots"), [("a.png", "A.csv"), ("a.png", "ab.csv"), ("1.png", "01.csv")])
+    def test_names_that_do_not_pair(self, tmp_path: Path, image: str, dots: str) -> None:
+        with pytest.raises(DatasetError, match=rf"1 image \({image}\) and 1 dots file \({dots}\), but no pairs"):
+            read_dataset(make(tmp_path, image, dots))
+
+    def test_natural_order(self, tmp_path: Path) -> None:
+        names = ["10cell.png", "10dots.png", "9cell.png", "9dots.png"]
+        assert [item.name for item in read_dataset(make(tmp_path, *names)).items] == ["9cell", "10cell"]
+
+    def test_unmatched_files_are_listed(self, tmp_path: Path) -> None:
+        names = ["a.png", "a.csv", "b.png", "c.csv", "d_dots.png", "notes.txt", ".hidden.png", ".hidden.csv"]
+        dataset = read_dataset(make(tmp_path, *names))
+        assert pairs(dataset) == [("a.png", "a.csv")]
+        assert [path.name for path in dataset.unmatched_images] == ["b.png"]
+        assert sorted(path.name for path in dataset.unmatched_dots) == ["c.csv", "d_dots.png"]
+
+    def test_suffixes_that_are_named(self, tmp_path: Path) -> None:
+        root = make(tmp_path, "1-raw.png", "1-gt.png", "2-raw.png", "2-gt.png")
+        expected = [("1-raw.png", "1-gt.png"), ("2-raw.png", "2-gt.png")]
+        assert pairs(read_dataset(root, image_suffix="-raw.png", dots_suffix="-gt.png")) == expected
+
+    def test_one_suffix_is_enough(self, tmp_path: Path) -> None:
+        root = make(tmp_path, "1.png", "1-gt.png", "2.png", "2-gt.png", "3.png")
+        dataset = read_dataset(root, dots_suffix="-gt.png")
+        assert pairs(dataset) == [("1.png", "1-gt.png"), ("2.png", "2-gt.png")]
+        assert [path.name for path in dataset.unmatched_images] == ["3.png"]
+        assert pairs(read_dataset(root, image_suffix=".png", dots_suffix="-gt.png")) == pairs(dataset)
+        root = make(tmp_path / "tables", "1 raw.png", "1.csv")
+        assert pairs(read_dataset(root, image_suffix=" raw.png")) == [("1 raw.png", "1.csv")]
+
+    def test_two_dots_for_one_image(self, tmp_path: Path) -> None:
+        with pytest.raises(DatasetError, match=r"a\.png: has more than one dots file, a\.csv and a_dots\.csv"):
+            read_dataset(make(tmp_path, "a.png", "a.csv", "a_dots.csv"))
+        with pytest.raises(DatasetError, match=r"a\.png: has more than one dots file, a_dots\.csv and a_dots\.png"):
+            read_dataset(make(tmp_path / "mask", "a.png", "a_dots.png", "a_dots.csv"))
+
+    def test_two_images_for_one_file_of_dots(self, tmp_path: Path) -> None:
+        with pytest.raises(DatasetError, match=r"a\.csv: could belong to a\.png or to a\.tif; rename"):
+            read_dataset(make(tmp_path, "a.png", "a.tif", "a.csv"))
+        with pytest.raises(DatasetError, match=r"1dots\.png: could belong to"):
+            read_dataset(make(tmp_path / "word", "1.png", "1cell.png", "1dots.png"))
+
+
+class TestTwoFolders:
+    @pytest.mark.parametrize("beside", ["points", "annotations", "dots", "labels", "Points"])
+    def test_folders_that_pair(self, tmp_path: Path, beside: str) -> None:
+        root = make(tmp_path, "images/a.png", f"{beside}/a.png", "images/b.jpg", f"{beside}/b.csv")
+        assert pairs(read_dataset(root)) == [("a.png", "a.png"), ("b.jpg", "b.csv")]
+
+    def test_words_in_the_names(self, tmp_path: Path) -> None:
+        root = make(tmp_path, "images/1_cell.png", "dots/1_dots.png")
+        assert pairs(read_dataset(root)) == [("1_cell.png", "1_dots.png")]
+
+    def test_suffixes_that_are_named(self, tmp_path: Path) -> None:
+        root = make(tmp_path, "images/1.raw.png", "points/1.png", "images/2.png")
+        dataset = read_dataset(root, image_suffix=".raw.png")
+        assert pairs(dataset) == [("1.raw.png", "1.png")]
+        assert pairs(read_dataset(root, image_suffix=".raw.png", dots_suffix=".png")) == pairs(dataset)
+
+    def test_unmatched_files_are_listed(self, tmp_path: Path) -> None:
+        dataset = read_dataset(make(tmp_path, "images/a.png", "points/a.csv", "images/b.png", "points/c.csv"))
+        assert [path.name for path in dataset.unmatched_images] == ["b.png"]
+        assert [path.name for path in dataset.unmatched_dots] == ["c.csv"]
+
+    def test_a_damaged_file_of_dots_is_one(self, tmp_path: Path) -> None:
+        dataset = read_dataset(make(tmp_path, "images/a.png", "points/a.zip", "images/b.png", "points/b.csv"))
+        assert pairs(dataset) == [("a.png", "a.zip"), ("b.png", "b.csv")]
+        assert dataset.unmatched_images == dataset.passed_over == ()
+
+    def test_two_folders_of_dots(self, tmp_path: Path) -> None:
+        with pytest.raises(DatasetError, match="dots could be in points/ or in labels/; keep one"):
+            read_dataset(make(tmp_path, "images/a.png", "points/a.csv", "labels/a.csv"))
+
+    def test_two_images_of_one_stem(self, tmp_path: Path) -> None:
+        with pytest.raises(DatasetError, match=r"a\.csv: could belong to a\.png or to a\.tif"):
+            read_dataset(make(tmp_path, "images/a.png", "images/a.tif", "points/a.csv"))
+
+
+class TestManifest:
+    FILES = ("raw/1.png", "raw/2.png", "dots/p.csv", "dots/q.csv")
+
+    def manifest(self, root: Path, text: str, name: str = "list.csv") -> Path:
+        (make(root, *self.FILES) / name).write_text(text)
+        return root / name
+
+    def test_pairs_and_groups(self, tmp_path: Path) -> None:
+        text = "image,dots,group,remark\nraw/2.png,dots/p.csv,slide 1,good\nraw/1.png,dots/q.csv,,\n"
+        dataset = read_dataset(self.manifest(tmp_path, text))
+        assert [(item.name, item.dots.name, item.group) for item in dataset.items] == [
+            ("raw/2.png", "p.csv", "slide 1"),
+            ("raw/1.png", "q.csv", None),
+        ]
+        assert dataset.root == tmp_path
+
+    def test_manifest_in_a_folder_goes_first(self, tmp_path: Path) -> None:
+        self.manifest(tmp_path, "dots;image\ndots/p.csv;raw/1.png\n", "manifest.csv")
+        assert pairs(read_dataset(make(tmp_path, "a.png", "a.csv"))) == [("1.png", "p.csv")]
+
+    @pytest.mark.parametrize(
+        ("text", "sentence"),
+        [
+            ("", "is no manifest of a data set; its first line must name columns image and dots"),
+            ("x,y\n1,2\n", "is no manifest"),
+            ("image,dots\nraw/3.png,dots/p.csv\n", r"line 2: there is no file .*3\.png; paths are relative"),
+            ("image,dots\nraw/1.png,dots/r.csv\n", r"line 2: there is no file .*r\.csv"),
+            ("image,dots\nraw/1.png,\n", "line 2: needs both an image and a dots file"),
+            ("image,dots\nraw/1.png\n", "line 2: needs both"),
+            ("image,dots\nraw/1.png,dots/p.csv\nraw/1.png,dots/q.csv\n", r"line 3: 1\.png is listed before"),
+            ("image,dots\nraw/1.png,dots/p.csv\nraw/2.png,dots/p.csv\n", r"line 3: p\.csv is listed before"),
+            ("image,dots\n", r"\.csv: lists no images; give it a row"),
+        ],
+    )
+    def test_bad_manifests(self, tmp_path: Path, text: str, sentence: str) -> None:
+        with pytest.raises(DatasetError, match=sentence):
+            read_dataset(self.manifest(tmp_path, text))
+
+    def test_image_in_place_of_a_manifest(self, tmp_path: Path, write_image: Callable[..., Path]) -> None:
+        with pytest.raises(DatasetError, match=r"a\.png: .*with columns image and dots"):
+            read_dataset(write_image(tmp_path / "a.png"))
+
+
+class TestNothing:
+    def test_empty_folder(self, tmp_path: Path) -> None:
+        with pytest.raises(DatasetError, match=r"has no images and no dots in it; name them a\.png and a\.csv"):
+            read_dataset(tmp_path)
+
+    def test_images_only(self, tmp_path: Path) -> None:
+        with pytest.raises(DatasetError, match=r"5 images \(0\.png, 1\.png, 2\.png and 2 more\), but no dots"):
+            read_dataset(make(tmp_path, *(f"{k}.png" for k in range(5))))
+
+    def test_dots_only(self, tmp_path: Path) -> None:
+        with pytest.raises(DatasetError, match=r"no images and 1 dots file \(a\.csv\), but no pairs"):
+            read_dataset(make(tmp_path, "a.csv"))
+
+    def test_missing_folder(self, tmp_path: Path) -> None:
+        with pytest.raises(DatasetError, match="nowhere: there is no such folder or manifest"):
+            read_dataset(tmp_path / "nowhere")
+
+
+class TestClasses:
+    def test_unified_over_all_tables(self, tmp_path: Path) -> None:
+        root = make(tmp_path, "a.png", "b.png", "c.png")
+        (root / "a.csv").write_text("x,y,class\n1,1,type 10\n2,2,type 2\n")
+        (root / "b.csv").write_text("x,y,class\n1,1,live\n")
+        (root / "c.csv").write_text("x,y\n")
+        assert read_dataset(root).classes == ("live", "type 2", "type 10")
+
+    def test_object_is_a_name_like_others(self, tmp_path: Path) -> None:
+        root = make(tmp_path, "a.png", "b.png")
+        (root / "a.csv").write_text("x,y,class\n1,1,object\n")
+        (root / "b.csv").write_text("x,y,class\n1,1,cell\n")
+        assert read_dataset(root).classes == ("cell", "object")
+
+    def test_without_names(self, tmp_path: Path) -> None:
+        root = make(tmp_path, "a.png")
+        (root / "a.csv").write_text("x,y\n1,1\n")
+        assert read_dataset(root).classes == ("object",)
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "image", "dots"),
+    [
+        ("vgg", 200, "001cell.png", "001dots.png"),
+        ("mbm", 44, "BM_GRAZ_HE_0001_01_000.png", "BM_GRAZ_HE_0001_01_dots_000.png"),
+        (
+            "adipocyte",
+            200,
+            "0-11900_GTEX-13QJC_Adipose-Subcutaneous.jpeg",
+            "0-11900_GTEX-13QJC_Adipose-Subcutaneous.jpeg",
+        ),
+    ],
+)
+def test_real_data_as_they_lie(real_data: Callable[[str], Path], name: str, number: int, image: str, dots: str) -> None:
+    dataset = read_dataset(real_data(name))
+    assert len(dataset.items) == number
+    assert pairs(dataset)[0] == (image, dots)
+    assert dataset.unmatched_images == dataset.unmatched_dots == ()

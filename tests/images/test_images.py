@@ -1,0 +1,541 @@
+from __future__ import annotations
+
+import os
+import struct
+import sys
+import zlib
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import imagecodecs
+import numpy as np
+import pytest
+import tifffile
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from PIL import Image, ImageOps
+
+from countception.errors import ImageError
+from countception.images import decoders
+from countception.images.read import as_channels_first, check_finite, find_images, natural_key, read_image
+
+RNG = np.random.default_rng(0)
+GREY = RNG.integers(0, 256, (20, 30), np.uint8)
+COLOUR = RNG.integers(0, 256, (20, 30, 3), np.uint8)
+DEEP = RNG.integers(0, 65536, (20, 30), np.uint16)
+
+
+def first(pixels: np.ndarray) -> np.ndarray:
+    return pixels[None] if pixels.ndim == 2 else np.moveaxis(pixels, 2, 0)
+
+
+def png(width: int, height: int, depth: int = 8, colour: int = 2, data: bytes = b"") -> bytes:
+    """A PNG file with any header and any data."""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+
+
+class TestPillowFormats:
+    @pytest.mark.parametrize("suffix", ["png", "bmp"])
+    @pytest.mark.parametrize("pixels", [GREY, COLOUR], ids=["grey", "colour"])
+    def test_lossless_files_keep_every_pixel(self, tmp_path: Path, suffix: str, pixels: np.ndarray) -> None:
+        path = tmp_path / f"a.{suffix}"
+        Image.fromarray(pixels).save(path)
+        image = read_image(path)
+        assert image.dtype == np.uint8
+        np.testing.assert_array_equal(image, first(pixels))
+
+    def test_jpeg(self, tmp_path: Path) -> None:
+        smooth = np.add.outer(np.arange(20), np.arange(30)).astype(np.uint8)
+        Image.fromarray(smooth).save(tmp_path / "a.jpg", quality=95)
+        assert np.abs(read_image(tmp_path / "a.jpg").astype(int) - smooth).max() <= 3
+
+    def test_cmyk_jpeg_becomes_rgb(self, tmp_path: Path) -> None:
+        Image.fromarray(COLOUR).convert("CMYK").save(tmp_path / "a.jpg")
+        assert read_image(tmp_path / "a.jpg").shape == (3, 20, 30)
+
+    def test_16_bit_grey_png_keeps_16_bits(self, tmp_path: Path) -> None:
+        Image.fromarray(DEEP).save(tmp_path / "a.png")
+        image = read_image(tmp_path / "a.png")
+        assert image.dtype == np.uint16
+        np.testing.assert_array_equal(image, DEEP[None])
+
+    def test_16_bit_colour_png_keeps_16_bits(self, tmp_path: Path) -> None:
+        pixels = RNG.integers(0, 65536, (20, 30, 3), np.uint16)
+        (tmp_path / "a.png").write_bytes(imagecodecs.png_encode(pixels))
+        image = read_image(tmp_path / "a.png")
+        assert image.dtype == np.uint16
+        np.testing.assert_array_equal(image, first(pixels))
+
+    def test_16_bit_png_with_alpha_is_composited_on_black(self, tmp_path: Path) -> None:
+        pixels = np.full((2, 2, 2), 60000, np.uint16)
+        pixels[..., 1] = [[65535, 65535], [0, 65535]]
+        (tmp_path / "a.png").write_bytes(imagecodecs.png_encode(pixels))
+        assert read_image(tmp_path / "a.png").tolist() == [[[60000, 60000], [0, 60000]]]
+
+    def test_1_bit_becomes_0_and_255(self, tmp_path: Path) -> None:
+        Image.fromarray(GREY > 100).save(tmp_path / "a.png")
+        image = read_image(tmp_path / "a.png")
+        assert image.dtype == np.uint8
+        np.testing.assert_array_equal(image, np.where(GREY > 100, 255, 0)[None])
+
+    def test_palette_becomes_rgb(self, tmp_path: Path) -> None:
+        palette = Image.fromarray(COLOUR).quantize(16)
+        palette.save(tmp_path / "a.png")
+        np.testing.assert_array_equal(read_image(tmp_path / "a.png"), first(np.asarray(palette.convert("RGB"))))
+
+    @pytest.mark.parametrize("alpha", [0, 128, 255])
+    def test_constant_alpha_is_dropped(self, tmp_path: Path, alpha: int) -> None:
+        Image.fromarray(np.dstack([COLOUR, np.full_like(GREY, alpha)])).save(tmp_path / "a.png")
+        np.testing.assert_array_equal(read_image(tmp_path / "a.png"), first(COLOUR))
+
+    def test_transparent_pixels_become_black(self, tmp_path: Path) -> None:
+        alpha = np.where(np.arange(30) < 10, 0, 255).astype(np.uint8) * np.ones_like(GREY)
+        Image.fromarray(np.dstack([GREY, alpha])).save(tmp_path / "a.png")
+        np.testing.assert_array_equal(read_image(tmp_path / "a.png"), (GREY * (alpha > 0))[None])
+
+    @pytest.mark.parametrize("orientation", range(1, 9))
+    @pytest.mark.parametrize("suffix", ["jpg", "png"])
+    def test_exif_orientation_is_applied(self, tmp_path: Path, orientation: int, suffix: str) -> None:
+        path = tmp_path / f"a.{suffix}"
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        Image.fromarray(COLOUR).save(path, exif=exif)
+        with Image.open(path) as image:
+            upright = np.asarray(ImageOps.exif_transpose(image))
+        np.testing.assert_array_equal(read_image(path), first(upright))
+
+    def test_contents_decide_and_not_the_suffix(self, tmp_path: Path) -> None:
+        Image.fromarray(COLOUR).save(tmp_path / "a.png")
+        (tmp_path / "a.png").rename(tmp_path / "a.tif")
+        np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), first(COLOUR))
+
+    def test_large_images_are_legitimate(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)  # 600 pixels would be an error to Pillow
+        Image.fromarray(COLOUR).save(tmp_path / "a.png")
+        assert read_image(tmp_path / "a.png").shape == (3, 20, 30)
+        assert Image.MAX_IMAGE_PIXELS == 100
+
+    @pytest.mark.parametrize("suffix", ["png", "jpg", "bmp"])
+    def test_reading_never_touches_the_limit_of_the_process(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str
+    ) -> None:
+        """Other threads open images at the same time."""
+        Image.fromarray(COLOUR).save(tmp_path / f"a.{suffix}")
+        limits = []
+        real = decoders._mode
+
+        def seen(image: Image.Image) -> str:
+            limits.append(Image.MAX_IMAGE_PIXELS)
+            return real(image)
+
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+        monkeypatch.setattr(decoders, "_mode", seen)
+        read_image(tmp_path / f"a.{suffix}")
+        assert limits == [1000]
+
+    @pytest.mark.parametrize("depth", [8, 16])
+    def test_a_bomb_does_not_go_off(self, tmp_path: Path, depth: int) -> None:
+        (tmp_path / "a.png").write_bytes(png(100_000, 100_000, depth))
+        with pytest.raises(ImageError, match=r"a\.png: the file says it unpacks to .* GiB"):
+            read_image(tmp_path / "a.png")
+
+    def test_more_pixels_than_memory(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(decoders, "_memory", lambda: 1000)
+        Image.fromarray(COLOUR).save(tmp_path / "a.png")
+        with pytest.raises(ImageError, match=r"a\.png: .* more than this computer's memory; cut it"):
+            read_image(tmp_path / "a.png")
+
+    def test_large_black_mask_is_no_bomb(self, tmp_path: Path) -> None:
+        path = tmp_path / "a.png"
+        Image.new("1", (17_000, 17_000)).save(path)
+        assert decoders.BOMB_BYTES < 17_000**2
+        decoders._check_size(path, (17_000, 17_000), 1)
+
+    def test_page_of_a_png_is_refused(self, tmp_path: Path) -> None:
+        Image.fromarray(GREY).save(tmp_path / "a.png")
+        with pytest.raises(ImageError, match="only a TIFF has pages"):
+            read_image(tmp_path / "a.png", page=1)
+
+
+class TestTiff:
+    @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+    @pytest.mark.parametrize("compression", [None, "zlib", "lzw"])
+    def test_depth_is_kept(self, tmp_path: Path, dtype: str, compression: str | None) -> None:
+        pixels = DEEP.astype(dtype)
+        tifffile.imwrite(tmp_path / "a.tif", pixels, compression=compression)
+        image = read_image(tmp_path / "a.tif")
+        assert image.dtype == dtype
+        np.testing.assert_array_equal(image, pixels[None])
+
+    @pytest.mark.parametrize("dtype", ["int16", "int32", "uint32", "float16", "float64"])
+    def test_other_numbers_become_float32(self, tmp_path: Path, dtype: str) -> None:
+        pixels = (DEEP // 64).astype(dtype)
+        tifffile.imwrite(tmp_path / "a.tif", pixels)
+        image = read_image(tmp_path / "a.tif")
+        assert image.dtype == np.float32
+        np.testing.assert_array_equal(image, pixels[None])
+
+    def test_byte_order_is_the_machines(self, tmp_path: Path) -> None:
+        tifffile.imwrite(tmp_path / "a.tif", DEEP, byteorder=">")
+        assert read_image(tmp_path / "a.tif").dtype.isnative
+        np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), DEEP[None])
+
+    def test_1_bit_becomes_0_and_255(self, tmp_path: Path) -> None:
+        tifffile.imwrite(tmp_path / "a.tif", GREY > 100)
+        np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), np.where(GREY > 100, 255, 0)[None])
+
+    @pytest.mark.parametrize("channels", [2, 3, 5])
+    def test_interleaved_channels(self, tmp_path: Path, channels: int) -> None:
+        pixels = RNG.integers(0, 256, (20, 30, channels), np.uint8)
+        tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="minisblack", planarconfig="contig")
+        np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), first(pixels))
+
+    @pytest.mark.parametrize("kind", [{"imagej": True}, {"ome": True}])
+    def test_channel_axis_that_the_file_names(self, tmp_path: Path, kind: dict[str, bool]) -> None:
+        pixels = RNG.integers(0, 256, (4, 20, 30), np.uint8)
+        tifffile.imwrite(tmp_path / "a.tif", pixels, metadata={"axes": "CYX"}, **kind)
+        np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), pixels)
+
+    def test_four_planes_that_tifffile_takes_for_rgba(self, tmp_path: Path) -> None:
+        pixels = RNG.integers(0, 256, (4, 20, 30), np.uint8)
+        tifffile.imwrite(
+            tmp_path / "a.tif", pixels, photometric="rgb", planarconfig="separate", extrasamples=["unassalpha"]
+        )
+        np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), pixels)
+
+    def test_palette_of_imagej_is_for_display(self, tmp_path: Path) -> None:
+        colours = RNG.integers(0, 65536, (3, 256), np.uint16)
+        tifffile.imwrite(tmp_path / "a.tif", GREY, imagej=True, colormap=colours)
+        np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), GREY[None])
+
+    def test_alpha_is_dropped(self, tmp_path: Path) -> None:
+        pixels = np.dstack([COLOUR, np.full_like(GREY, 255)])
+        tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="rgb", extrasamples=["unassalpha"])
+        np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), first(COLOUR))
+
+    @pytest.mark.parametrize(("kind", "shown"), [("assocalpha", 50), ("unassalpha", 25)])
+    def test_premultiplied_colours_are_not_multiplied_again(self, tmp_path: Path, kind: str, shown: int) -> None:
+        pixels = np.full((20, 30, 2), (50, 255), np.uint8)
+        pixels[:10, :, 1] = 128
+        tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="minisblack", planarconfig="contig", extrasamples=kind)
+        image = read_image(tmp_path / "a.tif")
+        assert (image[0, :10] == shown).all()
+        assert (image[0, 10:] == 50).all()
+
+    def test_palette_becomes_rgb(self, tmp_path: Path) -> None:
+        colours = RNG.integers(0, 256, (3, 256), np.uint16)
+        tifffile.imwrite(tmp_path / "a.tif", GREY, photometric="palette", colormap=colours * 257)
+        np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), colours[:, GREY])
+
+    def test_inverted_grey_is_shown_upright(self, tmp_path: Path) -> None:
+        tifffile.imwrite(tmp_path / "a.tif", GREY, photometric="miniswhite", metadata=None)
+        np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), 255 - GREY[None])
+
+    def test_cmyk_is_refused(self, tmp_path: Path) -> None:
+        tifffile.imwrite(tmp_path / "a.tif", np.dstack([COLOUR, GREY]), photometric="separated")
+        with pytest.raises(ImageError, match="stored as SEPARATED; save it as grey or RGB"):
+            read_image(tmp_path / "a.tif")
+
+    def test_stack_is_refused_until_a_page_or_axis_is_named(self, tmp_path: Path) -> None:
+        stack = RNG.integers(0, 256, (4, 20, 30), np.uint8)
+        tifffile.imwrite(tmp_path / "a.tif", stack, metadata={"axes": "ZYX"}, photometric="minisblack")
+        with pytest.raises(ImageError, match=r"is a stack of 4 planes \(axes ZYX\); name the page") as caught:
+            read_image(tmp_path / "a.tif")
+        for words in ("(--page, or page of", "(--axis, axis)", "save a projection"):
+            assert words in str(caught.value)
+        np.testing.assert_array_equal(read_image(tmp_path / "a.tif", page=2), stack[2:3])
+        np.testing.assert_array_equal(read_image(tmp_path / "a.tif", axis="z"), stack)
+        np.testing.assert_array_equal(read_image(tmp_path / "a.tif", axis=0), stack)
+        with pytest.raises(ImageError, match="has no page 4; its pages are 0 to 3"):
+            read_image(tmp_path / "a.tif", page=4)
+        with pytest.raises(ImageError, match="has no axis 'T'; its axes are ZYX"):
+            read_image(tmp_path / "a.tif", axis="T")
+
+    def test_channels_of_each_plane_stay_together(self, tmp_path: Path) -> None:
+        stack = RNG.integers(0, 256, (3, 2, 20, 30), np.uint8)
+        tifffile.imwrite(tmp_path / "a.tif", stack, imagej=True, metadata={"axes": "ZCYX"})
+        np.testing.assert_array_equal(read_image(tmp_path / "a.tif", page=1), stack[1])
+        np.testing.assert_array_equal(read_image(tmp_path / "a.tif", page=1, axis="Z"), stack[:, 1])
+
+    def test_last_axis_of_a_bare_array_can_hold_the_channels(self, tmp_path: Path) -> None:
+        pixels = RNG.integers(0, 256, (20, 30, 5), np.uint8)
+        tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="minisblack")
+        np.testing.assert_array_equal(read_image(tmp_path / "a.tif", axis=2), first(pixels))
+
+    def test_images_of_different_shapes_in_one_file(self, tmp_path: Path) -> None:
+        with tifffile.TiffWriter(tmp_path / "a.tif") as tiff:
+            tiff.write(GREY, metadata=None)
+            tiff.write(DEEP[:5], metadata=None)
+        with pytest.raises(ImageError, match=r"holds 2 images .*; name the page .*--page"):
+            read_image(tmp_path / "a.tif")
+        np.testing.assert_array_equal(read_image(tmp_path / "a.tif", page=1), DEEP[None, :5])
+        with pytest.raises(ImageError, match="has no axis 'Q'"):
+            read_image(tmp_path / "a.tif", page=1, axis="Q")
+
+    @pytest.mark.parametrize("bad", [np.nan, np.inf])
+    def test_pixels_that_are_no_numbers(self, tmp_path: Path, bad: float) -> None:
+        pixels = GREY.astype(np.float32)
+        pixels[3, 4] = bad
+        tifffile.imwrite(tmp_path / "a.tif", pixels)
+        with pytest.raises(ImageError, match=r"a\.tif: 1 of 600 pixel values are NaN or infinite"):
+            read_image(tmp_path / "a.tif")
+
+    def test_complex_pixels(self, tmp_path: Path) -> None:
+        tifffile.imwrite(tmp_path / "a.tif", GREY.astype(np.complex64))
+        with pytest.raises(ImageError, match="pixels of type complex64"):
+            read_image(tmp_path / "a.tif")
+
+    def test_a_bomb_does_not_go_off(self, tmp_path: Path) -> None:
+        path = tmp_path / "a.tif"
+        tifffile.imwrite(path, GREY)
+        with tifffile.TiffFile(path, mode="r+") as tiff:
+            tiff.pages[0].tags["ImageWidth"].overwrite(1_000_000)
+            tiff.pages[0].tags["ImageLength"].overwrite(1_000_000)
+        with pytest.raises(ImageError, match=r"unpacks to .* GiB"):
+            read_image(path)
+
+
+STACKS: dict[str, tuple[tuple[int, ...], str, dict[str, Any]]] = {
+    "pages": ((4, 20, 30), "ZYX", {"metadata": None}),
+    "in one run": ((4, 20, 30), "ZYX", {}),
+    "big-endian": ((4, 20, 30), "ZYX", {"byteorder": ">"}),
+    "compressed": ((4, 20, 30), "ZYX", {"compression": "deflate"}),
+    "two axes": ((2, 3, 20, 30), "TZYX", {"compression": "deflate"}),
+    "channels in pages": ((3, 2, 20, 30), "CZYX", {"compression": "deflate"}),
+    "channels in one run": ((3, 2, 20, 30), "CZYX", {}),
+    "OME": ((2, 3, 20, 30), "ZCYX", {"compression": "lzw", "ome": True}),
+    "ImageJ": ((4, 3, 20, 30), "ZCYX", {"imagej": True}),
+    "colour": ((4, 20, 30, 3), "ZYXS", {"photometric": "rgb", "compression": "deflate"}),
+    "colour in planes": ((4, 3, 20, 30), "ZSYX", {"photometric": "rgb", "planarconfig": "separate"}),
+    "tiled volume": ((4, 32, 32), "ZYX", {"tile": (2, 16, 16), "volumetric": True, "compression": "deflate"}),
+}
+
+
+def write_stack(path: Path, kind: str) -> list[np.ndarray]:
+    """A file, and its planes ``(channel, y, x)``."""
+    shape, axes, options = STACKS[kind]
+    pixels = RNG.integers(0, 65536, shape, np.uint16)
+    tifffile.imwrite(path, pixels, **{"photometric": "minisblack", "metadata": {"axes": axes}, **options})
+    channels = [axes.index(name) for name in "CS" if name in axes]
+    frames = [i for i, name in enumerate(axes) if name not in "CSYX"]
+    pixels = pixels.transpose([*frames, *channels, axes.index("Y"), axes.index("X")])
+    planes = pixels.reshape(-1, *pixels.shape[len(frames) :])
+    return list(planes if channels else planes[:, None])
+
+
+class TestPlanesOfStacks:
+    @pytest.mark.parametrize("kind", STACKS)
+    def test_each_page_is_its_plane(self, tmp_path: Path, kind: str) -> None:
+        for page, plane in enumerate(write_stack(tmp_path / "a.tif", kind)):
+            image = read_image(tmp_path / "a.tif", page=page)
+            assert image.dtype.isnative
+            np.testing.assert_array_equal(image, plane)
+
+    @pytest.mark.parametrize("kind", [kind for kind in STACKS if kind != "tiled volume"])
+    def test_a_stack_may_be_larger_than_the_memory(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+    ) -> None:
+        planes = write_stack(tmp_path / "a.tif", kind)
+        monkeypatch.setattr(decoders, "_memory", lambda: planes[1].nbytes)
+        np.testing.assert_array_equal(read_image(tmp_path / "a.tif", page=1), planes[1])
+        monkeypatch.setattr(decoders, "_memory", lambda: planes[1].nbytes - 1)
+        with pytest.raises(ImageError, match="more than this computer's memory"):
+            read_image(tmp_path / "a.tif", page=1)
+
+    def test_other_pages_are_not_decoded(self, tmp_path: Path) -> None:
+        planes = write_stack(tmp_path / "a.tif", "two axes")
+        with tifffile.TiffFile(tmp_path / "a.tif") as tiff:
+            starts = [page.dataoffsets[0] for page in tiff.pages]
+        with (tmp_path / "a.tif").open("r+b") as stream:
+            for start in starts[:3] + starts[4:]:
+                stream.seek(start)
+                stream.write(b"\xff" * 16)
+        np.testing.assert_array_equal(read_image(tmp_path / "a.tif", page=3), planes[3])
+        with pytest.raises(ImageError, match="may be damaged"):
+            read_image(tmp_path / "a.tif", page=2)
+
+    @pytest.mark.parametrize("kind", ["in one run", "ImageJ", "channels in one run"])
+    def test_an_uncompressed_stack_is_not_read_whole(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+    ) -> None:
+        planes = write_stack(tmp_path / "a.tif", kind)
+        monkeypatch.setattr(tifffile.TiffFile, "asarray", None)
+        np.testing.assert_array_equal(read_image(tmp_path / "a.tif", page=1), planes[1])
+
+
+class TestBadFiles:
+    @pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.bmp", "a.tif"])
+    @pytest.mark.parametrize("share", [0.02, 0.1, 0.5, 0.9])
+    def test_cut_off(self, tmp_path: Path, name: str, share: float) -> None:
+        path = tmp_path / name
+        (tifffile.imwrite if name == "a.tif" else lambda p, a: Image.fromarray(a).save(p))(path, COLOUR)
+        data = path.read_bytes()
+        path.write_bytes(data[: int(share * len(data))])
+        with pytest.raises(ImageError, match=rf"{name}: .*;"):
+            read_image(path)
+
+    @pytest.mark.parametrize("share", [0.1, 0.5, 0.95])
+    def test_deep_png_cut_off(self, tmp_path: Path, share: float) -> None:
+        data = imagecodecs.png_encode(RNG.integers(0, 65536, (20, 30, 3), np.uint16))
+        (tmp_path / "a.png").write_bytes(data[: int(share * len(data))])
+        with pytest.raises(ImageError, match=r"a\.png: "):
+            read_image(tmp_path / "a.png")
+
+    def test_text(self, tmp_path: Path) -> None:
+        (tmp_path / "a.png").write_text("these are my notes about the cells")
+        with pytest.raises(ImageError, match=r"a\.png: the file is no TIFF, PNG, JPEG or BMP image"):
+            read_image(tmp_path / "a.png")
+
+    def test_empty(self, tmp_path: Path) -> None:
+        (tmp_path / "a.png").touch()
+        with pytest.raises(ImageError, match=r"a\.png: the file is empty"):
+            read_image(tmp_path / "a.png")
+
+    def test_no_pixels(self, tmp_path: Path) -> None:
+        (tmp_path / "a.png").write_bytes(png(0, 0))
+        with pytest.raises(ImageError, match=r"a\.png"):
+            read_image(tmp_path / "a.png")
+
+    def test_missing_and_folder(self, tmp_path: Path) -> None:
+        with pytest.raises(ImageError, match=r"a\.png: there is no such file"):
+            read_image(tmp_path / "a.png")
+        with pytest.raises(ImageError, match="cannot be read"):
+            read_image(tmp_path)
+
+    @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may read everything")
+    def test_no_permission(self, tmp_path: Path) -> None:
+        Image.fromarray(GREY).save(tmp_path / "a.png")
+        (tmp_path / "a.png").chmod(0)
+        with pytest.raises(ImageError, match=r"a\.png: cannot be read: Permission denied"):
+            read_image(tmp_path / "a.png")
+
+    @given(st.binary(max_size=200), st.sampled_from([b"", b"II*\0", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM"]))
+    def test_any_bytes_give_an_image_or_one_sentence(
+        self, tmp_path_factory: pytest.TempPathFactory, body: bytes, magic: bytes
+    ) -> None:
+        path = tmp_path_factory.mktemp("bytes") / "a.png"
+        path.write_bytes(magic + body)
+        sentence = str(path)
+        try:
+            image = read_image(path)
+        except ImageError as error:
+            sentence = str(error)
+        else:
+            assert image.ndim == 3
+        assert str(path) in sentence
+        assert "\n" not in sentence
+
+    def test_one_pixel_is_an_image(self, tmp_path: Path) -> None:
+        Image.fromarray(GREY[:1, :1]).save(tmp_path / "a.png")
+        assert read_image(tmp_path / "a.png").shape == (1, 1, 1)
+
+
+class TestArrays:
+    @given(hnp.arrays(st.sampled_from([np.uint8, np.uint16]), hnp.array_shapes(min_dims=2, max_dims=2)))
+    def test_grey(self, array: np.ndarray) -> None:
+        image = as_channels_first(array)
+        assert image.dtype == array.dtype
+        np.testing.assert_array_equal(image, array[None])
+
+    def test_channels_go_first(self) -> None:
+        np.testing.assert_array_equal(as_channels_first(COLOUR), first(COLOUR))
+        assert as_channels_first(np.zeros((1, 1, 3))).shape == (3, 1, 1)
+
+    def test_dtypes(self) -> None:
+        assert as_channels_first(GREY > 0).dtype == np.uint8
+        assert as_channels_first([[1, 2]]).dtype == np.float32
+        assert as_channels_first(GREY.astype(np.float64)).dtype == np.float32
+
+    @pytest.mark.parametrize(
+        ("array", "sentence"),
+        [
+            (np.zeros(5), r"has shape \(5,\): it must be \(y, x\) or \(y, x, channel\)"),
+            (np.zeros((2, 5, 5, 3)), "it must be"),
+            (np.zeros((3, 64, 64)), "channels seem to come first"),
+            (np.zeros((0, 5)), "has no pixels"),
+            (np.zeros((5, 5, 0)), "has no pixels"),
+            (np.full((2, 2), np.nan), "4 of 4 pixel values are NaN"),
+            (np.full((2, 2), 1e300), "4 of 4 pixel values are NaN or infinite"),
+            (np.array([[0, 1], [2, -3.4e38]]), r"1 of 4 pixel values are .*stand for missing ones"),
+            (np.array([["a", "b"]]), "pixels of type <U1"),
+        ],
+    )
+    def test_what_is_no_image(self, array: np.ndarray, sentence: str) -> None:
+        with pytest.raises(ImageError, match=sentence):
+            as_channels_first(array)
+
+    def test_check_finite_knows_whole_numbers(self) -> None:
+        check_finite(GREY, "grey")
+        with pytest.raises(ImageError, match="grey: 2 of 3"):
+            check_finite(np.array([np.nan, 1, -np.inf]), "grey")
+
+
+class TestFindImages:
+    @pytest.fixture
+    def plate(self, tmp_path: Path, write_image: Callable[..., Path]) -> Path:
+        for name in ("10.png", "9.PNG", "1.jpg", ".hidden.png", "m.curve.png", "sub/7.bmp", "sub/deep/8.bmp"):
+            write_image(tmp_path / name)
+        (tmp_path / "notes.txt").write_text("notes")
+        return tmp_path
+
+    def test_folder_is_sorted_as_people_count(self, plate: Path) -> None:
+        assert [path.name for path in find_images(plate)] == ["1.jpg", "9.PNG", "10.png"]
+
+    def test_each_file_once_in_the_order_named(self, plate: Path) -> None:
+        found = find_images([plate / "10.png", plate, plate / "sub" / ".." / "1.jpg", str(plate / "*.png")])
+        assert [path.name for path in found] == ["10.png", "1.jpg", "9.PNG"]
+
+    def test_patterns(self, plate: Path) -> None:
+        assert [path.name for path in find_images(str(plate / "1*"))] == ["1.jpg", "10.png"]
+        assert [path.name for path in find_images(str(plate / "**" / "*.bmp"))] == ["7.bmp", "8.bmp"]
+        assert [path.name for path in find_images(str(plate / "*"))] == ["1.jpg", "9.PNG", "10.png"]
+
+    def test_name_that_looks_like_a_pattern(self, plate: Path, write_image: Callable[..., Path]) -> None:
+        write_image(plate / "well[1].png")
+        assert [path.name for path in find_images(plate / "well[1].png")] == ["well[1].png"]
+
+    def test_a_pattern_in_a_folder_whose_name_looks_like_one(
+        self, tmp_path: Path, write_image: Callable[..., Path]
+    ) -> None:
+        (tmp_path / "w [1]").mkdir()
+        write_image(tmp_path / "w [1]" / "a.png")
+        assert [path.name for path in find_images(tmp_path / "w [1]" / "*.png")] == ["a.png"]
+
+    def test_named_file_of_any_suffix(self, plate: Path) -> None:
+        assert find_images(plate / "notes.txt") == [plate / "notes.txt"]
+
+    @pytest.mark.parametrize("name", ["missing.png", "*.gif", "*.txt", "empty"])
+    def test_names_that_match_nothing(self, plate: Path, name: str) -> None:
+        (plate / "empty").mkdir()
+        with pytest.raises(ImageError, match=name.replace("*", r"\*")):
+            find_images([plate / "1.jpg", plate / name])
+
+    def test_nothing_named(self) -> None:
+        with pytest.raises(ImageError, match="no images are named"):
+            find_images([])
+
+    @given(st.lists(st.integers(0, 1000), max_size=8))
+    def test_numbers_in_names_sort_as_numbers(self, numbers: list[int]) -> None:
+        names = [f"well {number}.png" for number in numbers]
+        assert sorted(names, key=natural_key) == [f"well {number}.png" for number in sorted(numbers)]
+
+    @given(st.sets(st.text(max_size=8)))
+    def test_any_names_have_one_order(self, names: set[str]) -> None:
+        keys = sorted(natural_key(name) for name in names)
+        assert all(one < other for one, other in pairwise(keys))
+
+
+def test_a_missing_package_is_not_called_a_damaged_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Image.fromarray(GREY).save(tmp_path / "a.png")
+    monkeypatch.setitem(sys.modules, "PIL.PngImagePlugin", None)
+    with pytest.raises(ImageError, match=r"needs the package PIL.* is not installed") as caught:
+        read_image(tmp_path / "a.png")
+    assert "damaged" not in str(caught.value)

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from countception.images.pixel_size import read_pixel_size
+
+PIXELS = np.zeros((8, 9), np.uint8)
+
+
+@pytest.mark.parametrize("unit", ["micron", "um", "\\u00B5m"])
+def test_imagej_says_the_size_in_its_unit(tmp_path: Path, unit: str) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, PIXELS, imagej=True, resolution=(4, 4), metadata={"unit": unit})
+    assert read_pixel_size(path) == pytest.approx(0.25)
+
+
+def test_ome_says_the_size_and_its_unit(tmp_path: Path) -> None:
+    path = tmp_path / "a.ome.tif"
+    tifffile.imwrite(path, PIXELS, metadata={"axes": "YX", "PhysicalSizeX": 0.5, "PhysicalSizeY": 2.0})
+    assert read_pixel_size(path) == pytest.approx(1.0)  # the square of the same area
+    metadata = {"axes": "YX"} | {f"PhysicalSize{axis}": 650.0 for axis in "XY"}
+    metadata |= {f"PhysicalSize{axis}Unit": "nm" for axis in "XY"}
+    tifffile.imwrite(path, PIXELS, metadata=metadata)
+    assert read_pixel_size(path) == pytest.approx(0.65)
+    tifffile.imwrite(path, PIXELS, metadata=metadata | {"PhysicalSizeXUnit": "pixel"})
+    assert read_pixel_size(path) is None
+
+
+def test_pixels_per_centimetre_are_believed_and_per_inch_are_not(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, PIXELS, resolution=(20_000, 20_000), resolutionunit="CENTIMETER")
+    assert read_pixel_size(path) == pytest.approx(0.5)
+    tifffile.imwrite(path, PIXELS, resolution=(300, 300), resolutionunit="INCH")
+    assert read_pixel_size(path) is None
+    for converted in (28.35, 37.8, 118.11, 10):  # 72, 96 and 300 per inch, and what some programs write by themselves
+        tifffile.imwrite(path, PIXELS, resolution=(converted, converted), resolutionunit="CENTIMETER")
+        assert read_pixel_size(path) is None
+
+
+def test_what_says_nothing_is_none(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "plain.tif", PIXELS)
+    tifffile.imwrite(tmp_path / "none.tif", PIXELS, imagej=True)
+    tifffile.imwrite(tmp_path / "zero.tif", PIXELS, resolution=(0, 0), resolutionunit="CENTIMETER")
+    Image.fromarray(PIXELS).save(tmp_path / "a.png", dpi=(300, 300))
+    (tmp_path / "cut.tif").write_bytes(b"II*\0")
+    for name in ("plain.tif", "none.tif", "zero.tif", "a.png", "cut.tif", "missing.tif"):
+        assert read_pixel_size(tmp_path / name) is None, name

@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from countception.errors import ConfigError, DatasetError
+from countception.results.groups import ALL, find_groups, group_totals
+from countception.results.row import Row
+from countception.results.tables import write_totals
+from countception.trust.confidence import IntervalModel, fit_intervals
+
+MODEL = fit_intervals([20.0 + k for k in range(12)], [21.0 + 1.1 * k for k in range(12)], [1.0] * 12)
+
+
+def test_groups_are_totalled_apart_and_failures_named(tmp_path: Path) -> None:
+    rows = [
+        Row("1", 10.0, spread=1.0),
+        Row("2", 20.0, spread=2.0, warning="darker"),
+        Row("3", 30.0, spread=3.0),
+        Row("4", error="damaged"),
+        Row("5", error="damaged"),
+    ]
+    b, a, c = group_totals(rows, ["b", "a", "b", "b", "c"], MODEL, 0.9)
+    assert (b.group, b.images, b.count, b.flagged, b.failed) == ("b", 2, 40, 0, 1)
+    assert b.interval == MODEL.total([10, 30], [1, 3], 0.9)
+    assert a.interval is None, "no more than its only image has one"
+    assert a.flagged == 1
+    assert (c.images, c.count, c.interval, c.failed) == (0, 0, None, 1)
+    write_totals(tmp_path / "t.csv", [b, a, c])
+    table = pd.read_csv(tmp_path / "t.csv")
+    assert list(table.columns) == ["group", "images", "count", "low", "high", "flagged", "failed"]
+    assert table["count"].tolist()[:2] == [40, 20]
+    assert np.isnan(table["count"][2])
+    assert b.interval is not None
+    assert table.low[0] == pytest.approx(b.interval.low, abs=1e-3)
+    assert table.low.isna().tolist() == [False, True, True]
+    some = group_totals([*rows[:1], *rows[1:2]], ["a", "a"], MODEL, 0.9)[0]
+    assert some.interval == MODEL.total([10, 20], [1, 2], 0.9)
+
+
+def test_a_total_is_surer_than_the_sum_of_its_intervals() -> None:
+    rows = [Row(str(k), 100.0) for k in range(25)]
+    rng = np.random.default_rng(0)
+    model = fit_intervals(np.full(60, 100.0), rng.normal(100, 5, 60))
+    one, many = model.interval(100, None, 0.9), group_totals(rows, [ALL] * 25, model)[0].interval
+    assert one is not None
+    assert many is not None
+    assert many.high - 2500 < 0.9 * 25 * (one.high - 100)
+
+
+def test_a_model_that_cannot_say_gives_totals_without_intervals() -> None:
+    (total,) = group_totals([Row("1", 5.0)], ["a"], IntervalModel())
+    assert (total.count, total.interval) == (5, None)
+
+
+def test_classes_are_totalled(tmp_path: Path) -> None:
+    rows = [Row("1", 3.0, by_class={"red": 1.0, "white": 2.0}), Row("2", 7.0, by_class={"red": 3.0, "white": 4.0})]
+    (total,) = group_totals(rows, ["a", "a"], MODEL)
+    assert total.by_class == {"red": 4.0, "white": 6.0}
+    write_totals(tmp_path / "t.csv", [total])
+    assert pd.read_csv(tmp_path / "t.csv")["count_white"].tolist() == [6]
+
+
+def test_a_total_lies_in_its_interval_even_if_some_counts_are_below_0() -> None:
+    rows = [*(Row(str(k), -0.3) for k in range(100)), *(Row(f"b{k}", 2.0) for k in range(100))]
+    total = group_totals(rows, [ALL] * 200, fit_intervals([20.0 + k for k in range(12)], [21.0 + k for k in range(12)]))
+    assert total[0].interval is not None
+    assert total[0].interval.low < total[0].count < total[0].interval.high
+
+
+def test_images_without_a_suffix_are_named_once(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("image,group\ncell01,A\ncell02,B\n")
+    assert find_groups(["x/cell01", "x/cell02"], table=tmp_path / "t.csv") == ["A", "B"]
+
+
+def test_one_group_per_row_is_needed() -> None:
+    with pytest.raises(ConfigError, match="one per image"):
+        group_totals([Row("1", 5.0)], ["a", "b"], MODEL)
+
+
+def test_images_are_grouped_by_folder_or_all_together() -> None:
+    images = [Path("p1/a.png"), Path("p2/a.png"), Path("p1/b.png")]
+    assert find_groups(images, by="folder") == ["p1", "p2", "p1"]
+    assert find_groups(images) == [ALL] * 3
+    with pytest.raises(ConfigError, match="--groups"):
+        find_groups(images, by="plate")
+
+
+def test_a_table_names_images_by_path_by_file_name_or_by_stem(tmp_path: Path) -> None:
+    images = [tmp_path / "x" / name for name in ("a.png", "b.png", "c.png")]
+    table = tmp_path / "groups.csv"
+    table.write_text("well,image,Plate\n1,x/a.png,one\n2,b.png,two\n3,c,one\n4,other.png,three\n")
+    assert find_groups(images, by="plate", table=table) == ["one", "two", "one"]
+    table.write_text(f"image,group\n{images[0]},g\n{images[1]},h\nc.png,g\n")
+    assert find_groups(images, table=table) == ["g", "h", "g"]
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("image,group\nx/a.png,g\n", "no row for the image .*b.png"),
+        ("image,group\na.png,g\nb.png,g\na.png,h\n", "line 4: a.png is in two groups, g and h"),
+        ("image,group\na.png,g\nb.png\n", "line 3: needs both"),
+        ("image,plate\na.png,g\n", "columns image and group"),
+        ("", "columns image and group"),
+    ],
+)
+def test_tables_that_do_not_fit_are_refused(tmp_path: Path, text: str, sentence: str) -> None:
+    table = tmp_path / "groups.csv"
+    table.write_text(text)
+    with pytest.raises(DatasetError, match=sentence):
+        find_groups([tmp_path / "x" / "a.png", tmp_path / "x" / "b.png"], table=table)
+
+
+def test_a_name_that_several_images_have_is_refused(tmp_path: Path) -> None:
+    table = tmp_path / "groups.csv"
+    table.write_text("image,group\na.png,g\n")
+    images = [tmp_path / "x" / "a.png", tmp_path / "y" / "a.png"]
+    with pytest.raises(DatasetError, match="several images"):
+        find_groups(images, table=table)
+    table.write_text("image,group\nx/a.png,g\ny/a.png,h\n")
+    assert find_groups(images, table=table) == ["g", "h"]
+    with pytest.raises(DatasetError, match=r"missing\.csv"):
+        find_groups(images, table=tmp_path / "missing.csv")

@@ -1,0 +1,214 @@
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+import tiny
+from countception import targets
+from countception.counting.count import Count
+from countception.errors import OutputError
+from countception.geometry import Window, to_working, working_shape
+from countception.regions import Mask, Polygon
+from countception.results import plots
+from countception.results.pictures import OUTLINE, encoded, overlay, save_picture, viewable
+from countception.training.state import Record
+
+
+def counted(
+    points: np.ndarray, shape: tuple[int, int], window: Window, scale: float = 1.0, *, classes: int = 1
+) -> Count:
+    """What a perfect counter would say."""
+    values = targets.count_map(to_working(points, scale), working_shape(shape, scale), window)
+    return Count(
+        value=float(len(points)),
+        by_class={},
+        predicted=np.stack([values / classes] * classes).astype(np.float32),
+        redundancy=window.redundancy,
+        window=window.size,
+        stride=window.stride,
+        pad=window.pad,
+        scale=scale,
+        shape=shape,
+    )
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.data())
+def test_density_is_the_mean_of_the_windows_over_a_pixel(data: st.DataObject) -> None:
+    shape = data.draw(st.tuples(st.integers(1, 24), st.integers(1, 24)), label="shape")
+    size = data.draw(st.integers(1, 12), label="window")
+    stride = data.draw(st.integers(1, size), label="stride")
+    scale = data.draw(st.sampled_from([0.5, 0.8, 1.0, 1.7]), label="scale")
+    rng = np.random.default_rng(data.draw(st.integers(0, 99), label="seed"))
+    points = rng.uniform(-0.5, np.array(shape) - 0.5001, (6, 2))
+    count = counted(points, shape, Window(size, stride), scale, classes=2)
+    density = count.per_pixel()
+    assert density.shape == shape
+    y, x = (int(rng.integers(side)) for side in shape)
+    working = np.floor(to_working(np.array([[y, x]], np.float64), scale)[0] + 0.5) + count.pad
+    entries = np.argwhere(np.ones(count.map.shape[1:], bool))
+    covering = np.all((entries * stride <= working) & (working <= entries * stride + size - 1), axis=1)
+    if covering.any():
+        per_window = count.map.sum(0)[tuple(entries[covering].T)].mean()
+        assert density[y, x] == pytest.approx(per_window / size**2 * scale**2, rel=1e-4, abs=1e-7)
+
+
+@pytest.mark.parametrize("scale", [0.5, 1.0, 1.6])
+def test_density_adds_up_to_the_count_away_from_the_border(scale: float) -> None:
+    points = np.array([[60.0, 64.0], [64.2, 70.0], [50.0, 61.5]])
+    density = counted(points, (128, 128), Window(16, 2), scale).per_pixel()
+    assert density.sum() == pytest.approx(3, rel=0.01)
+    rows, columns = np.indices(density.shape)
+    centre = [(rows * density).sum() / density.sum(), (columns * density).sum() / density.sum()]
+    assert centre == pytest.approx(points.mean(0).tolist(), abs=0.7 / scale)
+
+
+def test_density_of_a_density_map_is_its_own() -> None:
+    values = np.random.default_rng(0).random((1, 20, 30)).astype(np.float32)
+    count = Count(1.0, {}, values, redundancy=100.0, window=1, stride=1, pad=0, scale=1.0, shape=(20, 30))
+    assert np.allclose(count.per_pixel(), values[0] / 100, rtol=1e-5)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 5])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_any_image_becomes_viewable_with_full_contrast(channels: int, dtype: type) -> None:
+    ramp = np.linspace(10, 200, 30 * 40).reshape(1, 30, 40).repeat(channels, 0).astype(dtype)
+    seen = viewable(ramp)
+    assert seen.dtype == np.uint8
+    assert seen.shape == (30, 40, 3)
+    assert seen.min() == 0
+    assert seen.max() == 255
+    assert np.all(np.diff(seen[..., 1].ravel().astype(int)) >= 0)
+
+
+def test_an_even_image_is_viewable() -> None:
+    assert viewable(np.full((1, 4, 5), 7, np.uint8)).shape == (4, 5, 3)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (5, 300), (40, 30), (700, 300), (4500, 20)])
+def test_overlays_are_of_a_size_to_look_at(shape: tuple[int, int]) -> None:
+    points = np.array([[0.0, 0.0]])
+    picture = overlay(np.zeros((1, *shape), np.uint16), counted(points, shape, Window(8, 2)), dots=points)
+    assert 512 <= max(picture.size) <= 4096
+    assert picture.size[0] / picture.size[1] == pytest.approx(shape[1] / shape[0], rel=0.2)
+
+
+def test_an_overlay_is_warm_where_the_objects_are_and_grey_elsewhere() -> None:
+    points = np.tile([[100.0, 420.0]], (5, 1))
+    image = np.full((3, 600, 600), 100, np.uint8)
+    image[:, ::2] += 60
+    pixels = np.asarray(overlay(image, counted(points, (600, 600), Window(32, 2)))).astype(int)
+    assert pixels[100, 420, 0] - pixels[100, 420, 2] > 60
+    assert pixels[500, 100].tolist() == [pixels[500, 100, 0]] * 3
+
+
+def test_an_overlay_of_next_to_nothing_is_grey() -> None:
+    """However little there is, its maximum must not look like an object."""
+    one = counted(np.array([[32.0, 32.0]]), (64, 64), Window(16, 1))
+    faint = replace(one, value=0.05, predicted=one.predicted * 0.05)
+    image = np.full((1, 64, 64), 80, np.uint8)
+
+    def colourful(count: Count) -> float:
+        pixels = np.asarray(overlay(image, count))[100:, 100:].astype(float)  # away from the label
+        return float(np.ptp(pixels, axis=2).max())
+
+    assert colourful(one) > 50
+    assert colourful(faint) < 0.1 * colourful(one)
+
+
+def test_true_dots_are_drawn_where_they_are() -> None:
+    count = counted(np.empty((0, 2)), (512, 512), Window(32, 2))
+    image = np.zeros((1, 512, 512), np.uint8)
+    without = np.asarray(overlay(image, count)).astype(int)
+    with_dots = np.asarray(overlay(image, count, dots=np.array([[300.0, 200.0]]))).astype(int)
+    changed = np.argwhere((without != with_dots).any(-1))
+    changed = changed[changed[:, 0] > 100]  # below the label
+    assert changed.mean(0) == pytest.approx([300, 200], abs=0.6)
+
+
+def test_regions_are_outlined_where_they_are() -> None:
+    covered = np.zeros((128, 128), bool)
+    covered[40:80, 30:100] = True
+    mask = Mask("m", covered[40:80, 30:100], (40, 30), (128, 128))
+    ring = np.array([[39.5, 29.5], [39.5, 99.5], [79.5, 99.5], [79.5, 29.5]])
+    image = np.zeros((1, 128, 128), np.uint8)
+    count = counted(np.zeros((0, 2)), (128, 128), Window(16, 2), 1.0)
+    for region in (mask, Polygon("m", (ring,))):
+        drawn = np.asarray(overlay(image, count, regions=[region]))  # magnified by 4
+        lines = (drawn == OUTLINE).all(-1)
+        for inside in (lines[158:163, 130:300], lines[170:300, 397:403].T, lines[317:323, 130:300]):
+            assert inside.any(0).all()
+        assert lines[200:280, 200:320].any(), "the name, in the middle"
+        assert not lines[165:200, 130:390].any()
+        assert not lines[330:].any()
+
+
+def test_the_label_says_the_rounded_count() -> None:
+    count = counted(np.empty((0, 2)), (512, 512), Window(32, 2))
+    image = np.zeros((1, 512, 512), np.uint8)
+    labels = [np.asarray(overlay(image, replace(count, value=value))) for value in (7.4, 7.0, 8.0)]
+    assert np.array_equal(labels[0], labels[1])
+    assert not np.array_equal(labels[0], labels[2])
+
+
+def test_pictures_are_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    picture = overlay(np.zeros((1, 20, 20), np.uint8), counted(np.empty((0, 2)), (20, 20), Window(8, 2)))
+    save_picture(picture, tmp_path / "a.png")
+    with Image.open(tmp_path / "a.png") as written:
+        assert written.size == picture.size
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError):
+        save_picture(picture, tmp_path / "file" / "a.png")
+
+
+def test_embedded_pictures_are_small() -> None:
+    data = encoded(Image.fromarray(tiny.pixels((900, 1200))), largest=320)
+    with Image.open(io.BytesIO(data)) as small:
+        assert small.format == "JPEG"
+        assert small.size == (320, 240)
+
+
+def record(step: int, mae: float) -> Record:
+    return Record(step=step, epoch=1.0, seconds=1.0, learning_rate=0.1, loss=1.0 / step, valid_mae=mae, valid_bias=0.0)
+
+
+def test_plots_show_what_they_are_given(tmp_path: Path) -> None:
+    curve = plots.training_curve([record(1, 3.0), record(2, 9.0), record(3, 3.25)], kept=3)
+    assert curve.axes[0].get_title(loc="left") == "kept: 3.25 objects per image at step 3"
+    assert curve.axes[0].get_ylabel() == "validation MAE\n(objects)"
+    ring = curve.axes[0].lines[1]
+    assert (list(ring.get_xdata()), list(ring.get_ydata())) == ([3], [3.25])
+    figure = plots.scatter([10.0, 20.0], [11.0, 18.0], 1.5)
+    line = figure.axes[0].lines[1]
+    assert list(line.get_xdata()) == [10, 20]
+    assert list(line.get_ydata()) == [11, 18]
+    bars = plots.histogram([1, 3], [0.0, 5.0, 10.0])
+    plots.save_figure(bars, tmp_path / "bars.png")
+    with Image.open(tmp_path / "bars.png") as written:
+        assert written.format == "PNG"
+    for name, magic in (("bars.svg", b"<?xml"), ("bars.PDF", b"%PDF")):
+        plots.save_figure(bars, tmp_path / name)
+        assert (tmp_path / name).read_bytes().startswith(magic)
+
+
+@pytest.mark.parametrize("counts", [[0.0], [5.0, 5.0]])
+def test_a_plot_of_equal_counts_has_a_range(counts: list[float]) -> None:
+    low, high = plots.scatter(counts, counts, 0.0).axes[0].get_xlim()
+    assert low < counts[0] < high
+
+
+def test_the_curve_of_no_evaluation_can_be_drawn() -> None:
+    assert plots.png(plots.training_curve([]))[:4] == b"\x89PNG"
+
+
+def test_a_curve_without_validation_images_says_so() -> None:
+    axes = plots.training_curve([record(1, 3.0), record(2, 2.0)], kept=2, put_aside=False).axes[0]
+    assert axes.get_ylabel() == "MAE on the training\nimages (objects)"
+    assert axes.get_title(loc="left") == "kept: step 2"

@@ -1,0 +1,73 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from countception.config import AugmentConfig
+from countception.training.augment import Example, augment
+
+STILL = AugmentConfig(overhang=0, flips=False, zoom=0.0, intensity=0.0, noise=0.0)
+
+
+def spots(height: int, width: int, seed: int = 0) -> Example:
+    """Dark image with a bright 3 × 3 spot at each dot, spots well apart."""
+    rng = np.random.default_rng(seed)
+    grid = np.argwhere(np.ones((height // 12, width // 12))) * 12.0 + 6
+    points = grid[rng.random(len(grid)) < 0.7] + rng.integers(-2, 3, 2)
+    image = np.zeros((2, height, width), np.float32)
+    for y, x in points.astype(int):
+        image[:, y - 1 : y + 2, x - 1 : x + 2] = 1
+    return Example(image, points, np.arange(len(points)) % 2)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    zoom=st.sampled_from([0.0, 0.3]),
+    shape=st.sampled_from([(96, 96), (130, 60), (48, 200)]),
+)
+def test_dots_stay_on_their_objects(seed: int, zoom: float, shape: tuple[int, int]) -> None:
+    example = spots(*shape, seed=seed)
+    crop = augment(example, AugmentConfig(zoom=zoom, intensity=0.0), 64, np.random.default_rng(seed))
+    assert crop.image.shape == (2, 64, 64)
+    for y, x in crop.points:
+        if 2 <= y < 62 and 2 <= x < 62:
+            assert crop.image[0, round(y), round(x)] > 0.6
+    bright = np.argwhere(crop.image[0] > 0.9)
+    for y, x in bright[(bright > 3).all(1) & (bright < 60).all(1)]:
+        assert np.abs(crop.points - [y, x]).max(1).min() < 3.5
+
+
+def test_a_small_image_is_shown_whole() -> None:
+    example = spots(40, 50)
+    crop = augment(example, AugmentConfig(zoom=0.0, intensity=0.0), 96, np.random.default_rng(3))
+    assert len(crop.points) == len(example.points)
+    assert crop.image.sum() == pytest.approx(example.image.sum(), rel=1e-4)
+    assert len(crop.labels) == len(crop.points)
+
+
+def test_labels_go_with_their_dots() -> None:
+    example = spots(96, 96)
+    image = np.zeros((2, 96, 96), np.float32)
+    for (y, x), label in zip(example.points.astype(int), example.labels, strict=True):
+        image[label, y, x] = 1
+    painted = Example(image, example.points, example.labels)
+    crop = augment(painted, AugmentConfig(zoom=0.0, intensity=0.0), 64, np.random.default_rng(1))
+    assert len(crop.points) > 3
+    for (y, x), label in zip(crop.points, crop.labels, strict=True):
+        assert crop.image[label, round(y), round(x)] == 1
+
+
+def test_no_change_asked_for_is_none_made() -> None:
+    example = spots(64, 64)
+    crop = augment(example, STILL, 64, np.random.default_rng(0))
+    np.testing.assert_allclose(crop.image, example.image, atol=1e-6)
+    np.testing.assert_allclose(crop.points, example.points)
+
+
+def test_light_and_noise_change_the_image_only() -> None:
+    example = spots(64, 64)
+    config = STILL.model_copy(update={"intensity": 0.3, "noise": 0.3})
+    crop = augment(example, config, 64, np.random.default_rng(0))
+    assert np.abs(crop.image - example.image).mean() > 0.01
+    np.testing.assert_allclose(crop.points, example.points)
