@@ -25,11 +25,12 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from countception.config import Config, ScaleConfig, updated
-from countception.counting.canvas import Canvas, resample
-from countception.counting.normalise import Normalisation, learn
+from countception.counting.canvas import Canvas
 from countception.errors import ConfigError
 from countception.files import whole_file
 from countception.geometry import to_working
+from countception.images.normalise import Normalisation, learn
+from countception.images.resample import resample
 from countception.networks import build
 from countception.points import spacing
 from countception.simulation.looks import Look

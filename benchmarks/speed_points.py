@@ -13,8 +13,8 @@ from scipy.ndimage import gaussian_filter
 from countception import targets
 from countception.counting.counter import Counter
 from countception.counting.model_file import Model
-from countception.counting.normalise import learn
 from countception.geometry import Window
+from countception.images.normalise import learn
 from countception.images.read import as_channels_first
 from countception.locate import density_of_counts, locate
 from countception.networks.pretrained import load_pretrained

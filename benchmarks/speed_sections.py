@@ -16,8 +16,8 @@ from torch.nn import functional as F
 
 from countception.config import Config, recipe
 from countception.counting.canvas import Canvas
-from countception.counting.normalise import Normalisation, learn
 from countception.counting.predict import autocast_dtype, raw_map, run
+from countception.images.normalise import Normalisation, learn
 from countception.memory import keep_memory
 from countception.networks import build
 from countception.networks.base import Network

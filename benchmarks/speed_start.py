@@ -10,7 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from countception.counting.normalise import Normalisation
+from countception.images.normalise import Normalisation
 from speed_sections import SIDE, Row, image, network
 
 

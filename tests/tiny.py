@@ -14,7 +14,7 @@ import torch
 from countception.config import Config, NetworkConfig
 from countception.counting.counter import Counter
 from countception.counting.model_file import Model
-from countception.counting.normalise import Normalisation
+from countception.images.normalise import Normalisation
 from countception.networks import build
 from countception.simulation.simulate import simulate_dataset
 from countception.training import train

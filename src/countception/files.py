@@ -14,7 +14,8 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections import Counter as Tally
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -148,3 +149,27 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def unique_names(files: Sequence[Path]) -> list[str]:
+    """A name without suffix for each file: its stem, or, where files share one, the folders that differ before it.
+
+    A number goes after what is still the same. Names that differ in case alone count as the same, as they do on some
+    file systems.
+    """
+    times = Tally(file.stem.lower() for file in files)
+    shared = [file.resolve() for file in files if times[file.stem.lower()] > 1]
+    common = os.path.commonpath([file.parent for file in shared]) if shared else ""
+    taken = {stem for stem, number in times.items() if number == 1}
+    names = []
+    for file in files:
+        name = file.stem
+        if times[name.lower()] > 1:
+            wanted = "_".join([*file.resolve().parent.relative_to(common).parts, file.stem])
+            name, number = wanted, 1
+            while name.lower() in taken:
+                number += 1
+                name = f"{wanted}_{number}"
+            taken.add(name.lower())
+        names.append(name)
+    return names

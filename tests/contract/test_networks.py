@@ -6,9 +6,9 @@ import torch
 
 from countception.config import NetworkConfig, recipe
 from countception.counting.canvas import Canvas, View
-from countception.counting.normalise import Normalisation
 from countception.counting.predict import raw_map
 from countception.errors import ConfigError, PointsError
+from countception.images.normalise import Normalisation
 from countception.networks import build, names
 from countception.networks.base import Network
 

@@ -3,9 +3,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from countception.counting.canvas import Canvas, View, resample
-from countception.counting.normalise import Normalisation, learn
+from countception.counting.canvas import Canvas, View
 from countception.geometry import Field, Layout
+from countception.images.normalise import Normalisation, learn
+from countception.images.resample import resample
 
 PLAIN = Normalisation((0.0,), (1.0,))
 LAYOUTS = [Layout(Field(multiple=1), pad=5, shrink=5), Layout(Field(stride=2, multiple=8))]

@@ -7,8 +7,8 @@ import torch
 from countception.config import NetworkConfig
 from countception.counting import predict
 from countception.counting.canvas import Canvas
-from countception.counting.normalise import Normalisation
 from countception.counting.predict import fast, raw_map
+from countception.images.normalise import Normalisation
 from countception.networks import build
 from countception.networks.base import Network
 from tiny import pixels

@@ -16,9 +16,9 @@ from tifffile import TiffFile, imwrite
 import tiny
 from countception.counting.counter import Counter
 from countception.errors import ConfigError, ImageError, OutputError, PointsError, RegionsError
+from countception.files import unique_names
 from countception.points import read_points
 from countception.results.batch import count_files
-from countception.results.outputs import unique_names
 from countception.results.tables import write_counts
 from countception.trust.confidence import fit_intervals
 

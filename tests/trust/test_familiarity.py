@@ -11,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 from scipy import ndimage
 
-from countception.counting.normalise import Normalisation, learn
+from countception.images.normalise import Normalisation, learn
 from countception.simulation.simulate import look_named, simulate
 from countception.trust.familiarity import PART, Familiarity, fit_familiarity, image_features
 

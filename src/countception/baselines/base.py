@@ -20,11 +20,11 @@ import numpy.typing as npt
 from countception import targets
 from countception.benchmark.method import Setup
 from countception.config import ScaleConfig
-from countception.counting.canvas import resample
-from countception.counting.normalise import Normalisation
 from countception.data.dataset import Sample
 from countception.errors import DatasetError
 from countception.geometry import Points, to_working
+from countception.images.normalise import Normalisation
+from countception.images.resample import resample
 from countception.points.spacing import find_scale
 
 Plane = npt.NDArray[np.float32]

@@ -23,11 +23,11 @@ from countception.benchmark.method import Facts, Report, Setup
 from countception.benchmark.networks import device_name
 from countception.config import Config, ScaleConfig, updated
 from countception.counting.canvas import Canvas
-from countception.counting.normalise import Normalisation
 from countception.counting.predict import raw_map
 from countception.data.dataset import Sample
 from countception.errors import ConfigError
 from countception.geometry import Points
+from countception.images.normalise import Normalisation
 from countception.networks.proximity import RADIUS, Proximity, peaks
 from countception.points import Dots
 from countception.points.spacing import find_scale, neighbour_distances

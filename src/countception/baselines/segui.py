@@ -23,9 +23,9 @@ from torch.nn import functional as F
 from countception.baselines.base import Baseline, mean_absolute_error, require_dots
 from countception.benchmark.method import Facts, Report
 from countception.benchmark.networks import device_name
-from countception.counting.normalise import Normalisation, learn
 from countception.counting.predict import choose_device
 from countception.data.dataset import Sample
+from countception.images.normalise import Normalisation, learn
 
 EVALUATIONS = 20
 

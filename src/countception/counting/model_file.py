@@ -20,12 +20,12 @@ from torch import Tensor
 
 from countception._version import __version__
 from countception.config import Config, parse
-from countception.counting.normalise import Normalisation
 from countception.counting.tensor_file import DAMAGED, read_tensors
 from countception.errors import CountceptionError, ModelFileError
 from countception.files import whole_file
+from countception.images.normalise import Normalisation
 from countception.images.pieces import Pixels
-from countception.images.read import pixel_hash
+from countception.images.same import pixel_hash
 from countception.networks import build
 from countception.networks.base import Network
 from countception.trust.calibration import Calibration

@@ -19,7 +19,8 @@ from countception.data.pairing import Dataset, Item, count_of, read_dataset, why
 from countception.errors import DatasetError, PointsError
 from countception.geometry import inside
 from countception.images.pieces import Pieces, opened
-from countception.images.read import Image, checked, pixel_hash, read_image, stored
+from countception.images.read import Image, checked, read_image, stored
+from countception.images.same import pixel_hash
 from countception.points import Dots, Order, read_points
 
 __all__ = [

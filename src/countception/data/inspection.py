@@ -16,7 +16,7 @@ from countception.data.dataset import Dataset, Sample, load_item, read_dataset
 from countception.data.pairing import why_no_dots
 from countception.errors import CountceptionError
 from countception.geometry import ceil_div, inside, pixel_of
-from countception.images.read import pixel_hash
+from countception.images.same import pixel_hash
 from countception.points import Order, find_scale, spacing
 
 

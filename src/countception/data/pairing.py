@@ -104,8 +104,8 @@ class Dataset:
         RegionsError
             They cannot be read, an image has none, or one is no upright rectangle.
         """
+        from countception.files import unique_names
         from countception.regions.rectangles import rectangles
-        from countception.results.outputs import unique_names
 
         images = [item.image for item in self.items]
         parts = rectangles(regions, dict(zip(images, unique_names(images), strict=True)))

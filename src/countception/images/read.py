@@ -22,23 +22,18 @@ orientation
 from __future__ import annotations
 
 import glob
-import hashlib
 import os
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from countception.errors import ImageError
 from countception.images import decoders
-
-if TYPE_CHECKING:
-    from countception.images.pieces import Pixels
 
 StrPath = str | os.PathLike[str]
 Image = npt.NDArray[np.uint8] | npt.NDArray[np.uint16] | npt.NDArray[np.float32]
@@ -48,8 +43,6 @@ SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
 """Suffixes, in lower case, of the files that count as images when a folder is read."""
 CURVES = (".curve.csv", ".curve.png")
 """How the names of training curves end (`countception.results.report.write_curve`)."""
-ROWS = 1024
-"""Of an image, that are hashed at a time."""
 MISSING = 1e15
 """Nothing measures so much: programs write such numbers where there is no measurement."""
 
@@ -312,18 +305,3 @@ def stored(image: npt.NDArray[Any]) -> npt.NDArray[np.generic]:
     """The same pixels in one order of bytes and axes, whatever machine they come from."""
     whole = np.ascontiguousarray(image)
     return whole.astype(whole.dtype.newbyteorder("<"), copy=False)
-
-
-def pixel_hash(image: Pixels) -> str:
-    """SHA-256, in hexadecimal, of an image's pixels: tells whether two files hold the same image.
-
-    Some rows are looked at at a time, as what is read in pieces may be larger than the memory.
-    """
-    channels, height, _ = image.shape
-    digest = hashlib.sha256()
-    for channel, top in product(range(channels), range(0, height, ROWS)):
-        pixels = stored(image[channel : channel + 1, top : top + ROWS, :])
-        if channel == top == 0:
-            digest.update(f"{pixels.dtype.str} {tuple(image.shape)}\n".encode())
-        digest.update(pixels.tobytes())
-    return digest.hexdigest()

@@ -27,7 +27,7 @@ class RegionFiles:
         `read_regions` knows.
     images
         The images, each with the name that its regions have: its stem, or what makes it different where two images
-        share one (`countception.results.outputs.unique_names`).
+        share one (`countception.files.unique_names`).
 
     Raises
     ------

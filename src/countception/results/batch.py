@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Literal, Unpack
 
 from countception.config import LEVEL, CountOptions
 from countception.errors import ConfigError, ImageError, RegionsError
+from countception.files import unique_names
 from countception.images.pieces import Pieces, Source
 from countception.images.pixel_size import read_pixel_size
 from countception.images.planes import EVERY, Plane, called, planes
 from countception.images.read import Image, about, find_images
 from countception.memory import enough_to_count
-from countception.results.outputs import Outputs, unique_names
+from countception.results.outputs import Outputs
 from countception.results.row import Row
 from countception.results.tables import WHOLE, write_counts, write_regions
 

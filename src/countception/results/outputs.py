@@ -5,13 +5,12 @@ from __future__ import annotations
 import io
 import json
 import os
-from collections import Counter as Tally
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from countception.errors import OutputError
-from countception.files import check_writable, whole_file
+from countception.files import check_writable, unique_names, whole_file
 from countception.images.planes import Plane
 from countception.points import find_writer, write_points
 from countception.results.tables import DECIMALS
@@ -186,30 +185,6 @@ def _refuse_within(files: Collection[Path], place: Path, folder: Path) -> None:
     for each in (folder, *folder.parents):
         if each in files:
             raise OutputError(f"{place} cannot be written where {each} is a file: name another place for one of them")
-
-
-def unique_names(files: Sequence[Path]) -> list[str]:
-    """A name without suffix for each file: its stem, or, where files share one, the folders that differ before it.
-
-    A number goes after what is still the same. Names that differ in case alone count as the same, as they do on some
-    file systems.
-    """
-    times = Tally(file.stem.lower() for file in files)
-    shared = [file.resolve() for file in files if times[file.stem.lower()] > 1]
-    common = os.path.commonpath([file.parent for file in shared]) if shared else ""
-    taken = {stem for stem, number in times.items() if number == 1}
-    names = []
-    for file in files:
-        name = file.stem
-        if times[name.lower()] > 1:
-            wanted = "_".join([*file.resolve().parent.relative_to(common).parts, file.stem])
-            name, number = wanted, 1
-            while name.lower() in taken:
-                number += 1
-                name = f"{wanted}_{number}"
-            taken.add(name.lower())
-        names.append(name)
-    return names
 
 
 def write_map(path: StrPath, count: Count, *, image: str = "", page: int | None = None) -> None:

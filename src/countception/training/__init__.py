@@ -18,7 +18,7 @@ from countception.data.dataset import Dataset, Sample, content_hash, load_datase
 from countception.errors import ConfigError, DatasetError
 from countception.evaluation.metrics import metrics
 from countception.files import check_writable
-from countception.images.read import pixel_hash
+from countception.images.same import pixel_hash
 from countception.memory import short_of
 from countception.training.loop import Progress, Report
 from countception.training.prepare import Prepared, prepare

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from countception.config import AugmentConfig
-from countception.counting.canvas import interpolate
 from countception.geometry import Points, axis_weights, inside
+from countception.images.resample import interpolate
 
 Pixels = npt.NDArray[np.float32]
 

@@ -9,11 +9,12 @@ from pathlib import Path
 import torch
 
 from countception.config import Config
-from countception.counting.canvas import Canvas, resample
-from countception.counting.normalise import Normalisation, learn
+from countception.counting.canvas import Canvas
 from countception.counting.predict import choose_device
 from countception.data.dataset import Sample
 from countception.geometry import to_working
+from countception.images.normalise import Normalisation, learn
+from countception.images.resample import resample
 from countception.networks import build
 from countception.networks.base import Network
 from countception.networks.pretrained import load_pretrained

@@ -17,10 +17,10 @@ import numpy.typing as npt
 import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from countception.counting.canvas import resample_region
-from countception.counting.normalise import Normalisation
 from countception.geometry import working_shape
+from countception.images.normalise import Normalisation
 from countception.images.pieces import Pixels
+from countception.images.resample import resample_region
 from countception.trust.conformal import interpolated, quantile, rank
 
 Array = npt.NDArray[np.float64]

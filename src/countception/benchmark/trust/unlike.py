@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from countception.counting.canvas import resample
 from countception.images.read import Image
+from countception.images.resample import resample
 
 BLUR = 0.15
 """Standard deviation of the Gaussian, in spacings of the objects: about a third of an object's radius."""
