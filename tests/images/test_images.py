@@ -249,7 +249,7 @@ class TestTiff:
         tifffile.imwrite(tmp_path / "a.tif", stack, metadata={"axes": "ZYX"}, photometric="minisblack")
         with pytest.raises(ImageError, match=r"is a stack of 4 planes \(axes ZYX\); name the page") as caught:
             read_image(tmp_path / "a.tif")
-        for words in ("(--page, or page of", "(--axis, axis)", "save a projection"):
+        for words in ("(--page, or page of", "(--axis, axis)", "(--page max, mean)"):
             assert words in str(caught.value)
         np.testing.assert_array_equal(read_image(tmp_path / "a.tif", page=2), stack[2:3])
         np.testing.assert_array_equal(read_image(tmp_path / "a.tif", axis="z"), stack)

@@ -243,7 +243,7 @@ def inspect(
     if plot is not None:
         plots.plot_kind(plot)
     dataset = given.Reading(order, image_suffix, dots_suffix, regions=regions).find(data)
-    found = look(dataset, page=page, axis=given.read_axis(axis))
+    found = look(dataset, page=given.read_one_page(page), axis=given.read_axis(axis))
     console.show_inspection(found)
     if json is not None:
         write_json(json, found.to_dict())

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from countception.data.pairing import Dataset
+    from countception.images.projection import Page as PageOf
     from countception.points import Order as ColumnOrder
 
 Argument, Option = typer.Argument, typer.Option
@@ -168,9 +169,17 @@ Tile = Annotated[
     Option(metavar="N", min=1, help="Count large images in tiles of N map entries a side; the count stays the same."),
 ]
 Pages = Annotated[
-    str | None, Option("--page", metavar="N|all", help="Page of multi-page TIFF files, from 0, or each as an image.")
+    str | None,
+    Option(
+        "--page",
+        metavar="N|max|mean|all",
+        help="Page of multi-page TIFF files, from 0; the brightest or the mean of all; or each as an image.",
+    ),
 ]
-Page = Annotated[int | None, Option(metavar="N", help="Page of multi-page TIFF files, from 0.")]
+Page = Annotated[
+    str | None,
+    Option(metavar="N|max|mean", help="Page of multi-page TIFF files, from 0; or the brightest or the mean of all."),
+]
 Axis = Annotated[str | None, Option(metavar="N|LETTER", help="Axis of TIFF stacks that holds the channels.")]
 JsonFile = Annotated[Path | None, Option("--json", metavar="FILE", help="Write the figures as JSON.")]
 CsvFile = Annotated[
@@ -284,21 +293,35 @@ def read_axis(text: str | None) -> int | str | None:
     return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) < DIGITS else text
 
 
-def read_page(text: str | None) -> int | Literal["all"] | None:
-    """A page by number, or all of them.
+def read_page(text: str | None) -> PageOf | Literal["all"] | None:
+    """A page by number, what is made of all of them, or all.
 
     Raises
     ------
     ConfigError
-        It is neither.
+        It is none of these.
     """
     if text is None:
         return None
-    if text == "all":
-        return "all"
+    if text in ("max", "mean", "all"):
+        return cast("Literal['max', 'mean', 'all']", text)
     if not (text.isascii() and text.isdigit() and len(text) < DIGITS):
-        raise ConfigError(f"--page {text or 'nothing'} is no page: give its number, from 0, or all")
+        raise ConfigError(f"--page {text or 'nothing'} is no page: give its number, from 0, or max, mean or all")
     return int(text)
+
+
+def read_one_page(text: str | None) -> PageOf | None:
+    """As `read_page`, where each image has one file of dots.
+
+    Raises
+    ------
+    ConfigError
+        As there; or it is all of them.
+    """
+    page = read_page(text)
+    if page == "all":
+        raise ConfigError("--page all is for `count` alone: dots belong to one page; give its number, or max or mean")
+    return page
 
 
 def read_points_as(text: str | None, folder: Path | None, *, overwrite: bool) -> str:
@@ -342,7 +365,7 @@ class Reading:
     """How the names of images and of dots end, where they follow no convention."""
     ignore_unmatched: bool = False
     """Whether files without a partner are passed over instead of refused."""
-    page: int | None = None
+    page: str | None = None
     axis: str | None = None
     """What to read of stacks."""
     regions: Path | None = None
@@ -360,7 +383,7 @@ class Reading:
         """A data set as the commands take it, with its files found already where that takes options."""
         if self == Reading():
             return path
-        found = replace(self.find(path), page=self.page, axis=read_axis(self.axis))
+        found = replace(self.find(path), page=read_one_page(self.page), axis=read_axis(self.axis))
         return found.without_unmatched() if self.ignore_unmatched else found
 
 

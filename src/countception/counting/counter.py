@@ -25,6 +25,7 @@ from countception.counting.predict import Report, choose_device, raw_map
 from countception.errors import ConfigError, ImageError
 from countception.geometry import to_image, working_shape
 from countception.images.pieces import Pieces, Pixels, opened
+from countception.images.projection import Page
 from countception.images.read import about, as_channels_first, standard
 from countception.locate import REACH, locate
 from countception.memory import enough_to_count
@@ -108,7 +109,7 @@ class Counter:
         flips: bool | None = None,
         shifts: int | None = None,
         points: bool = False,
-        page: int | None = None,
+        page: Page | None = None,
         axis: int | str | None = None,
         report: Report | None = None,
     ) -> Count:

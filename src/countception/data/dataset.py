@@ -19,6 +19,7 @@ from countception.data.pairing import Dataset, Item, count_of, read_dataset, why
 from countception.errors import DatasetError, PointsError
 from countception.geometry import inside
 from countception.images.pieces import Pieces, opened
+from countception.images.projection import Page
 from countception.images.read import Image, checked, read_image, stored
 from countception.images.same import pixel_hash
 from countception.points import Dots, Order, read_points
@@ -71,7 +72,7 @@ def load_item(
     classes: Sequence[str] | None = None,
     order: Order | None = None,
     outside: Outside = "error",
-    page: int | None = None,
+    page: Page | None = None,
     axis: int | str | None = None,
 ) -> Sample:
     """Read one image and its dots.
@@ -110,7 +111,7 @@ def load_dataset(
     order: Order | None = None,
     outside: Outside = "error",
     unmatched: Literal["error", "ignore"] = "error",
-    page: int | None = None,
+    page: Page | None = None,
     axis: int | str | None = None,
 ) -> list[Sample]:
     """Read a whole data set, checked to be one.

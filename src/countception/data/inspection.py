@@ -16,6 +16,7 @@ from countception.data.dataset import Dataset, Sample, load_item, read_dataset
 from countception.data.pairing import why_no_dots
 from countception.errors import CountceptionError
 from countception.geometry import ceil_div, inside, pixel_of
+from countception.images.projection import Page
 from countception.images.same import pixel_hash
 from countception.points import Order, find_scale, spacing
 
@@ -124,7 +125,7 @@ def inspect(
     source: str | os.PathLike[str] | Dataset,
     *,
     order: Order | None = None,
-    page: int | None = None,
+    page: Page | None = None,
     axis: int | str | None = None,
 ) -> Inspection:
     """Look through a data set.

@@ -28,6 +28,7 @@ from pathlib import Path
 
 from countception import points
 from countception.errors import DatasetError, PointsError
+from countception.images.projection import Page
 from countception.images.read import SUFFIXES, left_alone, natural_key
 from countception.points.table import read_table
 
@@ -80,7 +81,7 @@ class Dataset:
     """Order of coordinates in tables without a header."""
     passed_over: tuple[Path, ...] = ()
     """Files called as the dots of an image without any would be, but that hold no dots."""
-    page: int | None = None
+    page: Page | None = None
     axis: int | str | None = None
     """What is read of stacks, as `countception.images.read.read_image` takes it."""
 

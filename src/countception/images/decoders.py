@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from countception.errors import ImageError
+from countception.images.projection import PROJECTIONS, Page, projected
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
@@ -43,11 +44,11 @@ def is_tiff(head: bytes) -> bool:
     return head.startswith(_TIFF_MAGIC)
 
 
-def decode(path: Path, head: bytes, *, page: int | None, axis: int | str | None) -> Pixels:
+def decode(path: Path, head: bytes, *, page: Page | None, axis: int | str | None) -> Pixels:
     """Unpack the image at `path` with the library that its first bytes, `head`, call for."""
     if is_tiff(head):
         return read_tiff(path, page, axis)
-    if page not in (None, 0) or axis is not None:
+    if page not in (None, 0, *PROJECTIONS) or axis is not None:
         raise ImageError(f"{path}: only a TIFF has pages and axes to choose from; leave out the page and the axis")
     is_deep_png = head.startswith(_PNG_MAGIC) and head[24:25] == b"\x10" and head[25:26] != b"\0"
     return read_deep_png(path, head) if is_deep_png else read_pillow(path, head)
@@ -90,7 +91,7 @@ def read_deep_png(path: Path, head: bytes) -> Pixels:
     return _oriented(_drop_alpha(pixels) if len(pixels) in (2, 4) else pixels, orientation)
 
 
-def read_tiff(path: Path, page: int | None, axis: int | str | None) -> Pixels:
+def read_tiff(path: Path, page: Page | None, axis: int | str | None) -> Pixels:
     """Read one plane of a TIFF file."""
     import tifffile
 
@@ -98,16 +99,20 @@ def read_tiff(path: Path, page: int | None, axis: int | str | None) -> Pixels:
         return plane_of(path, tiff, page, axis)
 
 
-def plane_of(path: Path, tiff: Any, page: int | None, axis: int | str | None) -> Pixels:
-    """One plane of an open TIFF file."""
+def plane_of(path: Path, tiff: Any, page: Page | None, axis: int | str | None) -> Pixels:
+    """One plane of an open TIFF file, or what is made of all."""
     series, page, axis = series_of(path, tiff, page, axis)
     axes = name_axes(path, series.axes, series.shape, axis)
-    index, plane = place_in(path, axes, series.shape, page)
+    places, plane = places_in(path, axes, series.shape, page)
     _check_fits(path, _bytes(tuple(series.shape[i] for i in plane), series.dtype.itemsize))
-    pixels = channels_first(_read(path, tiff, series, index), plane)
-    if tiff.is_imagej:  # its palettes and inversions are for display only
-        return pixels
-    return _photometric(path, pixels, series.keyframe, as_array=bool(tiff.is_shaped))
+
+    def read(index: Index) -> Pixels:
+        pixels = channels_first(_read(path, tiff, series, index), plane)
+        if tiff.is_imagej:  # its palettes and inversions are for display only
+            return pixels
+        return _photometric(path, pixels, series.keyframe, as_array=bool(tiff.is_shaped))
+
+    return projected(page, map(read, places))
 
 
 def pages_of(path: Path, tiff: Any, axis: int | str | None) -> int:
@@ -122,11 +127,11 @@ def pages_of(path: Path, tiff: Any, axis: int | str | None) -> int:
     return math.prod(size for name, size in zip(axes, series.shape, strict=True) if name not in PLANE)
 
 
-def series_of(path: Path, tiff: Any, page: int | None, axis: int | str | None) -> tuple[Any, int | None, Any]:
+def series_of(path: Path, tiff: Any, page: Page | None, axis: int | str | None) -> tuple[Any, Page | None, Any]:
     """The pages that belong together and hold the image, and what is still to be chosen among them."""
     series = tiff.series[0]
     if len(tiff.series) > 1:  # such as an overview beside the image
-        if page is None:
+        if not isinstance(page, int):
             raise ImageError(
                 f"{path}: holds {len(tiff.series)} images of several kinds; name the page to read (--page, "
                 "or page of `load_dataset` and `count`)"
@@ -154,8 +159,8 @@ def name_axes(path: Path, axes: str, shape: tuple[int, ...], axis: int | str | N
     return "".join(names)
 
 
-def place_in(path: Path, axes: str, shape: tuple[int, ...], page: int | None) -> tuple[Index, list[int]]:
-    """Where in a stack the plane lies, and the numbers of the plane's axes: channels first, then y and x."""
+def places_in(path: Path, axes: str, shape: tuple[int, ...], page: Page | None) -> tuple[list[Index], list[int]]:
+    """Where in a stack the planes asked for are, and the numbers of a plane's axes: channels first, then y and x."""
     plane = [axes.index(name) for name in PLANE if name in axes]
     frames = [i for i in range(len(axes)) if i not in plane]
     sizes = tuple(shape[i] for i in frames)
@@ -163,12 +168,30 @@ def place_in(path: Path, axes: str, shape: tuple[int, ...], page: int | None) ->
     if count > 1 and page is None:
         raise ImageError(
             f"{path}: is a stack of {count} planes (axes {axes}); name the page to read (--page, or page of "
-            "`load_dataset` and `count`; `count --page all` takes each), or the axis that holds the channels (--axis, "
-            "axis), or save a projection"
+            "`load_dataset` and `count`; `count --page all` takes each), the brightest or the mean of all (--page max, "
+            "mean), or the axis that holds the channels (--axis, axis)"
         )
-    place = np.unravel_index(in_range(path, page or 0, count), sizes or (1,))
-    fixed = dict(zip(frames, map(int, place), strict=False))  # without frames there is nothing to fix
-    return tuple(fixed.get(i, slice(None)) for i in range(len(axes))), plane
+    if isinstance(page, str):
+        numbers = range(_projectable(path, axes, sizes, page))
+    else:
+        numbers = range(in_range(path, page or 0, count), (page or 0) + 1)
+    places = []
+    for number in numbers:
+        fixed = dict(zip(frames, map(int, np.unravel_index(number, sizes or (1,))), strict=False))  # none: no frames
+        places.append(tuple(fixed.get(i, slice(None)) for i in range(len(axes))))
+    return places, plane
+
+
+def _projectable(path: Path, axes: str, sizes: tuple[int, ...], page: str) -> int:
+    """How many planes there are to make one of."""
+    if page not in PROJECTIONS:
+        raise ImageError(f"{path}: {page!r} is no page; give its number, from 0, or {' or '.join(PROJECTIONS)}")
+    if sum(size > 1 for size in sizes) > 1:
+        raise ImageError(
+            f"{path}: is a stack along several axes ({axes}), of which no one picture is made; save it as a stack "
+            "along one, such as z"
+        )
+    return math.prod(sizes)
 
 
 def channels_first(part: Pixels, plane: list[int]) -> Pixels:

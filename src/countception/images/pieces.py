@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from countception.images import decoders
+from countception.images.projection import Page, projected
 from countception.images.read import Image, StrPath, decoding, first_bytes, read_image, standard
 
 LARGE = 2**26
@@ -85,7 +86,7 @@ class Source:
         if self._tiff is not None:
             self._tiff.close()
 
-    def read(self, *, page: int | None = None, axis: int | str | None = None) -> Image | Pieces:
+    def read(self, *, page: Page | None = None, axis: int | str | None = None) -> Image | Pieces:
         """The pixels of a page, or `Pieces` where it is large, which can be read as long as the file is open.
 
         Uncompressed TIFF is read in pieces always, compressed where it is in tiles or short strips and the package zarr
@@ -114,17 +115,17 @@ class Source:
 
 
 @contextmanager
-def opened(path: StrPath, *, page: int | None = None, axis: int | str | None = None) -> Iterator[Image | Pieces]:
+def opened(path: StrPath, *, page: Page | None = None, axis: int | str | None = None) -> Iterator[Image | Pieces]:
     """What `Source.read` gives of an image file, for as long as it is open."""
     with Source(path) as source:
         yield source.read(page=page, axis=axis)
 
 
-def _pieces(path: Path, tiff: Any, page: int | None, axis: int | str | None) -> Pieces | None:
+def _pieces(path: Path, tiff: Any, page: Page | None, axis: int | str | None) -> Pieces | None:
     """None for a file that is to be read whole."""
     series, page, axis = decoders.series_of(path, tiff, page, axis)
     axes = decoders.name_axes(path, series.axes, series.shape, axis)
-    index, plane = decoders.place_in(path, axes, series.shape, page)
+    places, plane = decoders.places_in(path, axes, series.shape, page)
     bytes_ = math.prod(series.shape[i] for i in plane) * series.dtype.itemsize
     if bytes_ < LARGE or not decoders.plain_colours(tiff, series.keyframe):
         return None
@@ -133,10 +134,13 @@ def _pieces(path: Path, tiff: Any, page: int | None, axis: int | str | None) -> 
         return None
     named = dict(zip(axes, range(len(axes)), strict=True))
 
-    def read(rows: slice, columns: slice) -> npt.NDArray[Any]:
+    def part(index: decoders.Index, rows: slice, columns: slice) -> npt.NDArray[Any]:
         wanted = list(index)
         wanted[named["Y"]], wanted[named["X"]] = rows, columns
         return decoders.channels_first(np.asarray(array()[tuple(wanted)]), plane)
+
+    def read(rows: slice, columns: slice) -> npt.NDArray[Any]:
+        return projected(page, (part(index, rows, columns) for index in places))
 
     height, width = (series.shape[named[name]] for name in "YX")
     shape = bytes_ // (series.dtype.itemsize * height * width), height, width

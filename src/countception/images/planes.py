@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from countception.errors import ImageError
 from countception.images import decoders
+from countception.images.projection import Page
 from countception.images.read import decoding, first_bytes
 
 EVERY: Final = "all"
@@ -37,7 +38,7 @@ def called(image: str, page: int | None) -> str:
     return image if page is None else f"{image}, page {page}"
 
 
-def planes(files: Sequence[Path], page: int | str | None, axis: int | str | None) -> list[Plane]:
+def planes(files: Sequence[Path], page: Page | Literal["all"] | None, axis: int | str | None) -> list[Plane]:
     """What there is to count in image files.
 
     Parameters

@@ -34,6 +34,7 @@ import numpy.typing as npt
 
 from countception.errors import ImageError
 from countception.images import decoders
+from countception.images.projection import Page
 
 StrPath = str | os.PathLike[str]
 Image = npt.NDArray[np.uint8] | npt.NDArray[np.uint16] | npt.NDArray[np.float32]
@@ -47,7 +48,7 @@ MISSING = 1e15
 """Nothing measures so much: programs write such numbers where there is no measurement."""
 
 
-def read_image(path: StrPath, *, page: int | None = None, axis: int | str | None = None) -> Image:
+def read_image(path: StrPath, *, page: Page | None = None, axis: int | str | None = None) -> Image:
     """Read one image.
 
     Parameters
@@ -55,7 +56,8 @@ def read_image(path: StrPath, *, page: int | None = None, axis: int | str | None
     path
         A TIFF, PNG, JPEG or BMP file.
     page
-        Which plane of a stack (z, time or pages, in the order of the file), from 0.
+        Which plane of a stack (z, time or pages, in the order of the file), from 0; or ``"max"`` or ``"mean"``, which
+        make one of all planes, pixel by pixel.
     axis
         Which axis of a stack holds channels: a letter of the file's axes such as ``"Z"``, or a number from 0.
 
@@ -90,7 +92,7 @@ def read_numbers(path: StrPath) -> npt.NDArray[Any]:
     return pixels if pixels.dtype.kind in "uif" else checked
 
 
-def _decoded(path: Path, page: int | None = None, axis: int | str | None = None) -> npt.NDArray[Any]:
+def _decoded(path: Path, page: Page | None = None, axis: int | str | None = None) -> npt.NDArray[Any]:
     head = first_bytes(path)
     with decoding(path):
         return decoders.decode(path, head, page=page, axis=axis)

@@ -16,6 +16,7 @@ from countception.files import unique_names
 from countception.images.pieces import Pieces, Source
 from countception.images.pixel_size import read_pixel_size
 from countception.images.planes import EVERY, Plane, called, planes
+from countception.images.projection import PROJECTIONS, Page
 from countception.images.read import Image, about, find_images
 from countception.memory import enough_to_count
 from countception.results.outputs import Outputs
@@ -44,7 +45,7 @@ class FileOptions(CountOptions, total=False):
     With ``"all"`` as its page, each page of a stack is an image of its own.
     """
 
-    page: int | Literal["all"] | None
+    page: Page | Literal["all"] | None
     axis: int | str | None
 
 
@@ -147,8 +148,8 @@ def _job(
     if pixel_size is not None and not 0 < pixel_size < float("inf"):
         raise ConfigError(f"a pixel size of {pixel_size} µm makes no sense: it must be above 0")
     page = options.get("page")
-    if isinstance(page, str) and page != EVERY:
-        raise ConfigError(f"{page!r} is no page: give its number, from 0, or {EVERY!r}")
+    if isinstance(page, str) and page not in (EVERY, *PROJECTIONS):
+        raise ConfigError(f"{page!r} is no page: give its number, from 0, or {', '.join(PROJECTIONS)} or {EVERY}")
     found = planes(files, page, options.get("axis"))
     outputs = Outputs(
         found,
