@@ -31,12 +31,15 @@ def test_groups_are_totalled_apart_and_failures_named(tmp_path: Path) -> None:
     assert (c.images, c.count, c.interval, c.failed) == (0, 0, None, 1)
     write_totals(tmp_path / "t.csv", [b, a, c])
     table = pd.read_csv(tmp_path / "t.csv")
-    assert list(table.columns) == ["group", "images", "count", "low", "high", "flagged", "failed"]
+    assert list(table.columns) == ["group", "images", "count", "low", "high", "mean", "sd", "flagged", "failed"]
     assert table["count"].tolist()[:2] == [40, 20]
     assert np.isnan(table["count"][2])
     assert b.interval is not None
     assert table.low[0] == pytest.approx(b.interval.low, abs=1e-3)
     assert table.low.isna().tolist() == [False, True, True]
+    assert table["mean"].tolist()[:2] == [20, 20]
+    assert table.sd[0] == pytest.approx(np.sqrt(200), abs=1e-3)
+    assert table.sd.isna().tolist() == [False, True, True]
     some = group_totals([*rows[:1], *rows[1:2]], ["a", "a"], MODEL, 0.9)[0]
     assert some.interval == MODEL.total([10, 20], [1, 2], 0.9)
 
@@ -125,3 +128,15 @@ def test_a_name_that_several_images_have_is_refused(tmp_path: Path) -> None:
     assert find_groups(images, table=table) == ["g", "h"]
     with pytest.raises(DatasetError, match=r"missing\.csv"):
         find_groups(images, table=tmp_path / "missing.csv")
+
+
+def test_density_of_a_group_needs_the_area_of_all_its_images(tmp_path: Path) -> None:
+    rows = [Row("1", 10.0, area_mm2=0.5), Row("2", 30.0, area_mm2=1.5), Row("3", 30.0), Row("4", error="damaged")]
+    known, unknown = group_totals(rows, ["a", "a", "b", "a"], MODEL, 0.9)
+    assert (known.area_mm2, known.per_mm2) == (2.0, 20.0)
+    assert (unknown.area_mm2, unknown.per_mm2) == (None, None)
+    assert group_totals(rows[1:3], ["a", "a"], MODEL, 0.9)[0].per_mm2 is None
+    write_totals(tmp_path / "t.csv", [known, unknown])
+    table = pd.read_csv(tmp_path / "t.csv")
+    assert table.per_mm2[0] == 20
+    assert table.per_mm2.isna().tolist() == [False, True]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import statistics
 from collections import Counter as Tally
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -32,10 +33,24 @@ class GroupTotal:
     interval: Interval | None
     """Where the true total lies, if the counter can say; None where all counted images are unlike the training ones."""
     by_class: dict[str, float] = field(default_factory=dict)
+    sd: float | None = None
+    """Standard deviation of the images' counts; None of fewer than two."""
+    area_mm2: float | None = None
+    """Of the counted images together, where the size of all their pixels is known."""
     flagged: int = 0
     """Counted images that are unlike the training images."""
     failed: int = 0
     """Images that could not be counted: they are missing from the total."""
+
+    @property
+    def mean(self) -> float | None:
+        """Count per image; None where none was counted."""
+        return self.count / self.images if self.images else None
+
+    @property
+    def per_mm2(self) -> float | None:
+        """Count per area; None where that is not known."""
+        return self.count / self.area_mm2 if self.area_mm2 else None
 
 
 def group_totals(
@@ -70,6 +85,7 @@ def group_totals(
 
 def _total(group: str, rows: Sequence[Row], intervals: IntervalModel, level: float) -> GroupTotal:
     counts = [row.count for row in rows if row.count is not None]
+    areas = [row.area_mm2 for row in rows if row.count is not None and row.area_mm2 is not None]
     spreads = [row.spread for row in rows if row.count is not None and row.spread is not None]
     known = spreads if len(spreads) == len(counts) else None
     classes = dict.fromkeys(name for row in rows for name in row.by_class)
@@ -80,6 +96,8 @@ def _total(group: str, rows: Sequence[Row], intervals: IntervalModel, level: flo
         count=float(sum(counts)),
         interval=intervals.total(counts, known, level) if trusted else None,
         by_class={name: sum(row.by_class.get(name, 0.0) for row in rows) for name in classes},
+        sd=statistics.stdev(counts) if len(counts) > 1 else None,
+        area_mm2=sum(areas) if counts and len(areas) == len(counts) else None,
         flagged=sum(bool(row.warning) for row in rows),
         failed=len(rows) - len(counts),
     )

@@ -122,18 +122,23 @@ def write_total_rows(stream: TextIO, totals: Sequence[GroupTotal]) -> None:
     """Write totals as CSV.
 
     The columns are `group`, `images` (those counted), `count` (empty where that is none), `low`, `high`,
-    `count_<class>` where there are several classes, `flagged` (images unlike the training images) and `failed` (images
-    that could not be counted and are missing from the total).
+    `count_<class>` where there are several classes, `mean` and `sd` of the images' counts, `area_mm2` and `per_mm2`
+    where the size of pixels is known of any, `flagged` (images unlike the training images) and `failed` (images that
+    could not be counted and are missing from the total).
     """
     classes = _classes(total.by_class for total in totals)
     writer = csv.writer(stream, lineterminator="\n")
     kinds = [f"count_{name}" for name in classes]
-    writer.writerow(["group", "images", "count", "low", "high", *kinds, "flagged", "failed"])
+    sized = any(total.area_mm2 is not None for total in totals)
+    areas = ["area_mm2", "per_mm2"] if sized else []
+    writer.writerow(["group", "images", "count", "low", "high", *kinds, "mean", "sd", *areas, "flagged", "failed"])
     for total in totals:
         low, high = total.interval or (None, None)
         numbers = [number(value) for value in (total.count if total.images else None, low, high)]
         by_class = [number(total.by_class.get(name)) for name in classes]
-        writer.writerow([total.group, total.images, *numbers, *by_class, total.flagged, total.failed])
+        spread = [number(total.mean), number(total.sd)]
+        area = [_digits(total.area_mm2), _digits(total.per_mm2)] if sized else []
+        writer.writerow([total.group, total.images, *numbers, *by_class, *spread, *area, total.flagged, total.failed])
 
 
 @contextmanager
