@@ -34,6 +34,16 @@ def ceil_div(a: int, b: int) -> int:
     return -(-a // b)
 
 
+def round_up(side: int, multiple: int) -> int:
+    """The least multiple that is not less than `side`."""
+    return ceil_div(side, multiple) * multiple
+
+
+def first_centre(window: int, pad: int) -> float:
+    """Working position, along an axis, of the centre of the window of a map's first entry, `pad` before the image."""
+    return (window - 1) / 2 - pad
+
+
 def to_working(points: Points, scale: float) -> Points:
     """Image pixels → working pixels, shape ``(N, 2)``; pixel edges, not centres, stay aligned."""
     return (np.asarray(points, np.float64) + 0.5) * scale - 0.5
@@ -222,7 +232,7 @@ class Field:
         canvas's edges, where a tile then meets the same zero padding as the whole canvas does.
         """
         first = max(0, (start * self.stride - self.before) // self.multiple * self.multiple)
-        last = ceil_div((stop - 1) * self.stride + self.after + 1, self.multiple) * self.multiple
+        last = round_up((stop - 1) * self.stride + self.after + 1, self.multiple)
         return first, min(canvas, last)
 
 
@@ -246,7 +256,7 @@ class Layout:
 
     def canvas_shape(self, shape: tuple[int, int]) -> tuple[int, int]:
         """Canvas height and width for a working image of `shape`."""
-        height, width = (ceil_div(side + 2 * self.pad, self.field.multiple) * self.field.multiple for side in shape)
+        height, width = (round_up(side + 2 * self.pad, self.field.multiple) for side in shape)
         return height, width
 
     def map_shape(self, shape: tuple[int, int]) -> tuple[int, int]:

@@ -19,7 +19,7 @@ from countception.benchmark.noisy_dots import on_image
 from countception.data.dataset import Sample
 from countception.errors import ConfigError
 from countception.evaluation.matching import match
-from countception.geometry import Points
+from countception.geometry import Points, ceil_div
 from countception.points import Dots
 
 
@@ -93,7 +93,7 @@ def combine(annotations: Sequence[Dots], *, reach: float, votes: int | None = No
     -------
     Dots at the mean place of their clusters.
     """
-    needed = -(-len(annotations) // 2) if votes is None else votes
+    needed = ceil_div(len(annotations), 2) if votes is None else votes
     names = annotations[0].class_names
     points, labels = [np.empty((0, 2))], []
     for k in range(len(names)):

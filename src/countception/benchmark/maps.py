@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from countception.errors import DatasetError
 from countception.files import whole_file
+from countception.geometry import ceil_div
 
 if TYPE_CHECKING:
     from countception.benchmark.protocol import Cell
@@ -95,7 +96,7 @@ def load(path: Path) -> MapPair | None:
 
 def _coarse(values: Map) -> npt.NDArray[np.float64]:
     """Means over squares of entries, so that no side is longer than `SIDE`; at the end of a side over what is left."""
-    step = max(1, -(-max(values.shape) // SIDE))
+    step = max(1, ceil_div(max(values.shape), SIDE))
     sums, sizes = values.astype(np.float64), np.ones(values.shape)
     for axis in (0, 1):
         starts = np.arange(0, values.shape[axis], step)

@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from countception.geometry import Layout, working_shape
+from countception.geometry import Layout, round_up, working_shape
 from countception.images.normalise import Normalisation
 from countception.images.pieces import Pixels
 from countception.images.resample import resample_region
@@ -65,7 +65,7 @@ class Canvas:
     def content(self) -> tuple[int, int]:
         """Height and width after the view: padded to whole map entries, turned, and shifted."""
         step = self.layout.field.stride
-        height, width = (-(-side // step) * step for side in self.working)
+        height, width = (round_up(side, step) for side in self.working)
         if self.view.transpose:
             height, width = width, height
         return height + self.view.shift[0] * step, width + self.view.shift[1] * step
@@ -88,7 +88,7 @@ class Canvas:
         columns = (columns[0] - pad - shift_x * step, columns[1] - pad - shift_x * step)
         if self.view.transpose:
             rows, columns = columns, rows
-        padded = [-(-side // step) * step for side in self.working]
+        padded = [round_up(side, step) for side in self.working]
         if self.view.flip_y:
             rows = (padded[0] - rows[1], padded[0] - rows[0])
         if self.view.flip_x:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 
 from countception.config import LEVEL
-from countception.geometry import Window, covering, to_image
+from countception.geometry import Window, covering, first_centre, to_image
 from countception.locate import density_of_map
 from countception.points import Dots
 from countception.targets import box_filter
@@ -180,6 +180,6 @@ class Count:
 
     def origin(self) -> tuple[float, float]:
         """Image position ``(y, x)`` of the centre of the map's first entry's window."""
-        centre = -self.pad + (self.window - 1) / 2
+        centre = first_centre(self.window, self.pad)
         y, x = to_image(np.array([[centre, centre]]), self.scale)[0]
         return float(y), float(x)

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from countception.errors import ConfigError
-from countception.geometry import Window
+from countception.geometry import Window, round_up
 
 Density = npt.NDArray[np.float64]
 
@@ -71,7 +71,7 @@ def density_of_counts(counts: npt.ArrayLike, window: Window) -> Density:
 def _running_sums(values: Density, k: int) -> Density:
     """Undo a box of `k` along the rows' axis: ``(n + k, m)`` → ``(n, m)``."""
     n = len(values) - k
-    steps = np.zeros((-(-n // k) * k, values.shape[1]))
+    steps = np.zeros((round_up(n, k), values.shape[1]))
     steps[:n] = np.diff(values[: n + 1], axis=0)
     return np.asarray(steps.reshape(-1, k, values.shape[1]).cumsum(0).reshape(steps.shape)[:n])
 

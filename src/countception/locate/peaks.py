@@ -19,7 +19,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from countception.errors import ConfigError
-from countception.geometry import Points, pixel_of, to_image
+from countception.geometry import Points, pixel_of, round_up, to_image
 
 Array = npt.NDArray[np.float64]
 
@@ -128,7 +128,7 @@ class _Field:
         tau = SHARPNESS * reach
         tail = int(np.ceil(4 * tau))
         self.n, self.pad = n, n + tail
-        padded = [-(-(side + 2 * self.pad) // BLOCK) * BLOCK for side in mass.shape]
+        padded = [round_up(side + 2 * self.pad, BLOCK) for side in mass.shape]
         inner = np.s_[self.pad : self.pad + mass.shape[0], self.pad : self.pad + mass.shape[1]]
         self.rest = np.zeros(padded)
         self.rest[inner] = mass

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from countception.files import whole_file
-from countception.geometry import to_working
+from countception.geometry import ceil_div, to_working
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -109,7 +109,7 @@ def _resized(picture: Picture) -> tuple[Picture, float]:
     from PIL import Image
 
     large = max(picture.size)
-    factor: float = max(1, -(-SMALLEST_SIDE // large))
+    factor: float = max(1, ceil_div(SMALLEST_SIDE, large))
     if large > LARGEST_SIDE:
         factor = LARGEST_SIDE / large
     if factor == 1:

@@ -11,7 +11,7 @@ from countception.baselines.proximity import Fitted as FittedProximity
 from countception.benchmark.networks import FittedNetwork
 from countception.counting.canvas import Canvas
 from countception.counting.predict import raw_map
-from countception.geometry import Points, to_image, to_working
+from countception.geometry import Points, first_centre, to_image, to_working
 
 if TYPE_CHECKING:
     from countception.benchmark.method import Fitted
@@ -113,7 +113,7 @@ class CountMaps(Maps):
 
     def __init__(self, counter: Counter) -> None:
         network = counter.model.network
-        centre = (network.window - 1) / 2 - network.map_pad
+        centre = first_centre(network.window, network.map_pad)
         super().__init__(counter.model.scale, network.layout.field.stride, centre)
         self.counter = counter
 
