@@ -11,9 +11,10 @@ from countception.data.dataset import load_dataset
 from countception.evaluation.evaluation import Evaluation, evaluate
 from countception.files import check_writable
 from countception.results.batch import count_files
+from countception.results.curve import write_curve
 from countception.results.pictures import overlay
 from countception.results.plots import overview, save_figure
-from countception.results.report import write_curve, write_report
+from countception.results.report import write_report
 from countception.simulation.simulate import simulate_dataset
 from countception.training import Progress, train
 

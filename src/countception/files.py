@@ -9,6 +9,7 @@ to, even where it leads to a file.
 from __future__ import annotations
 
 import errno
+import json
 import os
 import re
 import shutil
@@ -18,6 +19,7 @@ from collections import Counter as Tally
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from countception.errors import OutputError
 
@@ -149,6 +151,18 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def write_json(path: str | os.PathLike[str], values: dict[str, Any]) -> None:
+    """Write plain values as JSON, whole or not at all.
+
+    Raises
+    ------
+    OutputError
+        The place cannot be written to.
+    """
+    with whole_file(path) as temporary:
+        temporary.write_text(json.dumps(values, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def unique_names(files: Sequence[Path]) -> list[str]:

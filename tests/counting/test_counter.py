@@ -15,10 +15,11 @@ from safetensors.torch import save_file
 
 import tiny
 from countception.config import CountingConfig
-from countception.counting.count import Count, whole
+from countception.counting.count import Count
 from countception.counting.counter import Counter, _shifts
 from countception.errors import ConfigError, CountceptionError, ImageError, ModelFileError, OutputError
 from countception.training import train
+from countception.wording import rounded
 from helpers_blobs import QUICK, blobs
 
 
@@ -262,7 +263,7 @@ def test_the_points_of_each_class_are_as_many_as_its_count_says() -> None:
         count = tiny.untrained(classes=2).count(tiny.pixels(seed=seed), points=True)
         assert count.points is not None
         for k, (name, value) in enumerate(count.by_class.items()):
-            assert len(count.points.of_class(k)) == whole(value)
+            assert len(count.points.of_class(k)) == rounded(value)
             assert count.missing_by_class[name] == 0
         assert count.missing == count.rounded - len(count.points)
         plain = replace(count, points=None)

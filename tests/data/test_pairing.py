@@ -7,7 +7,7 @@ import pytest
 
 from countception.data.dataset import Dataset, load_dataset, read_dataset
 from countception.errors import DatasetError
-from countception.results.report import curve_paths
+from countception.results.curve import curve_paths
 
 CONTENTS = {
     ".csv": b"x,y\n",

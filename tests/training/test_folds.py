@@ -15,7 +15,7 @@ from countception.data.dataset import Sample, fold_samples
 from countception.errors import ConfigError, DatasetError, ModelFileError
 from countception.evaluation.metrics import predict_average_mae
 from countception.points import Dots
-from countception.results.report import facts
+from countception.results.facts import facts
 from countception.training import Progress, train
 from helpers_blobs import QUICK, blobs
 

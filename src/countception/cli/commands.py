@@ -151,13 +151,13 @@ def train(
     """
     from countception import training
     from countception.cli import progress
-    from countception.results import report
+    from countception.results.curve import curve_paths
 
     named = {"training.steps": steps, "training.epochs": epochs, "network.name": network, "network.window": window}
     named["training.seed"] = seed
     changes = given.read_changes(settings or [], named, time_budget=time_budget, scale=scale)
     validation = given.read_valid(valid)
-    places = out, training.checkpoint_path(out), *report.curve_paths(out)
+    places = out, training.checkpoint_path(out), *curve_paths(out)
     given.check_results(*places, data=(data, validation), read=(regions,))
     reading = given.Reading(order, image_suffix, dots_suffix, ignore_unmatched, page, axis, regions)
     with _told_if_kept(training.checkpoint_path(out), out), progress.training_report(tensorboard) as shown:
@@ -188,7 +188,7 @@ def _told_if_kept(checkpoint: Path, out: Path) -> Iterator[None]:
 
 def _tell_trained(counter: Counter, out: Path, *, crossed: bool) -> None:
     """What came out of a training, and its curve; exit status as after Ctrl-C where that ended it."""
-    from countception.results.report import write_curve
+    from countception.results.curve import write_curve
 
     table, picture = write_curve(counter, out)
     _tell_errors(counter.model, out, crossed=crossed)
@@ -201,7 +201,7 @@ def _tell_trained(counter: Counter, out: Path, *, crossed: bool) -> None:
 def _tell_errors(model: Model, out: Path, *, crossed: bool) -> None:
     """How far off counts are, and what that rests on."""
     from countception.config import LEVEL
-    from countception.results.report import validated_on
+    from countception.results.facts import validated_on
 
     if model.validation:
         typer.echo(f"{out}: off by {model.validation['mae']:.2f} objects per image on {validated_on(model)}")
@@ -236,8 +236,8 @@ def inspect(
     """
     from countception.cli import console
     from countception.data.inspection import inspect as look
+    from countception.files import write_json
     from countception.results import plots
-    from countception.results.report import write_json
 
     given.check_results(json, plot, data=(data,), read=(regions,))
     if plot is not None:
@@ -259,7 +259,7 @@ def inspect(
 def info(model: given.Model) -> None:
     """Show what a model file holds: network, scale, calibration, training and validation."""
     from countception.counting.model_file import load
-    from countception.results.report import facts
+    from countception.results.facts import facts
 
     for name, value in facts(load(model)):
         typer.echo(f"{name + ':':<17} {value}")

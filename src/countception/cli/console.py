@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import typer
 from rich.cells import cell_len
 
+from countception.wording import percent, whole
+
 if TYPE_CHECKING:
     from countception.data.inspection import Counts, Inspection
     from countception.evaluation.evaluation import Evaluation
@@ -34,16 +36,16 @@ def show_rows(rows: Sequence[Row]) -> None:
     named = any(row.regions for row in rows)
     cells = []
     for row in rows:
-        cells.append([row.name, *([""] * named), *map(_whole, (row.count, row.low, row.high))])
+        cells.append([row.name, *([""] * named), *map(whole, (row.count, row.low, row.high))])
         for region in row.regions:
-            cells.append(["", region.name, _whole(region.count), *map(_whole, region.interval or (None, None))])
+            cells.append(["", region.name, whole(region.count), *map(whole, region.interval or (None, None))])
     table(["image", *(["region"] * named), "count", "low", "high"], cells)
 
 
 def show_totals(totals: Sequence[GroupTotal], *, err: bool) -> None:
     """Print the totals of groups."""
     cells = [
-        [total.group, str(total.images), *map(_whole, (total.count, *(total.interval or (None, None))))]
+        [total.group, str(total.images), *map(whole, (total.count, *(total.interval or (None, None))))]
         for total in totals
     ]
     table(["group", "images", "objects", "low", "high"], cells, err=err)
@@ -59,10 +61,10 @@ def show_summary(
 
     between = ""
     if total.interval is not None:
-        between = f" ({_percent(level)}: {_whole(total.interval.low)} to {_whole(total.interval.high)})"
+        between = f" ({percent(level)}: {whole(total.interval.low)} to {whole(total.interval.high)})"
     places = f": {', '.join(written)}" if written else ""
     images = "1 image" if total.images == 1 else f"{total.images} images"
-    say(f"{images} counted, {_whole(total.count)} objects{between}{places}")
+    say(f"{images} counted, {whole(total.count)} objects{between}{places}")
 
     def listed(what: str, lines: Sequence[str]) -> None:
         for line in (what, *(f"  {line}" for line in lines)) if lines else ():
@@ -77,7 +79,7 @@ def show_summary(
     )
     listed(
         f"{_have(faint)} fewer points than objects, as what was counted is too faint in places to put one there:",
-        [f"{row.name}: {row.faint} of {_whole(row.count)} without a point" for row in faint],
+        [f"{row.name}: {row.faint} of {whole(row.count)} without a point" for row in faint],
     )
     listed(f"{_have(without)} no regions:", [row.name for row in without])
     if note and total.images:
@@ -90,7 +92,7 @@ def show_evaluation(result: Evaluation) -> None:
     cells = []
     for row in result.rows:
         interval = row.intervals.get(result.level) or (None, None)
-        cells.append([row.image, f"{row.true:.0f}", f"{row.count:.1f}", *map(_whole, interval), f"{row.error:+.1f}"])
+        cells.append([row.image, f"{row.true:.0f}", f"{row.count:.1f}", *map(whole, interval), f"{row.error:+.1f}"])
     table(["image", "true count", "count", "low", "high", "error"], cells)
     figures = result.metrics
     relative = "" if math.isnan(figures.relative_error) else f", relative error {figures.relative_error:.1%}"
@@ -101,10 +103,10 @@ def show_evaluation(result: Evaluation) -> None:
         typer.echo(f"MAE of predicting the average of the training images: {result.predict_average_mae:.2f}")
     for each in result.intervals:
         if each.coverage is None:
-            typer.echo(f"{_percent(each.level)} intervals: none, the model was validated on too few images")
+            typer.echo(f"{percent(each.level)} intervals: none, the model was validated on too few images")
         else:
             typer.echo(
-                f"{_percent(each.level)} intervals hold the true count in {_percent(each.coverage)} of the images, "
+                f"{percent(each.level)} intervals hold the true count in {percent(each.coverage)} of the images, "
                 f"and are {each.mean_width:.1f} objects wide on average"
             )
     if result.points is not None:
@@ -145,21 +147,12 @@ def show_inspection(found: Inspection) -> None:
                 typer.echo(f"  {name}" + (f": {what}" if what else ""))
 
 
-def _whole(value: float | None) -> str:
-    """The nearest whole number, halves up, never negative; a dash where there is none."""
-    return "–" if value is None else str(max(0, math.floor(value + 0.5)))
-
-
 def _are(rows: Sequence[Row]) -> str:
     return f"{len(rows)} {'is' if len(rows) == 1 else 'are'}"
 
 
 def _have(rows: Sequence[Row]) -> str:
     return f"{len(rows)} {'has' if len(rows) == 1 else 'have'}"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.3g} %"
 
 
 def _flagged(result: Evaluation) -> None:
@@ -172,7 +165,7 @@ def _flagged(result: Evaluation) -> None:
 
 def _points(points: PointFigures) -> None:
     shares = {"precision": points.precision, "recall": points.recall, "F1": points.f1}
-    said = [f"{name} {_percent(share)}" for name, share in shares.items() if not math.isnan(share)]
+    said = [f"{name} {percent(share)}" for name, share in shares.items() if not math.isnan(share)]
     said += [] if math.isnan(points.mean_distance) else [f"{points.mean_distance:.2f} pixels off on average"]
     typer.echo(f"points within {points.tolerance:.3g} pixels of a dot: {', '.join(said) or 'no dots and no points'}")
 

@@ -208,8 +208,9 @@ def evaluate(
     from countception.cli.progress import file_bar
     from countception.counting.counter import Counter
     from countception.evaluation import evaluation
+    from countception.files import write_json
     from countception.results.plots import plot_kind
-    from countception.results.report import write_json, write_report
+    from countception.results.report import write_report
 
     given.check_results(json, csv, plot, report, data=(data,), read=(model, regions))
     if plot is not None:

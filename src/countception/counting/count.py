@@ -17,14 +17,10 @@ from countception.locate import density_of_map
 from countception.points import Dots
 from countception.targets import box_filter
 from countception.trust.confidence import Interval, IntervalModel
+from countception.wording import rounded
 
 if TYPE_CHECKING:
     from countception.regions import Region, RegionCount
-
-
-def whole(count: float) -> int:
-    """A count for display: the nearest whole number, halves rounded up, never negative."""
-    return max(0, int(np.floor(count + 0.5)))
 
 
 @dataclass(frozen=True)
@@ -76,7 +72,7 @@ class Count:
     @property
     def rounded(self) -> int:
         """The count for display, as `whole` gives it."""
-        return whole(self.value)
+        return rounded(self.value)
 
     @property
     def missing(self) -> int | None:
@@ -93,7 +89,7 @@ class Count:
         if self.points is None:
             return {}
         counts = enumerate(self.by_class.items())
-        return {name: whole(count) - len(self.points.of_class(k)) for k, (name, count) in counts}
+        return {name: rounded(count) - len(self.points.of_class(k)) for k, (name, count) in counts}
 
     def interval(self, level: float = LEVEL) -> Interval | None:
         """Where the true count lies with probability `level`; None where the validation images were too few to say.

@@ -19,7 +19,7 @@ from countception import targets
 from countception.config import Config, CountingConfig, CountOptions, updated
 from countception.counting import model_file
 from countception.counting.canvas import Canvas, View
-from countception.counting.count import Count, whole
+from countception.counting.count import Count
 from countception.counting.model_file import Model
 from countception.counting.predict import Report, choose_device, raw_map
 from countception.errors import ConfigError, ImageError
@@ -32,6 +32,7 @@ from countception.memory import enough_to_count
 from countception.points import Dots
 from countception.trust.confidence import IntervalModel
 from countception.trust.familiarity import image_features
+from countception.wording import rounded
 
 if TYPE_CHECKING:
     from countception.training.state import Record
@@ -204,7 +205,7 @@ class Counter:
         working = working_shape(count.shape, count.scale)
         scale = self.config.scale
         reach = scale.spacing / 2 if scale.factor is None else REACH  # objects lie `spacing` apart
-        numbers = map(whole, count.by_class.values())
+        numbers = map(rounded, count.by_class.values())
         found = [
             locate(one, stride=count.stride, number=number, shape=working, reach=reach)
             for one, number in zip(count.density(), numbers, strict=True)

@@ -43,7 +43,7 @@ Image = npt.NDArray[np.uint8] | npt.NDArray[np.uint16] | npt.NDArray[np.float32]
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
 """Suffixes, in lower case, of the files that count as images when a folder is read."""
 CURVES = (".curve.csv", ".curve.png")
-"""How the names of training curves end (`countception.results.report.write_curve`)."""
+"""How the names of training curves end (`countception.results.curve.write_curve`)."""
 MISSING = 1e15
 """Nothing measures so much: programs write such numbers where there is no measurement."""
 

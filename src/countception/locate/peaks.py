@@ -20,6 +20,7 @@ from scipy import ndimage
 
 from countception.errors import ConfigError
 from countception.geometry import Points, pixel_of, round_up, to_image
+from countception.wording import rounded
 
 Array = npt.NDArray[np.float64]
 
@@ -98,7 +99,7 @@ def locate(
             f"cannot locate {number} objects with reach {reach} and stride {stride}: they must be above 0"
         )
     count = float(given.sum())
-    wanted = max(0, int(np.floor(count + 0.5))) if number is None else number
+    wanted = rounded(count) if number is None else number
     mass = np.maximum(given, 0.0)
     cells = max(1.0, reach / stride)
     picked = _pick(mass, wanted, cells)

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 
 from countception.config import LEVEL
 from countception.results import plots
+from countception.results.facts import facts
 from countception.results.groups import ALL, GroupTotal, group_totals
-from countception.results.report import data_url, facts, render, sentence
+from countception.results.html import data_url, render
+from countception.wording import sentence
 
 if TYPE_CHECKING:
     from countception.counting.counter import Counter

@@ -48,6 +48,7 @@ from countception.trust.conformal import (
     unlucky_coverage,
     weighted_quantile,
 )
+from countception.wording import percent
 
 Array = npt.NDArray[np.float64]
 
@@ -105,19 +106,19 @@ class IntervalModel(BaseModel):
 
     def note(self, level: float) -> str:
         """What to say beside intervals of `level`, in one sentence; empty if there is nothing to warn of."""
-        n, percent = self.images, _percent(level)
+        n, share = self.images, percent(level)
         if not self.supports(level):
             needed = max(FEWEST, math.ceil(level / (1 - level) - 1e-9))
             number = str(n) if n else f"fewer than {FEWEST}"
             return (
-                f"no {percent} intervals: they need at least {needed} validation images and there are {number}; "
+                f"no {share} intervals: they need at least {needed} validation images and there are {number}; "
                 "validate on more images or ask for a lower level"
             )
         worst = unlucky_coverage(level, n)
         if worst >= level - 0.1:
             return ""
         return (
-            f"the {percent} intervals rest on only {n} validation images: "
+            f"the {share} intervals rest on only {n} validation images: "
             f"they may hold for as few as {100 * worst:.0f} % of new images"
         )
 
@@ -356,7 +357,3 @@ def _features(counts: Array, spreads: Array | None) -> Array:
     """``(n, 2)``: log of the count, and log of the spread over the square root of the count (0 if not known)."""
     relative = np.ones(len(counts)) if spreads is None else spreads / np.sqrt(1 + counts)
     return np.stack([np.log1p(counts), np.log(np.maximum(relative, np.finfo(np.float64).tiny))], axis=1)
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.3g} %"

@@ -1,0 +1,65 @@
+"""What a model is and where it comes from, in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from countception.evaluation.metrics import LEVELS
+from countception.wording import percent
+
+if TYPE_CHECKING:
+    from countception.counting.model_file import Model
+
+
+def facts(model: Model) -> list[tuple[str, str]]:
+    """What a model is and where it comes from, for people: names and values."""
+    config, trained, valid = model.config, model.trained_on, model.validation
+    network, calibration = config.network, model.calibration
+    how = f"× {calibration.factor:.4f}, fitted on {validated_on(model)}"
+    if calibration.images < 2:
+        how = "none, as it takes two validation images or more, and objects in them"
+    found: list[tuple[str, str | None]] = [
+        ("network", f"{network.name}, {model.network.parameters_count():,} weights"),
+        ("counts", ", ".join(model.class_names)),
+        ("channels", str(network.channels)),
+        ("window", f"{network.window} × {network.window} working pixels, every {network.stride}"),
+        ("scale", f"{model.scale:.3g} working pixels per image pixel"),
+        ("calibration", how if config.calibrate else "none"),
+        ("intervals", _intervals(model)),
+        ("recipe", f"{config.recipe}, seed {config.training.seed}"),
+        ("trained on", _join(trained, "{images} images with {objects} objects, {mean_count:.1f} per image")),
+        ("training", _join(trained, "best weights from step {steps} of {steps_in_all}, {seconds:.0f} s on {device}")),
+        ("validated on", _join(valid, validated_on(model) + ": MAE {mae:.2f}, bias {bias:+.2f}")),
+        ("training data", _join(trained, "SHA-256 {sha256}")),
+        ("validation data", _join(valid, "SHA-256 {sha256}")),
+        ("made with", ", ".join(f"{name} {version}" for name, version in model.versions.items())),
+    ]
+    return [(name, value) for name, value in found if value is not None]
+
+
+def validated_on(model: Model) -> str:
+    """The images that say how far off counts are."""
+    images, folds = model.validation.get("images", 0), model.validation.get("folds")
+    if folds:
+        return f"{images} images, each counted after learning without its part of {folds}"
+    return f"{images} validation image{'' if images == 1 else 's'}"
+
+
+def put_aside(model: Model) -> bool:
+    """Whether the errors of its training curve are those on validation images; with folds there were none."""
+    return bool(model.validation) and "folds" not in model.validation
+
+
+def _intervals(model: Model) -> str:
+    """The levels that there are intervals of, and what is to be said beside them."""
+    known = [level for level in LEVELS if model.intervals.supports(level)]
+    note = model.intervals.note(LEVELS[1])
+    said = f"{', '.join(map(percent, known))}, from {model.intervals.images} validation images" if known else ""
+    return "; ".join(part for part in (said, note) if part)
+
+
+def _join(values: dict[str, Any], template: str) -> str | None:
+    try:
+        return template.format(**values)
+    except (KeyError, ValueError):  # a model that was not made by `train`
+        return None

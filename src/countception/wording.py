@@ -1,0 +1,28 @@
+"""Numbers as people read them, the same on the screen, in pages and in notes."""
+
+from __future__ import annotations
+
+import math
+
+NONE = "–"
+"""Where there is no number."""
+
+
+def rounded(count: float) -> int:
+    """A count for display: the nearest whole number, halves rounded up, never negative."""
+    return max(0, math.floor(count + 0.5))
+
+
+def whole(count: float | None) -> str:
+    """The same as text; a dash where there is none."""
+    return NONE if count is None else str(rounded(count))
+
+
+def percent(share: float | None) -> str:
+    """A share in per cent; a dash where there is none."""
+    return NONE if share is None or math.isnan(share) else f"{100 * share:.3g} %"
+
+
+def sentence(text: str) -> str:
+    """A phrase with a capital and a full stop; nothing stays nothing."""
+    return f"{text[:1].upper()}{text[1:]}." if text else ""
