@@ -789,6 +789,18 @@ def test_info_shows_what_a_model_holds() -> None:
     refused(run("info", tiny.data()), "folder")
 
 
+def test_info_for_programs(tmp_path: Path) -> None:
+    out = tmp_path / "info.json"
+    assert run("info", tiny.model_file(), "--json", out).exit_code == 0
+    told, model = json.loads(out.read_text()), load(tiny.model_file())
+    assert told["trained_on"]["sha256"] == model.trained_on["sha256"]
+    assert told["config"]["training"]["steps"] == model.config.training.steps
+    assert told["classes"] == list(model.class_names)
+    before = tiny.model_file().read_bytes()
+    refused(run("info", tiny.model_file(), "--json", tiny.model_file()), "overwritten")
+    assert tiny.model_file().read_bytes() == before
+
+
 def test_settings_can_be_given_back_to_train(tmp_path: Path) -> None:
     listed = run("settings", "--recipe=paper").stdout.splitlines()
     assert "training.learning_rate=0.005" in listed

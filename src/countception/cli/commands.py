@@ -256,13 +256,18 @@ def inspect(
 
 
 @app.command()
-def info(model: given.Model) -> None:
+def info(model: given.Model, *, json: given.JsonFile = None) -> None:
     """Show what a model file holds: network, scale, calibration, training and validation."""
     from countception.counting.model_file import load
-    from countception.results.facts import facts
+    from countception.files import write_json
+    from countception.results.facts import details, facts
 
-    for name, value in facts(load(model)):
+    given.check_results(json, read=(model,))
+    loaded = load(model)
+    for name, value in facts(loaded):
         typer.echo(f"{name + ':':<17} {value}")
+    if json is not None:
+        write_json(json, details(loaded))
 
 
 @app.command()

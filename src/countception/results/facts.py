@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 from countception.evaluation.metrics import LEVELS
@@ -35,6 +36,26 @@ def facts(model: Model) -> list[tuple[str, str]]:
         ("made with", ", ".join(f"{name} {version}" for name, version in model.versions.items())),
     ]
     return [(name, value) for name, value in found if value is not None]
+
+
+def details(model: Model) -> dict[str, Any]:
+    """The same for programs: plain values that JSON can hold, such as all settings of the configuration."""
+    return {
+        "classes": list(model.class_names),
+        "weights": model.network.parameters_count(),
+        "scale": model.scale,
+        "calibration": model.calibration.factor,
+        "intervals": [level for level in LEVELS if model.intervals.supports(level)],
+        "trained_on": _defined(model.trained_on),
+        "validation": _defined(model.validation),
+        "config": model.config.model_dump(mode="json"),
+        "versions": model.versions,
+    }
+
+
+def _defined(values: dict[str, Any]) -> dict[str, Any]:
+    """Without numbers that are none, such as the correlation over a single image."""
+    return {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in values.items()}
 
 
 def validated_on(model: Model) -> str:
