@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import subprocess
 import sys
+from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 import countception
+
+ROOT = Path(__file__).parent.parent
 
 
 def python(code: str) -> str:
@@ -37,3 +41,25 @@ def test_a_public_name_is_not_a_module_too(name: str) -> None:
     """Importing that module would hide the public name."""
     assert not isinstance(getattr(countception, name), ModuleType)
     assert importlib.util.find_spec(f"countception.{name}") is None
+
+
+def test_each_room_is_on_the_page_for_contributors_and_no_other() -> None:
+    source, page = ROOT / "src" / "countception", (ROOT / "docs" / "contributing.md").read_text(encoding="utf-8")
+    table = page.split("## Where things are")[1].split("## To add")[0]
+    told = {name for line in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE) for name in re.findall(r"`(\w+)`", line)}
+    there = {path.stem for path in source.iterdir() if not path.name.startswith("_") and path.suffix != ".typed"}
+    assert told == there
+
+
+def test_rooms_know_nothing_of_what_stands_above_them() -> None:
+    """Imports that run when a module is; types and what is imported late may look up."""
+    page = (ROOT / "docs" / "contributing.md").read_text(encoding="utf-8")
+    table = page.split("## Where things are")[1].split("## To add")[0]
+    floors = [re.findall(r"`(\w+)`", line) for line in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)]
+    floor = {name: number for number, names in enumerate(floors) for name in names}
+    looking_up = []
+    for path in sorted((ROOT / "src" / "countception").rglob("*.py")):
+        room = path.relative_to(ROOT / "src" / "countception").parts[0].removesuffix(".py")
+        imported = re.findall(r"^from countception\.(\w+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+        looking_up += [f"{path.name}: {name}" for name in imported if floor.get(name, -1) > floor.get(room, 99)]
+    assert looking_up == []

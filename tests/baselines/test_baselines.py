@@ -14,8 +14,8 @@ from countception.benchmark.method import Fitted, Setup
 from countception.benchmark.methods import make
 from countception.data.dataset import Sample
 from countception.errors import ConfigError, DatasetError, ImageError
-from countception.evaluation.metrics import predict_average_mae
 from countception.points import Dots
+from countception.trust.metrics import predict_average_mae
 
 QUICK: dict[str, dict[str, Any]] = {
     "arteta": {"words": 64},

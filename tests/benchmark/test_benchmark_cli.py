@@ -12,8 +12,8 @@ import typer
 from typer.testing import CliRunner
 
 from countception.benchmark import maps
-from countception.benchmark.cli import benchmark
 from countception.benchmark.results import Results
+from countception.cli.benchmark import benchmark
 from countception.errors import CountceptionError
 
 app = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -139,7 +139,7 @@ def test_no_images_to_train_on(call: Callable[[str], str]) -> None:
 
 def test_importing_the_command_is_light() -> None:
     heavy = "{'torch', 'numpy', 'pydantic', 'matplotlib'}"
-    program = f"import sys, countception.benchmark.cli; print({heavy} & set(sys.modules))"
+    program = f"import sys, countception.cli.benchmark; print({heavy} & set(sys.modules))"
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "set()"
 

@@ -15,12 +15,12 @@ from countception.counting.counter import Counter
 from countception.data.dataset import Sample, load_dataset, read_dataset
 from countception.errors import ConfigError, DatasetError, ImageError, OutputError, PointsError
 from countception.evaluation.evaluation import EvaluatedImage, Evaluation, evaluate
-from countception.evaluation.metrics import metrics
 from countception.files import write_json
 from countception.images import pieces
 from countception.images.pieces import Pieces
 from countception.points import Dots
 from countception.trust.confidence import Interval, fit_intervals
+from countception.trust.metrics import metrics
 
 FIGURES = {"n", "mae", "rmse", "bias", "relative_error", "correlation", "predict_average_mae"}
 

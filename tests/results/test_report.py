@@ -11,13 +11,13 @@ import tiny
 from countception.counting.counter import Counter
 from countception.errors import OutputError
 from countception.evaluation.evaluation import EvaluatedImage, Evaluation, evaluate
-from countception.evaluation.metrics import metrics
 from countception.results.curve import curve_paths, write_curve
 from countception.results.facts import facts
 from countception.results.report import write_report
 from countception.training import train
 from countception.trust.calibration import Calibration
 from countception.trust.confidence import fit_intervals
+from countception.trust.metrics import metrics
 from helpers_page import Page
 
 

@@ -13,10 +13,10 @@ from countception.counting import model_file
 from countception.counting.counter import Counter
 from countception.data.dataset import Sample, fold_samples
 from countception.errors import ConfigError, DatasetError, ModelFileError
-from countception.evaluation.metrics import predict_average_mae
 from countception.points import Dots
 from countception.results.facts import facts
 from countception.training import Progress, train
+from countception.trust.metrics import predict_average_mae
 from helpers_blobs import QUICK, blobs
 
 FEW = {**QUICK, "training.steps": 8, "training.evaluations": 2, "network.width": 0.25}

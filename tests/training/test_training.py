@@ -23,12 +23,12 @@ from countception.data.dataset import Sample
 from countception.errors import ConfigError, CountceptionError, DatasetError, ModelFileError, OutputError
 from countception.evaluation.evaluation import evaluate
 from countception.evaluation.matching import match, pooled
-from countception.evaluation.metrics import predict_average_mae
 from countception.points import Dots
 from countception.results.batch import count_files
 from countception.training import Progress, configure, loop, train
 from countception.training.loop import place_loss
 from countception.training.schedule import Length, evaluations_due, learning_rate
+from countception.trust.metrics import predict_average_mae
 from helpers_blobs import QUICK, blobs
 
 HERE = Path(__file__).parents[1]

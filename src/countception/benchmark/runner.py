@@ -14,7 +14,7 @@ from countception.benchmark.method import Batched, Fitted, Method, Report, Setup
 from countception.benchmark.methods import config_hash, make
 from countception.benchmark.protocol import Cell, Parts, draw
 from countception.benchmark.results import Prediction, Results, Row
-from countception.evaluation.metrics import metrics
+from countception.trust.metrics import metrics
 
 if TYPE_CHECKING:
     from countception.data.dataset import Sample

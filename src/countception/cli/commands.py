@@ -17,8 +17,8 @@ import typer
 from typer.core import TyperGroup
 
 from countception._version import __version__
-from countception.benchmark.cli import benchmark
 from countception.cli import options as given
+from countception.cli.benchmark import benchmark
 from countception.cli.count import count, evaluate
 from countception.errors import CountceptionError
 

@@ -1,1 +1,1 @@
-"""Errors of counts, and the evaluation of a counter on a data set."""
+"""Counts beside the truth, and points beside dots."""

@@ -11,7 +11,11 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from countception.config import LEVEL, CountOptions
 from countception.evaluation.matching import Matching, PointFigures, check_tolerance, match, point_figures, pooled
-from countception.evaluation.metrics import (
+from countception.images.read import about
+from countception.memory import enough_to_count
+from countception.results.tables import csv_file, number
+from countception.trust.confidence import Interval
+from countception.trust.metrics import (
     LEVELS,
     IntervalFigures,
     Metrics,
@@ -19,10 +23,6 @@ from countception.evaluation.metrics import (
     metrics,
     predict_average_mae,
 )
-from countception.images.read import about
-from countception.memory import enough_to_count
-from countception.results.tables import csv_file, number
-from countception.trust.confidence import Interval
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from countception.evaluation.metrics import LEVELS
+from countception.trust.metrics import LEVELS
 from countception.wording import percent
 
 if TYPE_CHECKING:

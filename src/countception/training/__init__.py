@@ -16,7 +16,6 @@ from countception.counting.counter import Counter
 from countception.counting.model_file import Model, known_by
 from countception.data.dataset import Dataset, Sample, content_hash, load_dataset, split_off, with_classes
 from countception.errors import ConfigError, DatasetError
-from countception.evaluation.metrics import metrics
 from countception.files import check_writable
 from countception.images.same import pixel_hash
 from countception.memory import short_of
@@ -27,6 +26,7 @@ from countception.training.unseen import LAST, Folds, Unseen, counted, forget, p
 from countception.trust import calibration
 from countception.trust.confidence import IntervalModel, fit_intervals
 from countception.trust.familiarity import Familiarity, fit_familiarity, image_features
+from countception.trust.metrics import metrics
 
 Data = str | os.PathLike[str] | Dataset | Sequence[Sample]
 

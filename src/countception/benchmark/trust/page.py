@@ -15,8 +15,8 @@ from countception.benchmark.trust.measure import TOLERANCE
 from countception.benchmark.trust.summary import F1, Run
 from countception.benchmark.trust.tables import Counted
 from countception.benchmark.trust.totals import totals
-from countception.evaluation.metrics import LEVELS
 from countception.files import whole_file
+from countception.trust.metrics import LEVELS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

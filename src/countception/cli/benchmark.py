@@ -61,7 +61,7 @@ Maps = Annotated[
 Docs = Annotated[Path, Option(metavar="DIR", help="Where --tables writes benchmark.md and benchmark/.")]
 
 
-def benchmark(  # noqa: PLR0913 - a command's options are its arguments
+def benchmark(
     *,
     data: DataNames = None,
     method: Methods = None,
@@ -91,7 +91,7 @@ def benchmark(  # noqa: PLR0913 - a command's options are its arguments
       countception benchmark --data vgg --method boxnet --n 32 --splits 3
       countception benchmark --protocol benchmarks/protocols/vgg.toml
       countception benchmark --tables
-    """  # noqa: D301 - \b is the character that keeps lines as they are
+    """
     from countception.benchmark.results import Results
 
     if list_:
