@@ -118,6 +118,23 @@ class TestTables:
         first = next(line for line in lines if line["method"] == "count-ception" and not line["settings"])
         expected = {"mae": "3", "mae_sd": "1", "splits": "3", "published_mae": "2.4", "published_sd": "0.4"}
         assert {key: first[key] for key in expected} == expected
+        assert first["mae_factor"] == "", "no predictions are kept here"
+
+    def test_csv_tells_bias_from_scatter(self, tmp_path: Path) -> None:
+        results = Results(tmp_path)
+        true = [10, 20, 40, 50]
+        for split, slope in enumerate((0.5, 0.8)):
+            row = make_row(split=split, mae=30 * (1 - slope), precision=("float32", "bfloat16")[split])
+            found = [Prediction(f"{k}", n, slope * n, 0.1) for k, n in enumerate(true)]
+            results.save_predictions(row.key, found)
+            variant = row.model_copy(update={"settings": "counting.flips=true", "mae": row.mae - 1})
+            results.append([row, variant])
+        text = pages(results, tmp_path)[tmp_path / "benchmark" / "cells.csv"]
+        plain, flips = csv.DictReader(io.StringIO(text))
+        assert float(plain["mae_factor"]) == pytest.approx(0, abs=1e-3)
+        assert float(plain["mae_line"]) == pytest.approx(0, abs=1e-3)
+        assert (plain["mae"], plain["bfloat16"]) == ("10.5", "1")
+        assert (flips["mae_factor"], flips["mae_line_sd"]) == ("", ""), "of a variant no predictions are kept"
 
     def test_published_tables_are_whole(self) -> None:
         figures = tables.published()

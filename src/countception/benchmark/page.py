@@ -6,10 +6,12 @@ import csv
 import io
 import tomllib
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from countception.benchmark import experiments, figures, maps, tables
+from countception.benchmark.corrected import corrected
 from countception.benchmark.experiments import Experiment
 from countception.benchmark.maps import MapPair
 from countception.benchmark.protocol import DATASETS
@@ -50,7 +52,9 @@ connected layers predicts. All three learn for 1000 steps from eight crops of 96
 pixels that our default sees, with our recipe's changes of light and size; the weights with the least validation error
 are kept (of the proximity map, those of the last 30 % of the steps), and no factor is fitted.
 
-All cells with RMSE, bias, relative error and time: [cells.csv](benchmark/cells.csv). Each row of
+All cells with RMSE, bias, relative error and time: [cells.csv](benchmark/cells.csv), also with what would be left of
+the error, were the counts of each split's test images corrected by the factor (`mae_factor`) or the straight line
+(`mae_line`) that fits these images themselves, which tells bias from scatter. Each row of
 `benchmarks/results/*.csv` holds the command that repeats its run and compares, such as
 
     {command}
@@ -159,7 +163,9 @@ def pages(results: Results, docs: Path) -> dict[Path, str]:
     cells = tables.measured(results.rows())
     explained = explanations(results.folder.parent / "explanations.toml")
     stream = io.StringIO()
-    csv.writer(stream, lineterminator="\n").writerows([tables.CSV_HEADER, *tables.csv_rows(cells)])
+    csv.writer(stream, lineterminator="\n").writerows(
+        [tables.CSV_HEADER, *tables.csv_rows(cells, partial(corrected, results))]
+    )
     return {
         docs / "benchmark.md": page(cells, explained, _experiments(results, cells), _pictured(results, cells)),
         docs / "benchmark" / "cells.csv": stream.getvalue(),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from countception.benchmark.corrected import Corrected
 from countception.benchmark.methods import title
 from countception.benchmark.results import Row
 from countception.images.read import natural_key
@@ -216,11 +217,15 @@ def _published_text(figure: Published) -> str:
 CSV_HEADER = (
     *("data", "split_by", "method", "settings", "n", "splits", "mae", "mae_sd", "rmse", "bias", "relative_error"),
     *("seconds", "published_mae", "published_sd", "config_hash"),
+    *("mae_factor", "mae_factor_sd", "mae_line", "mae_line_sd", "bfloat16"),
 )
 
 
-def csv_rows(cells: Sequence[Measured]) -> list[list[str]]:
-    """All measured cells as lines of a CSV file with the columns `CSV_HEADER`; means over the splits."""
+def csv_rows(cells: Sequence[Measured], left: Callable[[Row], Corrected | None]) -> list[list[str]]:
+    """All measured cells as lines of a CSV file with the columns `CSV_HEADER`; means over the splits.
+
+    `left` says what is left of a row's error once it is corrected; `bfloat16` is how many splits were trained in it.
+    """
     lines = []
     for cell in cells:
         figure = published_for(cell)
@@ -228,5 +233,18 @@ def csv_rows(cells: Sequence[Measured]) -> list[list[str]]:
         theirs = ["", ""] if figure is None else [f"{figure.mae:g}", "" if figure.sd is None else f"{figure.sd:g}"]
         place = [cell.data, cell.split_by, cell.method, cell.settings, str(cell.n), str(len(cell.rows))]
         spread = "" if cell.sd is None else f"{cell.sd:.4g}"
-        lines.append([*place, f"{cell.mae:.4g}", spread, *means, *theirs, cell.rows[0].config_hash])
+        halves = str(sum(row.precision == "bfloat16" for row in cell.rows))
+        rest = _corrected_texts([left(row) for row in cell.rows])
+        lines.append([*place, f"{cell.mae:.4g}", spread, *means, *theirs, cell.rows[0].config_hash, *rest, halves])
     return lines
+
+
+def _corrected_texts(found: Sequence[Corrected | None]) -> list[str]:
+    """Means and standard deviations with a factor and with a line; empty unless all rows have them."""
+    known = [each for each in found if each is not None]
+    if not known or len(known) < len(found):
+        return [""] * 4
+    texts = []
+    for values in ([each.factor for each in known], [each.line for each in known]):
+        texts += [f"{statistics.fmean(values):.4g}", f"{statistics.stdev(values):.4g}" if len(values) > 1 else ""]
+    return texts
