@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import tifffile
 
+from countception.cli.options import check_results
 from countception.data.dataset import Stream, load_dataset
 from countception.data.inspection import inspect
 from countception.data.pairing import read_dataset
-from countception.errors import DatasetError, RegionsError
+from countception.errors import DatasetError, OutputError, RegionsError
 from countception.images import pieces
 from countception.points import Dots, write_points
 from countception.regions.rectangles import box_of
@@ -103,6 +104,34 @@ def test_groups_stay(data: Path, tmp_path: Path) -> None:
     assert {item.group for item in found.items} == {"one"}
 
 
+def test_parts_of_an_image_stay_together_unless_it_is_the_only_one(data: Path, tmp_path: Path) -> None:
+    boxes = drawn(tmp_path / "boxes.geojson", LEFT, RIGHT)
+    groups = [item.group for item in read_dataset(data).within(boxes).items]
+    assert groups[0] == groups[1] != groups[2] == groups[3]
+    (data / "b.tif").unlink()
+    (data / "b.csv").unlink()
+    assert [item.group for item in read_dataset(data).within(boxes).items] == [None, None]
+
+
+def test_rectangles_of_one_name_are_all_there(data: Path, tmp_path: Path) -> None:
+    roifile = pytest.importorskip("roifile")
+    for k, (x, y, width, height) in enumerate((LEFT, RIGHT)):
+        corners = [[x, y], [x + width, y], [x + width, y + height], [x, y + height]]
+        roi = roifile.ImagejRoi.frompoints(corners)
+        roi.roitype, roi.name = roifile.ROI_TYPE.RECT, "field"
+        roi.left, roi.top, roi.right, roi.bottom = x, y, x + width, y + height
+        roi.tofile(tmp_path / "boxes.zip", name=f"{k}.roi", mode="a" if k else "w")
+    names = [item.name for item in read_dataset(data).within(tmp_path / "boxes.zip").items]
+    assert names == ["a field", "a field (2)", "b field", "b field (2)"]
+
+
+def test_results_do_not_replace_rectangles(tmp_path: Path) -> None:
+    folder = tmp_path / "boxes"
+    folder.mkdir()
+    with pytest.raises(OutputError, match="would be overwritten"):
+        check_results(drawn(folder / "a.geojson", LEFT), read=(folder, None))
+
+
 class TestBad:
     def test_other_shapes(self, data: Path, tmp_path: Path) -> None:
         with pytest.raises(RegionsError, match=r"boxes\.geojson: region 1 is no upright rectangle; draw rectangles"):
@@ -117,7 +146,11 @@ class TestBad:
 class TestBoxOf:
     def test_pixels_whose_centres_are_in_it(self) -> None:
         ring = np.array([[0.4, 1.6], [0.4, 4.4], [3.0, 4.4], [3.0, 1.6]])
-        assert box_of(Polygon("a", (ring,))) == ((1, 4), (2, 5))
+        assert box_of(Polygon("a", (ring,))) == ((1, 3), (2, 5))
+
+    def test_side_by_side_on_centres_they_share_no_pixel(self) -> None:
+        near, far = (np.array([[0, x], [0, x + 5], [9, x + 5], [9, x]], float) for x in (0, 5))
+        assert [box_of(Polygon("a", (ring,))) for ring in (near, far)] == [((0, 9), (0, 5)), ((0, 9), (5, 10))]
 
     def test_too_small_for_a_pixel_or_with_a_hole_or_a_triangle(self) -> None:
         ring = np.array([[0.4, 0.4], [0.4, 0.6], [0.6, 0.6], [0.6, 0.4]])

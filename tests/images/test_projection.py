@@ -69,6 +69,14 @@ def test_the_stack_itself_is_not_changed() -> None:
     np.testing.assert_array_equal(STACK, before)
 
 
+@pytest.mark.parametrize("page", ["max", "mean"])
+def test_stacks_of_black_and_white_are_as_bright_as_their_pages(tmp_path: Path, page: str) -> None:
+    stack = np.zeros((2, 8, 8), bool)
+    stack[:, 2] = True
+    tifffile.imwrite(tmp_path / "a.tif", stack, photometric="minisblack")
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif", page=page), read_image(tmp_path / "a.tif", page=0))  # type: ignore[arg-type]
+
+
 def test_a_film_of_stacks_is_refused(tmp_path: Path) -> None:
     path = written(tmp_path / "a.tif", STACK.reshape(1, 5, 30, 40).repeat(2, 0), metadata={"axes": "TZYX"})
     with pytest.raises(ImageError, match=r"a\.tif: is a stack along several axes \(TZYX\), of which no one picture"):

@@ -52,8 +52,26 @@ def test_one_object(tmp_path: Path) -> None:
     assert read_points(tmp_path / "a.tif").points.tolist() == [[3, 3]]
 
 
-def test_labels_that_fill_the_image(tmp_path: Path) -> None:
-    tifffile.imwrite(tmp_path / "a.tif", np.kron(np.arange(1, 13).reshape(3, 4), np.ones((8, 8))).astype("uint16"))
+def test_one_object_of_any_number_but_the_brightest(tmp_path: Path) -> None:
+    for number, kept in ((3, True), (65535, False)):
+        tifffile.imwrite(tmp_path / "a.tif", ((squares() == 7) * number).astype("uint16"))
+        if kept:
+            assert read_points(tmp_path / "a.tif").points.tolist() == [[3, 3]]
+        else:
+            with pytest.raises(PointsError, match="its 1 marks have 9"):
+                read_points(tmp_path / "a.tif")
+
+
+def test_numbers_that_real_numbers_of_32_bits_cannot_tell_apart(tmp_path: Path) -> None:
+    labels = squares("uint32")
+    labels[labels == 7], labels[labels == 2] = 2**24, 2**24 + 1
+    tifffile.imwrite(tmp_path / "a.tif", labels)
+    assert len(read_points(tmp_path / "a.tif")) == 3
+
+
+def test_cells_of_tissue_that_touch_each_other_on_all_sides(tmp_path: Path) -> None:
+    labels = np.kron(np.arange(1, 13).reshape(3, 4), np.ones((8, 8)))
+    tifffile.imwrite(tmp_path / "a.tif", np.pad(labels, 1).astype("uint16"))
     assert len(read_points(tmp_path / "a.tif")) == 12
 
 
@@ -79,6 +97,17 @@ class TestOthers:
             classes[4 * k : 4 * k + 3, 2:5] = 1 + k % 2
         tifffile.imwrite(tmp_path / "a.tif", classes)
         with pytest.raises(PointsError, match="bright pixels have 2 different values"):
+            read_points(tmp_path / "a.tif")
+
+    def test_slopes_of_brightness(self, tmp_path: Path) -> None:
+        slope = np.tile(np.arange(256, dtype=np.uint8), (40, 1))
+        tifffile.imwrite(tmp_path / "a.tif", slope)
+        with pytest.raises(PointsError, match="is no mask of dots"):
+            read_points(tmp_path / "a.tif")
+
+    def test_no_black_at_all(self, tmp_path: Path) -> None:
+        tifffile.imwrite(tmp_path / "a.tif", squares() + np.uint16(1))
+        with pytest.raises(PointsError, match="100 % of its pixels are not black"):
             read_points(tmp_path / "a.tif")
 
     def test_photographs_and_signed_numbers(self, tmp_path: Path) -> None:

@@ -275,6 +275,18 @@ def test_a_resumed_training_goes_on_in_the_precision_that_it_began_in(
     assert same(resumed, straight)
 
 
+@pytest.mark.parametrize("problem", [MemoryError(), torch.cuda.OutOfMemoryError()])
+def test_want_of_memory_is_a_sentence_that_says_what_to_lower(
+    problem: BaseException, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_much(_: loop.Trainer) -> None:
+        raise problem
+
+    monkeypatch.setattr(loop.Trainer, "_step", too_much)
+    with pytest.raises(ConfigError, match=r"not enough memory to train: lower training\.batch, which is"):
+        train(blobs(4), changes=QUICK)
+
+
 def test_a_time_budget_ends_the_training_with_a_low_learning_rate() -> None:
     counter = train(blobs(4), changes={**QUICK, "training.steps": None, "training.seconds": 3.0})
     assert 2.9 <= counter.model.trained_on["seconds"] < 20

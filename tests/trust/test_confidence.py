@@ -265,6 +265,12 @@ def test_totals_after_a_cross_validation_hold_as_often_as_they_say_though_each_p
     assert np.mean(held[False]) < 0.7, "as if one network had counted them all"
 
 
+def test_models_of_before_networks_were_counted_are_of_one() -> None:
+    values = fit_intervals([1.0, 2.0, 3.0], [1.0, 2.0, 4.0]).model_dump()
+    del values["networks"]
+    assert IntervalModel.model_validate(values).networks == 1
+
+
 def test_there_must_be_a_part_for_each_count() -> None:
     with pytest.raises(ConfigError, match="3 counts have 2 numbers of parts"):
         fit_intervals([1.0, 2.0, 3.0], [1.0, 2.0, 4.0], parts=[0, 1])

@@ -5,15 +5,12 @@ No method could know these corrections; they tell how much of an error is a bias
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from countception.benchmark.results import Prediction, Results, Row
-
-SAME = 0.01
-"""Objects that the error of the kept predictions may differ by from the row's, as they are kept with three decimals."""
 
 
 @dataclass(frozen=True)
@@ -26,12 +23,20 @@ class Corrected:
     """With the counts corrected by the straight line of least squares."""
 
 
-def corrected(results: Results, row: Row) -> Corrected | None:
-    """None where the predictions of a row are not kept: of variants, and where something is missing."""
-    found = results.predictions(row.key)
-    one = _of(found) if len(found) > 1 else None
-    mae = float(np.mean([abs(each.count - each.true) for each in found])) if found else np.inf
-    return one if abs(mae - row.mae) <= SAME else None
+def corrected(results: Results, rows: Sequence[Row]) -> Callable[[Row], Corrected | None]:
+    """For one of these rows what would be left; None where its predictions are not kept, as of variants of a run.
+
+    Of the rows of a run its own has the fewest settings, and its predictions are those that are kept.
+    """
+    own: dict[str, str] = {}
+    for row in rows:
+        own[row.key] = min(own.get(row.key, row.settings), row.settings, key=len)
+
+    def of(row: Row) -> Corrected | None:
+        found = results.predictions(row.key) if own.get(row.key) == row.settings else []
+        return _of(found) if len(found) > 1 else None
+
+    return of
 
 
 def _of(found: Sequence[Prediction]) -> Corrected | None:

@@ -6,7 +6,6 @@ import csv
 import io
 import tomllib
 from collections.abc import Collection, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -160,12 +159,12 @@ def map_pairs(own: Sequence[Measured], results: Results) -> list[tuple[str, MapP
 
 def pages(results: Results, docs: Path) -> dict[Path, str]:
     """The text files that the rows give: the page and the table of all cells."""
-    cells = tables.measured(results.rows())
+    rows = results.rows()
+    cells = tables.measured(rows)
     explained = explanations(results.folder.parent / "explanations.toml")
     stream = io.StringIO()
-    csv.writer(stream, lineterminator="\n").writerows(
-        [tables.CSV_HEADER, *tables.csv_rows(cells, partial(corrected, results))]
-    )
+    lines = tables.csv_rows(cells, corrected(results, rows))
+    csv.writer(stream, lineterminator="\n").writerows([tables.CSV_HEADER, *lines])
     return {
         docs / "benchmark.md": page(cells, explained, _experiments(results, cells), _pictured(results, cells)),
         docs / "benchmark" / "cells.csv": stream.getvalue(),

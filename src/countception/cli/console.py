@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 from rich.cells import cell_len
 
-from countception.wording import percent, whole
+from countception.wording import NONE, percent, whole
 
 if TYPE_CHECKING:
     from countception.data.inspection import Counts, Inspection
@@ -45,10 +45,15 @@ def show_rows(rows: Sequence[Row]) -> None:
 def show_totals(totals: Sequence[GroupTotal], *, err: bool) -> None:
     """Print the totals of groups."""
     cells = [
-        [total.group, str(total.images), *map(whole, (total.count, *(total.interval or (None, None))))]
+        [
+            total.group,
+            str(total.images),
+            *map(whole, (total.count, *(total.interval or (None, None)))),
+            *(NONE if each is None else f"{each:.1f}" for each in (total.mean, total.sd)),
+        ]
         for total in totals
     ]
-    table(["group", "images", "objects", "low", "high"], cells, err=err)
+    table(["group", "images", "objects", "low", "high", "mean", "sd"], cells, err=err)
 
 
 def show_summary(

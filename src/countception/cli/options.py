@@ -411,11 +411,19 @@ def check_results(
     from countception.data.pairing import is_part_of
     from countception.results.outputs import check_places
 
-    known = [each for each in read if each is not None]
+    known = [file for each in read if each is not None for file in _files_of(each)]
     check_places(known, *places)  # first: what cannot be written may be what cannot be looked at
     sets = [each for each in data if isinstance(each, Path | str)]
     taken = [place for place in places if place is not None and any(is_part_of(each, place) for each in sets)]
     check_places(taken, *places)
+
+
+def _files_of(place: Path) -> list[Path]:
+    """A file, or those in a folder; whoever reads it says what is wrong with it."""
+    try:
+        return sorted(place.iterdir()) if place.is_dir() else [place]
+    except OSError:
+        return [place]
 
 
 def read_pair(text: str | None, option: str) -> tuple[int, int] | None:

@@ -148,13 +148,13 @@ def load_dataset(
         for item in source.items:
             sample = load_item(item, classes=source.classes, order=order, outside=outside, page=page, axis=axis)
             samples.append(sample)
-            _refuse_mixture(samples[0], samples[-1], str(source.items[0].image), str(item.image))
+            _refuse_mixture(_kind(samples[0]), _kind(samples[-1]), str(source.items[0].image), str(item.image))
         return samples
     samples = [_checked(sample, outside) for sample in source]
     if not samples:
         raise DatasetError("there are no samples: give at least one image with its dots")
     for sample in samples:
-        _refuse_mixture(samples[0], sample, samples[0].name, sample.name)
+        _refuse_mixture(_kind(samples[0]), _kind(sample), samples[0].name, sample.name)
     return samples
 
 
@@ -198,8 +198,8 @@ class Stream:
         for item in dataset.items:
             with opened(item.image, page=dataset.page, axis=dataset.axis) as image:
                 one = _part(item, image, _dots(item, image, dataset.classes, dataset.order, "error"))
-                first = first or one
-                _refuse_mixture(first, one, str(dataset.items[0].image), str(item.image))
+                first = first or _kind(one)
+                _refuse_mixture(first, _kind(one), str(dataset.items[0].image), str(item.image))
                 yield one
 
 
@@ -425,14 +425,22 @@ def _refuse_unmatched(dataset: Dataset) -> None:
         )
 
 
-def _refuse_mixture(first: Sample | Opened, other: Sample | Opened, first_name: str, other_name: str) -> None:
-    if other.image.shape[0] != first.image.shape[0]:
+Kind = tuple[int, tuple[str, ...]]
+"""Number of channels, and names of the classes."""
+
+
+def _kind(one: Sample | Opened) -> Kind:
+    return one.image.shape[0], one.dots.class_names
+
+
+def _refuse_mixture(first: Kind, other: Kind, first_name: str, other_name: str) -> None:
+    if other[0] != first[0]:
         raise DatasetError(
-            f"{other_name} has {other.image.shape[0]} channels but {first_name} has {first.image.shape[0]}; "
+            f"{other_name} has {other[0]} channels but {first_name} has {first[0]}; "
             "all images of a data set must have the same channels"
         )
-    if other.dots.class_names != first.dots.class_names:
+    if other[1] != first[1]:
         raise DatasetError(
-            f"{other_name} has classes {', '.join(other.dots.class_names)} but {first_name} has "
-            f"{', '.join(first.dots.class_names)}; all dots of a data set must have the same classes"
+            f"{other_name} has classes {', '.join(other[1])} but {first_name} has "
+            f"{', '.join(first[1])}; all dots of a data set must have the same classes"
         )

@@ -6,7 +6,8 @@ beside each other
     One folder: ``001cell.png`` and ``001dots.png``; ``field_000.png`` and ``field_dots_000.png``; ``a.png`` and
     ``a.csv``, ``a_dots.png``, ``a_points.csv``, ``a.roi``, ``CellCounter_a.xml`` or ``a.geojson``.
 two folders
-    ``images/`` and one of ``points/``, ``annotations/``, ``dots/`` and ``labels/``, with the same names in both.
+    ``images/`` and one of ``points/``, ``annotations/``, ``dots/``, ``labels/`` and ``masks/``, with the same names
+    in both.
 a manifest
     A CSV file with columns ``image`` and ``dots``, and ``group`` where some images are not independent (tiles of one
     field, fields of one slide). Paths are relative to the manifest. A folder's ``manifest.csv`` goes before its files.
@@ -92,7 +93,7 @@ class Dataset:
     def within(self, regions: str | os.PathLike[str]) -> Dataset:
         """The parts of its images in which all objects are marked, each as an image of its own.
 
-        Parts of one image stay together when the data set is split only if the image has a group.
+        Parts of one image stay together when the data set is split, unless it is the only one.
 
         Parameters
         ----------
@@ -109,12 +110,13 @@ class Dataset:
         from countception.regions.rectangles import rectangles
 
         images = [item.image for item in self.items]
+        several = len(set(images)) > 1
         parts = rectangles(regions, dict(zip(images, unique_names(images), strict=True)))
-        items = [
-            replace(item, name=f"{item.name} {name}", box=box)
-            for item in self.items
-            for name, box in parts[item.image].items()
-        ]
+        items: list[Item] = []
+        for item in self.items:
+            group = item.group or (str(item.image) if several else None)
+            named = parts[item.image].items()
+            items += [replace(item, name=f"{item.name} {name}", box=box, group=group) for name, box in named]
         return replace(self, items=tuple(items))
 
 

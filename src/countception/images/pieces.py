@@ -171,6 +171,8 @@ def _row_by_row(read: Read) -> Read:
 
     @functools.lru_cache(maxsize=1)
     def rows_of(start: int | None, stop: int | None) -> npt.NDArray[Any]:
-        return read(slice(start, stop), slice(None))
+        rows = read(slice(start, stop), slice(None))
+        rows.setflags(write=False)  # they are given out again
+        return rows
 
     return lambda rows, columns: rows_of(rows.start, rows.stop)[:, :, columns]

@@ -22,10 +22,15 @@ def projected(page: Page | None, planes: Iterable[npt.NDArray[Any]]) -> npt.NDAr
     if page == "max":
         return _folded(np.maximum, planes)[0]
     if page == "mean":
-        total, number = _folded(np.add, (plane.astype(np.float64) for plane in planes))
+        total, number = _folded(np.add, map(_real, planes))
         return (total / number).astype(np.float32)
     (only,) = planes
     return only
+
+
+def _real(plane: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """In float64; true is 255, as in single planes."""
+    return plane.astype(np.float64) * (255 if plane.dtype == bool else 1)
 
 
 def _folded(join: np.ufunc, planes: Iterable[npt.NDArray[Any]]) -> tuple[npt.NDArray[Any], int]:

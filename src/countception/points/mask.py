@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from countception.errors import ImageError, PointsError
-from countception.images.read import SUFFIXES, read_image
+from countception.images.read import SUFFIXES, read_numbers
 from countception.points import labels
 from countception.points.dots import Dots
 from countception.points.format import Format, ReadOptions
@@ -51,7 +51,7 @@ def read(path: Path, options: ReadOptions) -> Dots:
         The file cannot be read as an image, has another size than the image it belongs to, or is no mask of dots.
     """
     try:
-        pixels = read_image(path)
+        pixels = read_numbers(path)
     except ImageError as error:
         raise PointsError(str(error)) from error
     if options.image_shape is not None and pixels.shape[1:] != tuple(options.image_shape):

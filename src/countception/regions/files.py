@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -61,18 +62,27 @@ def read_regions(path: str | os.PathLike[str]) -> list[Region]:
         regions: list[Region] = [*reader(path)]
     except (geojson.GeoJSONError, imagej.RoiError) as error:
         raise RegionsError(str(error)) from None
-    return regions
+    return _told_apart(regions)
+
+
+def _told_apart(regions: list[Region]) -> list[Region]:
+    """The same, with a number after names that came before."""
+    times: Counter[str] = Counter()
+    found: list[Region] = []
+    for region in regions:
+        times[region.name] += 1
+        number = times[region.name]
+        found.append(region if number == 1 else replace(region, name=f"{region.name} ({number})"))
+    return found
 
 
 def _geojson(path: Path) -> Iterator[Polygon]:
-    names: Counter[str] = Counter()
     for number, feature in enumerate(geojson.read_features(path), 1):
         try:
             name, rings = _feature_name(feature) or f"region {number}", _geometry(feature)
         except geojson.MALFORMED as error:
             raise RegionsError(f"{path}: region {number} is no GeoJSON polygon ({error})") from None
-        names[name] += 1
-        yield Polygon(name if names[name] == 1 else f"{name} ({names[name]})", rings)
+        yield Polygon(name, rings)
 
 
 def _feature_name(feature: Any) -> str:

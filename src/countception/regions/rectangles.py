@@ -52,7 +52,10 @@ def _of(files: RegionFiles, image: Path, path: str | os.PathLike[str]) -> dict[s
 
 
 def box_of(region: Region) -> Box | None:
-    """The pixels whose centres an upright rectangle holds, at least one; None of any other region."""
+    """The pixels whose centres an upright rectangle holds, at least one; None of any other region.
+
+    Centres on its first edges are in it, and on its last edges are not, so that rectangles side by side share none.
+    """
     if isinstance(region, Mask):
         (y, x), (height, width) = region.corner, region.covered.shape
         return ((y, y + height), (x, x + width)) if region.covered.all() else None
@@ -60,5 +63,5 @@ def box_of(region: Region) -> Box | None:
     sides = [np.unique(axis) for axis in corners.T]
     if len(region.rings) != 1 or len(corners) != 4 or [len(side) for side in sides] != [2, 2]:
         return None
-    rows, columns = ((int(np.ceil(low)), int(np.floor(high)) + 1) for low, high in sides)
+    rows, columns = ((int(np.ceil(low)), int(np.ceil(high))) for low, high in sides)
     return (rows, columns) if rows[0] < rows[1] and columns[0] < columns[1] else None
