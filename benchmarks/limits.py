@@ -27,6 +27,7 @@ from countception.benchmark.protocol import DATASETS, check_data, load
 from countception.benchmark.results import Results, Row
 from countception.data.dataset import Sample
 from countception.files import whole_file
+from limits_page import ALONE, write
 
 Array = npt.NDArray[np.float64]
 Json = dict[str, Any]
@@ -34,8 +35,6 @@ Json = dict[str, Any]
 HERE = Path(__file__).parent
 DISTANCES = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0)
 """In image pixels."""
-ALONE = 10.0
-"""Farther from any other dot than this, an object is by itself."""
 SYSTEMS = ("boxnet", "fcrn-a", "arteta", "fiaschi")
 """Whose errors are compared: two networks, a ridge regression on words of features, a forest."""
 LARGEST = {"vgg": 32, "mbm": 15, "adipocyte": 50}
@@ -57,8 +56,6 @@ def main() -> None:
         with whole_file(options.results / "limits.json") as temporary:
             temporary.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     if options.page:
-        from limits_page import write
-
         print(write(options.results / "limits.json", options.docs))
 
 

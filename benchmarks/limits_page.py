@@ -11,13 +11,14 @@ from countception.benchmark.protocol import DATASETS
 from countception.benchmark.tables import published
 from countception.files import whole_file
 from countception.results.plots import save_figure
-from limits import ALONE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Json = dict[str, Any]
 
+ALONE = 10.0
+"""Farther from any other dot than this, an object is by itself."""
 GOAL = 1.2
 """On VGG Cells with N = 50."""
 

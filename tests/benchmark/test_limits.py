@@ -75,10 +75,10 @@ def test_errors_of_the_image_and_of_the_run(limits: ModuleType, tmp_path: Path) 
     assert found["others"] == {"arteta": {"images": 3, "correlation": pytest.approx(1)}}
 
 
-def test_committed_page_is_what_the_committed_figures_give(limits: ModuleType) -> None:
+@pytest.mark.usefixtures("limits")
+def test_committed_page_is_what_the_committed_figures_give() -> None:
     page = importlib.import_module("limits_page")
     found = json.loads((ROOT / "benchmarks" / "results" / "limits.json").read_text(encoding="utf-8"))
     written = (ROOT / "docs" / "limits.md").read_text(encoding="utf-8")
     assert page.page(found) == written, "run: python benchmarks/limits.py --page"
     assert (ROOT / "docs" / "benchmark" / "limits-hidden.png").exists()
-    assert limits.ALONE == page.ALONE
