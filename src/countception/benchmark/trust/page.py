@@ -70,7 +70,8 @@ The whole recipe, as `countception train` runs it, was measured on five splits: 
 standard errors that follow.
 With folds (`countception train --folds`), N images to train on and N to validate on are all learned from, and each is
 counted by a training without its part, which leaves errors of 2 N images; the test images are counted by the training
-on all of them. A third of MBM's test images are three or four in each split, so that its thirds are hardly known.
+on all of them. A third of MBM's test images are three or four in each split, which is why it has more splits; its
+thirds are known to 2 or 3 points all the same.
 
 | interval | calibrated on the same validation images |
 |---|---|
