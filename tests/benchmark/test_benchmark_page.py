@@ -14,7 +14,7 @@ from countception.benchmark.methods import config_hash, make
 from countception.benchmark.page import explanations, page, pages, write_page
 from countception.benchmark.results import Prediction, Results, Row
 from countception.benchmark.summary import FLIPS
-from countception.cli.options import read_settings
+from countception.cli.parse import read_settings
 from countception.errors import ConfigError
 from countception.training.state import Record
 

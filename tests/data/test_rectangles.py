@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from countception.cli.options import check_results
+from countception.cli.parse import check_results
 from countception.data.dataset import Stream, load_dataset
 from countception.data.inspection import inspect
 from countception.data.pairing import read_dataset

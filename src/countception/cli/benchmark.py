@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from countception.cli import options as given
+from countception.cli import parse
 from countception.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ def _protocols(
     if not data:
         return [read_protocol(path) for path in paths]
     splits = 10 if only["--splits"] is None else only["--splits"]
-    changes = given.read_settings(only["--set"] or [])
+    changes = parse.read_settings(only["--set"] or [])
     values = {
         "systems": [{"method": name, "settings": changes} for name in method],
         "n": only["--n"] or None,

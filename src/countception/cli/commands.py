@@ -18,6 +18,7 @@ from typer.core import TyperGroup
 
 from countception._version import __version__
 from countception.cli import options as given
+from countception.cli import parse
 from countception.cli.benchmark import benchmark
 from countception.cli.count import count, evaluate
 from countception.errors import CountceptionError
@@ -155,11 +156,11 @@ def train(
 
     named = {"training.steps": steps, "training.epochs": epochs, "network.name": network, "network.window": window}
     named["training.seed"] = seed
-    changes = given.read_changes(settings or [], named, time_budget=time_budget, scale=scale)
-    validation = given.read_valid(valid)
+    changes = parse.read_changes(settings or [], named, time_budget=time_budget, scale=scale)
+    validation = parse.read_valid(valid)
     places = out, training.checkpoint_path(out), *curve_paths(out)
-    given.check_results(*places, data=(data, validation), read=(regions,))
-    reading = given.Reading(order, image_suffix, dots_suffix, ignore_unmatched, page, axis, regions)
+    parse.check_results(*places, data=(data, validation), read=(regions,))
+    reading = parse.Reading(order, image_suffix, dots_suffix, ignore_unmatched, page, axis, regions)
     with _told_if_kept(training.checkpoint_path(out), out), progress.training_report(tensorboard) as shown:
         counter = training.train(
             reading.data(data),
@@ -239,11 +240,11 @@ def inspect(
     from countception.files import write_json
     from countception.results import plots
 
-    given.check_results(json, plot, data=(data,), read=(regions,))
+    parse.check_results(json, plot, data=(data,), read=(regions,))
     if plot is not None:
         plots.plot_kind(plot)
-    dataset = given.Reading(order, image_suffix, dots_suffix, regions=regions).find(data)
-    found = look(dataset, page=given.read_one_page(page), axis=given.read_axis(axis))
+    dataset = parse.Reading(order, image_suffix, dots_suffix, regions=regions).find(data)
+    found = look(dataset, page=parse.read_one_page(page), axis=parse.read_axis(axis))
     console.show_inspection(found)
     if json is not None:
         write_json(json, found.to_dict())
@@ -262,7 +263,7 @@ def info(model: given.Model, *, json: given.JsonFile = None) -> None:
     from countception.files import write_json
     from countception.results.facts import details, facts
 
-    given.check_results(json, read=(model,))
+    parse.check_results(json, read=(model,))
     loaded = load(model)
     for name, value in facts(loaded):
         typer.echo(f"{name + ':':<17} {value}")
@@ -293,7 +294,7 @@ def simulate(
     from countception.simulation.simulate import simulate_dataset
 
     check_empty(out)
-    sides, objects = given.read_pair(size, "--size"), given.read_pair(counts, "--counts")
+    sides, objects = parse.read_pair(size, "--size"), parse.read_pair(counts, "--counts")
     made = simulate_dataset(out, number, seed=seed, look=look, size=sides, counts=objects)
     typer.echo(f"{out}: {len(made)} images with dots")
 
@@ -303,7 +304,7 @@ def settings(*, recipe: given.Recipe = "default", network: given.Network = None)
     """List all settings of a recipe, as `train --set KEY=VALUE` takes them."""
     from countception.config import recipe as named
 
-    for setting in given.list_settings(named(recipe, network=network).model_dump()):
+    for setting in parse.list_settings(named(recipe, network=network).model_dump()):
         typer.echo(setting)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from countception.cli import options as given
+from countception.cli import parse
 from countception.errors import ConfigError
 from countception.files import is_device
 
@@ -71,7 +72,7 @@ def count(
     from countception.results.outputs import check_places
     from countception.results.tables import write_totals
 
-    level = given.read_level(level)
+    level = parse.read_level(level)
     shown = out is None and sys.stdout.isatty()  # otherwise the table goes to standard output
     regions_csv = _regions_file(out, regions, regions_csv, shown=shown)
     counter = Counter.load(model, device=device)
@@ -84,12 +85,12 @@ def count(
         overlays=overlays,
         maps=maps,
         points=points,
-        points_as=given.read_points_as(points_as, points, overwrite=overwrite),
+        points_as=parse.read_points_as(points_as, points, overwrite=overwrite),
         overwrite=overwrite,
         regions_out=regions_csv,
         others=[place for place in (model, groups, totals, report) if place is not None],
     )
-    stacks = FileOptions(page=given.read_page(page), axis=given.read_axis(axis))
+    stacks = FileOptions(page=parse.read_page(page), axis=parse.read_axis(axis))
     reading = FileOptions(flips=flips or None, shifts=shifts, tile=tile, **stacks)
     options: BatchOptions = {**places, **reading}
     rows = _count_all(counter, files, regions, pixel_size, level, options, pictures=report is not None)
@@ -212,16 +213,16 @@ def evaluate(
     from countception.results.plots import plot_kind
     from countception.results.report import write_report
 
-    given.check_results(json, csv, plot, report, data=(data,), read=(model, regions))
+    parse.check_results(json, csv, plot, report, data=(data,), read=(model, regions))
     if plot is not None:
         plot_kind(plot)
     counter = Counter.load(model, device=device)
-    reading = given.Reading(order, image_suffix, dots_suffix, ignore_unmatched, page, axis, regions)
+    reading = parse.Reading(order, image_suffix, dots_suffix, ignore_unmatched, page, axis, regions)
     with file_bar("counting") as shown:
         result = evaluation.evaluate(
             counter,
             reading.data(data),
-            level=given.read_level(level),
+            level=parse.read_level(level),
             points=points or tolerance is not None,
             tolerance=tolerance,
             pictures=report is not None,
