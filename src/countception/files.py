@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
 import re
 import shutil
@@ -151,6 +152,11 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def defined(values: dict[str, Any]) -> dict[str, Any]:
+    """The same for JSON, which has no NaN: None in its place, such as of the correlation over a single image."""
+    return {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in values.items()}
 
 
 def write_json(path: str | os.PathLike[str], values: dict[str, Any]) -> None:

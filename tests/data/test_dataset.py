@@ -17,13 +17,11 @@ from countception.data.dataset import (
     Item,
     Sample,
     content_hash,
-    fold_samples,
     load_dataset,
     load_item,
     read_dataset,
-    split,
-    split_off,
 )
+from countception.data.splits import fold_samples, split, split_off
 from countception.errors import DatasetError, ImageError, PointsError
 from countception.points import Dots
 

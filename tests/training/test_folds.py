@@ -12,7 +12,8 @@ import torch
 
 from countception.counting import model_file
 from countception.counting.counter import Counter
-from countception.data.dataset import Sample, fold_samples
+from countception.data.dataset import Sample
+from countception.data.splits import fold_samples
 from countception.errors import ConfigError, DatasetError, ModelFileError
 from countception.points import Dots
 from countception.results.facts import facts

@@ -160,7 +160,7 @@ def draw(samples: Sequence[Sample], cell: Cell) -> Parts:
     ConfigError
         The data set has no fields.
     """
-    from countception.data.dataset import split
+    from countception.data.splits import split
 
     spec = dataset(cell.data)
     groups = None

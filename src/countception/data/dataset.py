@@ -1,4 +1,4 @@
-"""Images with their dots, loaded and checked; split by seed; hashed.
+"""Images with their dots, loaded, checked and hashed.
 
 Which files belong together is found by `countception.data.pairing`, whose conventions hold here.
 """
@@ -9,8 +9,7 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +20,6 @@ from countception.geometry import inside
 from countception.images.pieces import Pieces, opened
 from countception.images.projection import Page
 from countception.images.read import Image, checked, read_image, stored
-from countception.images.same import pixel_hash
 from countception.points import Dots, Order, read_points
 
 __all__ = [
@@ -32,12 +30,9 @@ __all__ = [
     "Sample",
     "Stream",
     "content_hash",
-    "fold_samples",
     "load_dataset",
     "load_item",
     "read_dataset",
-    "split",
-    "split_off",
     "with_classes",
 ]
 
@@ -216,91 +211,6 @@ def with_classes(samples: Iterable[Sample], names: Sequence[str], *, whose: str)
     return [replace(sample, dots=_renamed(sample, names, whose)) for sample in samples]
 
 
-def split(
-    n: int, *, parts: Sequence[int], seed: int, groups: Sequence[str] | None = None
-) -> tuple[npt.NDArray[np.int64], ...]:
-    """Draw disjoint parts of a data set at random.
-
-    Parameters
-    ----------
-    n
-        Number of images.
-    parts
-        Size of each part; together at most `n`.
-    seed
-        The same seed draws the same parts.
-    groups
-        One name per image. Images of one group end up in one part or in none: each part takes whole groups until it
-        has its size or more, and leaves one group at least for each part after it. So a part can be larger than asked,
-        and a later one smaller; cut off what is too much where sizes must be exact.
-
-    Returns
-    -------
-    tuple of numpy.ndarray
-        For each part the indices of its images, int64, in random order.
-
-    Raises
-    ------
-    DatasetError
-        The parts do not fit.
-    """
-    if any(part < 0 for part in parts) or sum(parts) > n:
-        raise DatasetError(f"{n} images cannot be split into parts of {' + '.join(map(str, parts))}; ask for fewer")
-    if groups is None:
-        ends = np.cumsum([0, *parts])
-        shuffled = np.random.default_rng(seed).permutation(n)
-        return tuple(shuffled[a:b] for a, b in pairwise(ends))
-    if len(groups) != n:
-        raise DatasetError(f"{len(groups)} groups are named for {n} images; name one for each")
-    queue = _shuffled(groups, seed)
-    if len(queue) < sum(part > 0 for part in parts):
-        raise DatasetError(
-            f"{len(queue)} groups cannot be split into {len(parts)} parts, as a group stays together; "
-            "add images of other groups"
-        )
-    return tuple(_deal(queue, part, sum(later > 0 for later in parts[k + 1 :])) for k, part in enumerate(parts))
-
-
-def split_off(samples: Sequence[Sample], size: int, *, seed: int) -> tuple[list[Sample], list[Sample]]:
-    """Put about `size` samples aside at random, and whole groups only; return these, and the others.
-
-    Samples of equal pixels are of one group. A group that would bring their number no nearer to `size` is passed over.
-    One group at least is put aside, and one is left; where all samples are of one group, it is parted. Both parts are
-    in the order of `samples`.
-    """
-    queue = _whole_groups(samples, seed)
-    if len(queue) < 2:
-        queue = _shuffled([(s.name, i) for i, s in enumerate(samples)], seed)
-    taken: list[list[int]] = []
-    number = 0
-    for group in queue:
-        if len(taken) < len(queue) - 1 and abs(number + len(group) - size) <= abs(number - size):
-            taken.append(group)
-            number += len(group)
-    chosen = {i for group in taken or [min(queue, key=len)] for i in group}
-    return [s for i, s in enumerate(samples) if i in chosen], [s for i, s in enumerate(samples) if i not in chosen]
-
-
-def fold_samples(samples: Sequence[Sample], number: int, *, seed: int) -> list[list[Sample]]:
-    """Divide samples at random into parts of about equal size; whole groups only. Parts keep the order of `samples`.
-
-    Samples of equal pixels are of one group.
-
-    Raises
-    ------
-    DatasetError
-        There are fewer groups than parts, or fewer than two parts are asked for.
-    """
-    queue = _whole_groups(samples, seed)
-    if not 2 <= number <= len(queue):
-        what = "images" if len(queue) == len(samples) else f"different groups of {len(samples)} images"
-        raise DatasetError(f"{len(queue)} {what} cannot be divided into {number} folds: ask for 2 to {len(queue)}")
-    parts: list[set[int]] = [set() for _ in range(number)]
-    for group in sorted(queue, key=len, reverse=True):  # the largest first keeps parts about equal; ties stay random
-        min(parts, key=len).update(group)
-    return [[sample for i, sample in enumerate(samples) if i in part] for part in parts]
-
-
 def content_hash(samples: Iterable[Sample]) -> str:
     """SHA-256, in hexadecimal, of the pixels and dots of samples in their order; names and files do not matter."""
     digest = hashlib.sha256()
@@ -311,35 +221,6 @@ def content_hash(samples: Iterable[Sample]) -> str:
         digest.update(image.tobytes())
         digest.update(np.ascontiguousarray(sample.dots.points, "<f8").tobytes())
     return digest.hexdigest()
-
-
-def _whole_groups(samples: Sequence[Sample], seed: int) -> list[list[int]]:
-    """Which samples are in each group, in random order; a sample without one is in that of its pixels."""
-    from scipy.cluster.hierarchy import DisjointSet
-
-    names = [(s.group or s.name, -1 if s.group else i) for i, s in enumerate(samples)]
-    groups = DisjointSet(names)
-    first: dict[str, tuple[str, int]] = {}
-    for sample, name in zip(samples, names, strict=True):
-        groups.merge(first.setdefault(pixel_hash(sample.image), name), name)
-    return _shuffled([groups[name] for name in names], seed)
-
-
-def _shuffled(groups: Sequence[Any], seed: int) -> list[list[int]]:
-    """Which images are in each group; the groups in random order."""
-    members: dict[Any, list[int]] = {}
-    for i, group in enumerate(groups):
-        members.setdefault(group, []).append(i)
-    names = sorted(members)
-    return [members[names[k]] for k in np.random.default_rng(seed).permutation(len(names))]
-
-
-def _deal(queue: list[list[int]], size: int, leave: int) -> npt.NDArray[np.int64]:
-    """Take whole groups off the queue until there are `size` images, but leave some groups."""
-    taken: list[int] = []
-    while len(taken) < size and len(queue) > leave:
-        taken += queue.pop(0)
-    return np.array(taken, np.int64)
 
 
 def _renamed(sample: Sample | Opened, names: Sequence[str], whose: str) -> Dots:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from countception.config import LEVEL, CountOptions
 from countception.evaluation.matching import Matching, PointFigures, check_tolerance, match, point_figures, pooled
+from countception.files import defined
 from countception.images.read import about
 from countception.memory import enough_to_count
 from countception.results.tables import csv_file, number
@@ -118,13 +119,13 @@ class Evaluation:
         figures = {**asdict(self.metrics), "predict_average_mae": self.predict_average_mae}
         points = self.points
         return {
-            **_defined(figures),
+            **defined(figures),
             "level": self.level,
             "intervals": [asdict(each) for each in self.intervals],
             "note": self.note,
             "flagged": self.flagged / len(self.rows),
             "known": self.known / len(self.rows),
-            "points": points and _defined(asdict(points)),
+            "points": points and defined(asdict(points)),
             "images": [self._image(row) for row in self.rows],
         }
 
@@ -284,10 +285,6 @@ def _matching(true: Dots, found: Dots, tolerance: float) -> Matching:
     kinds = range(len(found.class_names))
     pairs = [(true.points[true.labels == kind], found.points[found.labels == kind]) for kind in kinds]
     return pooled(match(*pair, tolerance) for pair in pairs)
-
-
-def _defined(values: dict[str, Any]) -> dict[str, Any]:
-    return {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in values.items()}
 
 
 def _text(key: str, value: Any) -> str:

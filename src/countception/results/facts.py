@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
+from countception.files import defined
 from countception.trust.metrics import LEVELS
 from countception.wording import percent
 
@@ -46,16 +46,11 @@ def details(model: Model) -> dict[str, Any]:
         "scale": model.scale,
         "calibration": model.calibration.factor,
         "intervals": [level for level in LEVELS if model.intervals.supports(level)],
-        "trained_on": _defined(model.trained_on),
-        "validation": _defined(model.validation),
+        "trained_on": defined(model.trained_on),
+        "validation": defined(model.validation),
         "config": model.config.model_dump(mode="json"),
         "versions": model.versions,
     }
-
-
-def _defined(values: dict[str, Any]) -> dict[str, Any]:
-    """Without numbers that are none, such as the correlation over a single image."""
-    return {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in values.items()}
 
 
 def validated_on(model: Model) -> str:

@@ -14,7 +14,8 @@ import numpy as np
 from countception.config import DECIDED, Config, TrainingConfig, recipe, updated, with_network
 from countception.counting.counter import Counter
 from countception.counting.model_file import Model, known_by
-from countception.data.dataset import Dataset, Sample, content_hash, load_dataset, split_off, with_classes
+from countception.data.dataset import Dataset, Sample, content_hash, load_dataset, with_classes
+from countception.data.splits import split_off
 from countception.errors import ConfigError, DatasetError
 from countception.files import check_writable
 from countception.images.same import pixel_hash

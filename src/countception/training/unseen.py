@@ -18,7 +18,8 @@ from typing import Any
 from countception.config import Config, updated
 from countception.counting.counter import Counter
 from countception.counting.model_file import Model
-from countception.data.dataset import Sample, fold_samples
+from countception.data.dataset import Sample
+from countception.data.splits import fold_samples
 from countception.errors import DatasetError
 from countception.files import whole_file
 from countception.training.loop import Progress, Report
