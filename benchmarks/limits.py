@@ -3,8 +3,9 @@
     python benchmarks/limits.py --data-root DATA     measures, and writes benchmarks/results/limits.json
     python benchmarks/limits.py --page               makes the page and its plot from that file
 
-Two questions. How large is the error of somebody with perfect eyes who takes objects up to some distance apart
-for one (`hidden`)? And how much of our error on an image is its own, whatever network and training images (`shared`)?
+Three questions. How large is the error of somebody with perfect eyes who takes objects up to some distance apart
+for one (`hidden`)? How much of our error on an image is its own, whatever network and training images (`shared`)? And
+are errors of images that came from one slide more alike than those of any (`relatives`)?
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import argparse
 import datetime
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,11 @@ SYSTEMS = ("boxnet", "fcrn-a", "arteta", "fiaschi")
 """Whose errors are compared: two networks, a ridge regression on words of features, a forest."""
 LARGEST = {"vgg": 32, "mbm": 15, "adipocyte": 50}
 """N of the runs that are compared."""
+RELATIVES: dict[str, tuple[str, Callable[[str], str]]] = {
+    "mbm": ("field", lambda name: name.rpartition("_")[0]),
+    "adipocyte": ("donor", lambda name: name.split("_")[1]),
+}
+"""Data set → what several of its images came from, and which one by the image's name."""
 
 
 def main() -> None:
@@ -70,6 +76,7 @@ def measure(data: dict[str, list[Sample]], results: Results) -> Json:
         "hidden": [hidden(name, samples, distance) for name, samples in data.items() for distance in DISTANCES],
         "brightness": brightness(data["vgg"]),
         "shared": [shared(name, results) for name in data],
+        "relatives": [relatives(name, results) for name in data if name in RELATIVES],
     }
 
 
@@ -151,6 +158,27 @@ def shared(name: str, results: Results) -> Json:
         "within": float(np.sqrt(np.mean([np.var(each, ddof=1) for each in ours.values()]))),
         "mae_of_mean": float(np.abs(list(mean.values())).mean()),
         "others": others,
+    }
+
+
+def relatives(name: str, results: Results) -> Json:
+    """Deviation of images' own errors, of all and within the groups that came from one field or donor."""
+    kind, group = RELATIVES[name]
+    members: dict[str, list[float]] = defaultdict(list)
+    for image, errors in image_errors(name, SYSTEMS[0], results.rows(), results).items():
+        members[group(image)].append(float(np.mean(errors)))
+    several = [np.array(each) for each in members.values() if len(each) > 1]
+    squares = sum(float(np.square(each - each.mean()).sum()) for each in several)
+    freedom = sum(len(each) - 1 for each in several)
+    return {
+        "data": name,
+        "n": LARGEST[name],
+        "kind": kind,
+        "images": sum(map(len, several)),
+        "groups": len(several),
+        "deviation": float(np.std(np.concatenate(several), ddof=1)),
+        "within": float(np.sqrt(squares / freedom)),
+        "standard_error": float(np.sqrt(squares / freedom / (2 * freedom))),
     }
 
 

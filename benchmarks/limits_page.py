@@ -27,7 +27,7 @@ PAGE = """\
 
 <!-- Made by `python benchmarks/limits.py --page` from benchmarks/results/limits.json: change that, not this page. -->
 
-How low could an error be on the paper's data sets? Two measurements, without any training.
+How low could an error be on the paper's data sets? Three measurements, without any training.
 
 ## Objects hidden by objects
 
@@ -61,6 +61,19 @@ Where errors differ far more between images than within them, other training ima
 have little to win. That a ridge regression on words of features is wrong on the same images suggests that much of what
 is left is not in the network, but in the image and its dots. (Of MBM few images are tested twice.)
 
+## Images of one field or donor
+
+Were the rest of the error that a stain, a scanner or a tissue looks unlike those learned from, images that came from
+one field of view or one donor would share it. The deviation of images' own errors, of all that have such a relative,
+and within the field or donor:
+
+{relatives}
+
+On adipocytes a relative's error says nothing: errors are those of the single image, of one tissue on one slide, so no
+stain or scanner explains them, and no training on more donors would take them away. On MBM fields have a part in them,
+so there is something left to learn about fields; as large a part is the single tile's, whose neighbours under the same
+stain have errors of the other sign (part of it the run's: few tiles are tested twice).
+
 ## Repeat
 
     {command}
@@ -88,6 +101,7 @@ def page(found: Json) -> str:
         hidden=_hidden(found),
         brightness=_brightness(found["brightness"]),
         shared=_shared(found["shared"]),
+        relatives=_relatives(found["relatives"]),
         alone=ALONE,
         brighter=100 * (closest["mean"] / alone["mean"] - 1),
         varies=100 * alone["deviation"] / alone["mean"],
@@ -131,6 +145,16 @@ def _shared(rows: list[Json]) -> str:
             other = row["others"].get(system)
             cells.append("" if other is None else f"{other['correlation']:.2f} ({other['images']})")
         lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _relatives(rows: list[Json]) -> str:
+    lines = ["| data set | images | of | deviation | within |", "|---|--:|--:|--:|--:|"]
+    for row in rows:
+        data = f"{DATASETS[row['data']].title}, N = {row['n']}"
+        within = f"{row['within']:.1f} ± {row['standard_error']:.1f}"
+        groups = f"{row['groups']} {row['kind']}s"
+        lines.append(f"| {data} | {row['images']} | {groups} | {row['deviation']:.1f} | {within} |")
     return "\n".join(lines)
 
 

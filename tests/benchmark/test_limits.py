@@ -75,6 +75,19 @@ def test_errors_of_the_image_and_of_the_run(limits: ModuleType, tmp_path: Path) 
     assert found["others"] == {"arteta": {"images": 3, "correlation": pytest.approx(1)}}
 
 
+def test_errors_within_a_donor_beside_those_of_all(limits: ModuleType, tmp_path: Path) -> None:
+    results = Results(tmp_path)
+    known = config_hash(make("boxnet", Setup("adipocyte")))
+    row = make_row(method="boxnet", data="adipocyte", n=50, config_hash=known)
+    errors = {"1_A_x": 4, "2_A_x": 6, "3_B_x": -5, "4_B_x": -5, "5_C_x": 90}
+    results.save_predictions(row.key, [Prediction(name, 100, 100 + error, 0.1) for name, error in errors.items()])
+    results.append([row])
+    found = limits.relatives("adipocyte", results)
+    assert (found["images"], found["groups"], found["kind"]) == (4, 2, "donor"), "C has no relative"
+    assert found["deviation"] == pytest.approx(np.std([4, 6, -5, -5], ddof=1))
+    assert found["within"] == pytest.approx(1), "squares of 1, 1, 0, 0 over two degrees of freedom"
+
+
 @pytest.mark.usefixtures("limits")
 def test_committed_page_is_what_the_committed_figures_give() -> None:
     page = importlib.import_module("limits_page")
