@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 from pydantic_core import PydanticKnownError
 
 from countception.errors import ConfigError
-from countception.sentences import in_words
+from countception.validation_errors import in_words
 
 LEVEL = 0.9
 """Probability with which an interval holds the true count, where no other is asked for."""
@@ -84,7 +84,7 @@ class AugmentConfig(_Frozen):
     crop: int | None = Field(256, ge=32)
     """Side of the square crops trained on, in working pixels; None takes whole images."""
     overhang: int = Field(16, ge=0)
-    """How far, in working pixels, a crop may reach beyond the image, so that borders look as they do in counting."""
+    """How far, in working pixels, a crop may reach beyond the image, where it sees the zeros of a canvas."""
     flips: bool = True
     """Flips and transposition (the eight symmetries of the square)."""
     zoom: float = Field(0.1, ge=0, le=1)
@@ -127,15 +127,17 @@ class TrainingConfig(_Frozen):
     seconds: float | None = Field(None, gt=0)
     """Length in seconds, instead of steps; the schedule then follows the clock."""
     average: float = Field(0.99, ge=0, lt=1)
-    """Decay of the running average of the weights that is evaluated and saved; 0 uses the weights themselves."""
+    """Decay of the exponential moving average of the weights that is evaluated and saved; 0 uses the weights
+    themselves."""
     settle_norm: bool = True
     """Before each evaluation, estimate the statistics of batch normalisation anew: those gathered while the weights
     changed drift from what the averaged weights need, and the counts with them."""
     evaluations: int = Field(20, ge=1)
-    """How often, in all, the validation images are counted; each is also a point to resume from."""
+    """How often, in all, the validation images are counted."""
     keep_from: float = Field(0.7, ge=0, le=1)
     """Share of the training from which on the weights with the least validation error are kept. Earlier ones win only
-    by luck on few validation images; they are kept where the training is interrupted before."""
+    by luck on few validation images; they are kept where the training is interrupted before. An evaluation at just this
+    share counts, too, though with `augment.plain` of the rest its weights have seen no plain crop yet."""
     patience: int | None = Field(None, ge=1)
     """Evaluations without a better validation error before stopping early; None never stops early."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"

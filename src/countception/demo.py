@@ -6,7 +6,7 @@ import os
 from itertools import accumulate
 from pathlib import Path
 
-from countception.cli.progress import Show, training_text
+from countception.cli.progress import Show
 from countception.data.dataset import load_dataset
 from countception.evaluation.evaluation import Evaluation, evaluate
 from countception.files import check_writable
@@ -16,7 +16,7 @@ from countception.results.pictures import overlay
 from countception.results.plots import overview, save_figure
 from countception.results.report import write_report
 from countception.simulation.simulate import simulate_dataset
-from countception.training import Progress, train
+from countception.training import Progress, checkpoint_path, train
 
 ANNOTATED, UNSEEN = 36, 12
 """Images with dots to train on (a quarter of them to validate on), and new images to count."""
@@ -54,10 +54,10 @@ def run_demo(out: str | os.PathLike[str], *, seconds: float = 150.0, seed: int =
     simulate_dataset(folder / "new", UNSEEN, seed=seed + 1)
     phases.begin("training")
     model = folder / "model.count"
-    model.with_name("model.count.checkpoint").unlink(missing_ok=True)  # a demo starts anew
+    checkpoint_path(model).unlink(missing_ok=True)  # a demo starts anew
 
     def trained(progress: Progress) -> None:
-        phases.within(progress.done, training_text(progress))
+        phases.within(progress.done, progress.text)
 
     changes = {"training.seconds": seconds, "training.seed": seed}
     counter = train(folder / "annotated", out=model, changes=changes, report=trained)

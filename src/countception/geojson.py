@@ -78,7 +78,10 @@ def holds(path: Path, kinds: Container[str]) -> bool:
     except GeoJSONError:
         return False
     for feature in features:
-        geometry = feature.get("geometry", feature) if isinstance(feature, dict) else None
-        if isinstance(geometry, dict) and geometry.get("type") in kinds and "coordinates" in geometry:
+        try:
+            geometry = geometry_of(feature)
+        except ValueError:
+            continue
+        if geometry["type"] in kinds and "coordinates" in geometry:
             return True
     return not features

@@ -1,4 +1,4 @@
-"""All arithmetic of windows, padding, strides and receptive fields; no other module does any.
+"""All arithmetic of windows, padding, strides and receptive fields; other modules put what it gives together.
 
 Coordinates
 -----------

@@ -5,13 +5,14 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import typer
 from typer.testing import CliRunner
 
-from countception.benchmark import maps
+from countception.benchmark import machine, maps, runner
 from countception.benchmark.results import Results
 from countception.cli.benchmark import benchmark
 from countception.errors import CountceptionError
@@ -86,6 +87,30 @@ def test_a_check_that_fails_ends_with_1(call: Callable[[str], str], tmp_path: Pa
     assert "in its row: different" in call(f"{line} --split 0 --check !1")
     (tmp_path / "benchmarks" / "results" / "mbm.csv").unlink()
     assert "in its row: equal" in call(f"{line} --split 0 --check")
+
+
+def test_a_check_takes_threads_and_precision_of_the_row(
+    call: Callable[[str], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line = "--data mbm --method predict-average --n 5 --split 0"
+    call(line)
+    results = Results(tmp_path / "benchmarks" / "results")
+    (row,) = results.rows()
+    (tmp_path / "benchmarks" / "results" / "mbm.csv").unlink()
+    results.append([row.model_copy(update={"threads": 7, "precision": "bfloat16"})])
+    threads: list[int] = []
+    monkeypatch.setattr(machine, "set_threads", threads.append)
+    real, precisions = runner.run_cell, []
+
+    def run_cell(*arguments: Any, **options: Any) -> Any:
+        precisions.append(arguments[2].precision)
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(runner, "run_cell", run_cell)
+    call(f"{line} --check")
+    assert (threads, precisions) == ([7], ["bfloat16"])
+    call(f"{line} --threads 2 --check")
+    assert threads == [7, 2, 2]
 
 
 def test_protocol_file(call: Callable[[str], str], tmp_path: Path) -> None:

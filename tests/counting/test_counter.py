@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import pickle
 import struct
 from dataclasses import replace
@@ -176,7 +177,19 @@ def test_a_model_from_a_newer_version_says_so(counter: Counter, tmp_path: Path) 
         Counter.load(tmp_path / "m.count")
 
 
-@pytest.mark.parametrize(("key", "value"), [("normalisation", 5), ("trained_on", None), ("versions", None)])
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("normalisation", 5),
+        ("normalisation", {"mean": [0.0], "deviation": [0.0]}),
+        ("normalisation", {"mean": [0.0, 0.0], "deviation": [1.0, 1.0]}),
+        ("trained_on", None),
+        ("versions", None),
+        *[("scale", scale) for scale in (0, -1, 1e9, math.inf, math.nan)],
+        *[("calibration", {"factor": factor}) for factor in (-5, 0, math.nan, "1")],
+        ("class_names", ["a", "b"]),
+    ],
+)
 def test_a_model_with_other_values_than_it_should_have_is_refused(saved: Path, key: str, value: object) -> None:
     """With a matching checksum."""
     from countception.counting import model_file
@@ -298,8 +311,8 @@ def test_intervals_come_from_the_validation_images(picture: np.ndarray) -> None:
     assert count.spread is None
     flipped = many.count(picture, flips=True)
     assert flipped.spread is not None
-    assert count.intervals == many.errors() == many.model.intervals
-    assert flipped.intervals == many.errors(flips=True) == many.model.flipped_intervals
+    assert count.intervals == many.interval_model() == many.model.intervals
+    assert flipped.intervals == many.interval_model(flips=True) == many.model.flipped_intervals
     assert flipped.intervals.log_scores != count.intervals.log_scores
     assert all(gamma == 0 for _, gamma in count.intervals.exponents)
 
@@ -307,8 +320,8 @@ def test_intervals_come_from_the_validation_images(picture: np.ndarray) -> None:
 def test_counts_with_flips_have_the_intervals_of_those_without_where_no_others_are_known(tmp_path: Path) -> None:
     changes = {**QUICK, "training.steps": 4, "counting.spread": False}
     few = train(blobs(4), valid=blobs(4, seed=4), changes=changes, out=tmp_path / "few.count")
-    assert few.errors(flips=True) == few.errors(flips=False)
-    assert few.errors().images == 4
+    assert few.interval_model(flips=True) == few.interval_model(flips=False)
+    assert few.interval_model().images == 4
     again = Counter.load(tmp_path / "few.count")
     assert (again.model.intervals, again.model.flipped_intervals) == (few.model.intervals, few.model.flipped_intervals)
 

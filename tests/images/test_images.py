@@ -239,6 +239,23 @@ class TestTiff:
         tifffile.imwrite(tmp_path / "a.tif", GREY, photometric="miniswhite", metadata=None)
         np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), 255 - GREY[None])
 
+    @pytest.mark.parametrize(("dtype", "bits"), [(np.uint8, 4), (np.uint16, 12)])
+    def test_inverted_grey_of_fewer_bits_than_its_type(self, tmp_path: Path, dtype: type, bits: int) -> None:
+        pixels = RNG.integers(0, 2**bits, (20, 30)).astype(dtype)
+        tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="miniswhite", bitspersample=bits, metadata=None)
+        np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), 2**bits - 1 - pixels[None])
+
+    def test_alpha_in_a_plane_of_its_own_is_dropped(self, tmp_path: Path) -> None:
+        pixels = np.concatenate([first(COLOUR), np.full_like(GREY, 255)[None]])
+        options: dict[str, Any] = {"photometric": "rgb", "planarconfig": "separate", "extrasamples": ["unassalpha"]}
+        tifffile.imwrite(tmp_path / "a.tif", pixels, metadata=None, **options)
+        np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), first(COLOUR))
+
+    def test_colours_that_nobody_makes_rgb_are_refused(self, tmp_path: Path) -> None:
+        tifffile.imwrite(tmp_path / "a.tif", COLOUR, photometric="ycbcr", subsampling=(1, 1), metadata=None)
+        with pytest.raises(ImageError, match="stored as YCBCR; save it as grey or RGB"):
+            read_image(tmp_path / "a.tif")
+
     def test_cmyk_is_refused(self, tmp_path: Path) -> None:
         tifffile.imwrite(tmp_path / "a.tif", np.dstack([COLOUR, GREY]), photometric="separated")
         with pytest.raises(ImageError, match="stored as SEPARATED; save it as grey or RGB"):

@@ -1,9 +1,12 @@
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from countception.networks import fourier
 from countception.networks.fourier import OUTPUTS, Axis, LargeConv2d, complex_basis, real_basis
 
 
@@ -49,6 +52,23 @@ def test_gradient_of_the_weights_alone() -> None:
     conv(x).sum().backward()
     expected = x.unfold(2, 8, 1).unfold(3, 8, 1).sum((0, 2, 3))
     torch.testing.assert_close(conv.weight.grad, expected.expand(8, -1, -1, -1), rtol=1e-4, atol=1e-4)
+
+
+def test_a_spectrum_kept_by_another_thread_meanwhile_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    layer = LargeConv2d(16, 16, 14, bias=False).eval()
+    small, large = torch.randn(1, 16, 40, 40), torch.randn(1, 16, 90, 75)
+    with torch.no_grad():
+        expected = layer(small)
+        layer(large)
+        other, real = layer._kept, fourier.kernel_spectrum
+
+        def slow(*arguments: Any) -> torch.Tensor:
+            found = real(*arguments)
+            layer._kept = other  # as if the other thread came to it now
+            return found
+
+        monkeypatch.setattr(fourier, "kernel_spectrum", slow)
+        torch.testing.assert_close(layer(small), expected)
 
 
 def test_kept_spectrum_follows_the_weights() -> None:

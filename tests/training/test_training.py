@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -15,17 +16,19 @@ import numpy as np
 import pytest
 import tifffile
 import torch
+from safetensors.torch import save as serialise
 
 from countception.config import recipe
 from countception.counting import predict
 from countception.counting.counter import Counter
+from countception.counting.tensor_file import read_tensors
 from countception.data.dataset import Sample
 from countception.errors import ConfigError, CountceptionError, DatasetError, ModelFileError, OutputError
 from countception.evaluation.evaluation import evaluate
 from countception.evaluation.matching import match, pooled
 from countception.points import Dots
 from countception.results.batch import count_files
-from countception.training import Progress, configure, loop, train
+from countception.training import Progress, checkpoint_path, configure, loop, train
 from countception.training.loop import place_loss
 from countception.training.schedule import Length, evaluations_due, learning_rate
 from countception.trust.metrics import predict_average_mae
@@ -245,6 +248,32 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:
     Path(f"{out}.checkpoint").write_bytes(b"nonsense")
     with pytest.raises(ModelFileError, match="cannot be resumed from"):
         train(blobs(4), changes=QUICK, out=out, resume=True)
+
+
+def test_a_checkpoint_of_another_version_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    out = tmp_path / "a.count"
+
+    def interrupt(_: Progress) -> None:
+        raise KeyboardInterrupt
+
+    train(blobs(4), changes=QUICK, out=out, report=interrupt)
+    path = checkpoint_path(out)
+    header, tensors = read_tensors(path)
+    state = json.loads(header["state"])
+    one = next(name for name in tensors if name.startswith("network/"))
+    wrong = {
+        "a new key": ({**header, "state": json.dumps({**state, "new": 1})}, tensors),
+        "a new column": ({**header, "state": json.dumps({**state, "history": [{"step": 1}]})}, tensors),
+        "no fingerprint": ({key: value for key, value in header.items() if key != "fingerprint"}, tensors),
+        "no state": ({**header, "state": "[]"}, tensors),
+        "a tensor less": (header, {key: value for key, value in tensors.items() if key != one}),
+        "no best": (header, {key: value for key, value in tensors.items() if not key.startswith("best/")}),
+    }
+    for what, (head, rest) in wrong.items():
+        path.write_bytes(serialise(rest, head))
+        with pytest.raises(ModelFileError, match=r"a\.count\.checkpoint cannot be resumed from"):
+            train(blobs(4), changes=QUICK, out=out, resume=True)
+        assert path.exists(), what
 
 
 def test_bfloat16_trains_as_well() -> None:

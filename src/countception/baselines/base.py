@@ -25,7 +25,7 @@ from countception.errors import DatasetError
 from countception.geometry import Points, to_working
 from countception.images.normalise import Normalisation
 from countception.images.resample import resample
-from countception.points.spacing import find_scale
+from countception.points.scale import find_scale
 
 Plane = npt.NDArray[np.float32]
 Options = TypeVar("Options")

@@ -30,7 +30,7 @@ from countception.geometry import Points
 from countception.images.normalise import Normalisation
 from countception.networks.proximity import RADIUS, Proximity, peaks
 from countception.points import Dots
-from countception.points.spacing import find_scale, neighbour_distances
+from countception.points.scale import find_scale, neighbour_distances
 from countception.training import Progress, configure
 from countception.training.loop import Trainer
 from countception.training.prepare import prepare
@@ -150,7 +150,8 @@ class ProximityMethod(Baseline[Options]):
         require_dots(training)
         chosen = {"scale.spacing": spacing_for([sample.dots.points for sample in training])}
         channels = {"network.channels": len(training[0].image)}
-        config = updated(self.config, {"training.seed": seed, **channels, **chosen})
+        again = {"training.precision": self.setup.precision} if self.setup.precision else {}
+        config = updated(self.config, {"training.seed": seed, **channels, **chosen, **again})
         prepared = prepare(
             [_one_class(sample) for sample in training],
             [_one_class(sample) for sample in validation],

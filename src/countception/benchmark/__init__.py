@@ -1,4 +1,1 @@
-"""The paper's evaluation protocol for any method: seeded splits, one row per finished run, tables and plots from rows.
-
-Everything lazily imports what it needs: the command line reads `countception.cli.benchmark` at start-up.
-"""
+"""The paper's evaluation protocol for any method: seeded splits, a row per finished run, tables and plots from rows."""

@@ -69,10 +69,10 @@ def annotate_all(samples: Sequence[Sample], annotators: Sequence[Annotator], *, 
     ]
 
 
-def combine_all(annotated: Sequence[Sequence[Sample]], *, reach: float, votes: int | None = None) -> list[Sample]:
+def combine_all(annotated: Sequence[Sequence[Sample]], *, reach: float) -> list[Sample]:
     """The samples with the combined dots of all annotators, as `annotate_all` gives them; see `combine`."""
     return [
-        replace(versions[0], dots=combine([version.dots for version in versions], reach=reach, votes=votes))
+        replace(versions[0], dots=combine([version.dots for version in versions], reach=reach))
         for versions in zip(*annotated, strict=True)
     ]
 

@@ -16,7 +16,7 @@ from countception.benchmark.methods import METHODS
 from countception.benchmark.results import Results
 from countception.benchmark.tables import Measured, Published, label, order, published
 from countception.results.pictures import viewable
-from countception.results.plots import ACCENT, INK, MUTED
+from countception.results.plots import ACCENT, INK, MUTED, plain
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -236,7 +236,7 @@ def single_panel(width: float, height: float) -> tuple[Figure, Any]:
 
     figure = Figure((width, height), dpi=110, layout="constrained")
     axes = figure.subplots()
-    _plain(axes)
+    plain(axes)
     return figure, axes
 
 
@@ -251,12 +251,6 @@ def several_panels(number: int, *, side: float, columns: int = 4, sharey: bool =
     for axes in panels[number:]:
         axes.set_axis_off()
     for axes in panels[:number]:
-        _plain(axes)
+        plain(axes)
         axes.tick_params(labelsize=7)
     return figure, panels
-
-
-def _plain(axes: Any) -> None:
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(color="#e3e8ec", linewidth=0.8)
-    axes.set_axisbelow(True)

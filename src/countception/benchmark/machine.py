@@ -11,7 +11,7 @@ from pathlib import Path
 
 from countception._version import __version__
 
-PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "scikit-image", "opencv-python-headless", "cvxpy")
+PACKAGES = ("torch", "numpy", "scipy", "scikit-learn", "cvxpy")
 
 
 def cpu() -> str:
@@ -23,6 +23,13 @@ def cpu() -> str:
     except OSError:
         pass
     return platform.processor() or platform.machine()
+
+
+def set_threads(number: int) -> None:
+    """Let torch compute with so many threads."""
+    import torch
+
+    torch.set_num_threads(number)
 
 
 def threads() -> int:

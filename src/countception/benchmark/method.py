@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast, runtime_checkable
 
 from countception.errors import ConfigError
-from countception.sentences import in_words
+from countception.validation_errors import in_words
 
 if TYPE_CHECKING:
     from countception.data.dataset import Sample
@@ -33,6 +33,8 @@ class Setup:
     """`cpu`, `cuda`, …; None takes a GPU where there is one."""
     work: Path | None = None
     """Folder, perhaps not there yet, for what a stopped fit goes on from; removed when the run is finished."""
+    precision: str = ""
+    """What the training steps of a run were computed in that is repeated; empty leaves it to the configuration."""
 
     def read(self, kind: type[Options]) -> Options:
         """The settings as an options dataclass of the method, checked against its fields and their types.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -15,7 +15,7 @@ from countception.errors import ConfigError
 from countception.geometry import to_working, working_shape
 from countception.networks import names
 from countception.networks.base import per_class
-from countception.training import Progress, configure, train
+from countception.training import Progress, checkpoint_path, configure, train
 
 if TYPE_CHECKING:
     from countception.counting.count import Count
@@ -98,10 +98,9 @@ class NetworkMethod:
         self, training: Sequence[Sample], validation: Sequence[Sample], *, seed: int, report: Report
     ) -> FittedNetwork:
         """Train, or go on with a training that was stopped; with ``folds`` on both parts, as `train` does."""
-        from countception.cli.progress import training_text
 
         def show(progress: Progress) -> None:
-            report(progress.done, training_text(progress))
+            report(progress.done, progress.text)
 
         out = None if self.setup.work is None else self.setup.work / "model.count"
         counter = train(
@@ -110,15 +109,19 @@ class NetworkMethod:
             folds=self.folds,
             out=out,
             config=self.config,
-            changes={"training.seed": seed},
+            changes={"training.seed": seed} | _precision(self.setup),
             device=self.setup.device,
             # without one, a run stopped between its training and its row is trained anew
-            resume=out is not None and Path(f"{out}.checkpoint").exists(),
+            resume=out is not None and checkpoint_path(out).exists(),
             report=show,
         )
         if counter.interrupted:
             raise KeyboardInterrupt  # half a training is no result; the checkpoint stays
         return FittedNetwork(counter, self.test_strides, flips=self.flips)
+
+
+def _precision(setup: Setup) -> dict[str, Any]:
+    return {"training.precision": setup.precision} if setup.precision else {}
 
 
 def _folds(number: Any) -> int | None:
@@ -210,7 +213,7 @@ def count_ception(setup: Setup) -> NetworkMethod:
     window = settings.get("window", settings.get("network.window", 32))
     return NetworkMethod(
         "count-ception",
-        Setup(setup.data, settings, setup.device, setup.work),
+        replace(setup, settings=settings),
         recipe="paper",
         changes=changes,
         test_strides=() if strided or kernel == "gaussian" else [max(1, window // k) for k in TEST_STRIDES],

@@ -20,7 +20,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from countception.errors import ConfigError, DatasetError
-from countception.sentences import in_words
+from countception.validation_errors import in_words
 
 if TYPE_CHECKING:
     from countception.data.dataset import Sample

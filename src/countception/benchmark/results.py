@@ -135,7 +135,9 @@ class Results:
         with lock(self.folder / ".locks" / f"{path.name}.lock"):
             _read(path)  # adds nothing to a file that could not be read afterwards
             old = [[each.get(name) or "" for name in COLUMNS] for each in _dicts(path)]
-            _write(path, COLUMNS, [*old, *([_text(value) for value in row.model_dump().values()] for row in rows)])
+            write_table(
+                path, COLUMNS, [*old, *([cell_text(value) for value in row.model_dump().values()] for row in rows)]
+            )
 
     @contextmanager
     def claim(self, key: str) -> Iterator[bool]:
@@ -157,7 +159,7 @@ class Results:
     def save_predictions(self, key: str, predictions: Iterable[Prediction]) -> None:
         """Write the counts of a run's test images."""
         rows = [[each.image, str(each.true), f"{each.count:.3f}", f"{each.seconds:.3g}"] for each in predictions]
-        _write(self.folder / "predictions" / f"{key}.csv", ("image", "true", "count", "seconds"), rows)
+        write_table(self.folder / "predictions" / f"{key}.csv", ("image", "true", "count", "seconds"), rows)
 
     def predictions(self, key: str) -> list[Prediction]:
         """The counts of a run's test images; none where the file is missing."""
@@ -169,8 +171,8 @@ class Results:
     def save_curve(self, key: str, curve: Sequence[Record]) -> None:
         """Write the training curve of a run."""
         records = [asdict(record) for record in curve]
-        rows = [[_text(value) for value in record.values()] for record in records]
-        _write(self.folder / "curves" / f"{key}.csv", tuple(records[0]), rows)
+        rows = [[cell_text(value) for value in record.values()] for record in records]
+        write_table(self.folder / "curves" / f"{key}.csv", tuple(records[0]), rows)
 
     def curve(self, key: str) -> list[dict[str, float]]:
         """The training curve of a run: columns as `countception.training.Record`; none where the file is missing."""
@@ -210,14 +212,15 @@ def _dicts(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
-def _write(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Write a CSV file."""
     with whole_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(header)
         writer.writerows(rows)
 
 
-def _text(value: Any) -> str:
+def cell_text(value: Any) -> str:
     """Six significant digits; nothing for None."""
     if value is None:
         return ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -93,6 +94,7 @@ def benchmark(
       countception benchmark --protocol benchmarks/protocols/vgg.toml
       countception benchmark --tables
     """
+    from countception.benchmark.machine import set_threads
     from countception.benchmark.results import Results
 
     if list_:
@@ -107,14 +109,15 @@ def benchmark(
         raise ConfigError(WHAT)
     if protocols:
         if threads is not None:
-            import torch
-
-            torch.set_num_threads(threads)
+            set_threads(threads)
         cells = [cell for each in protocols for cell in each.cells() if split is None or cell.split == split]
         if not cells:
             raise ConfigError(f"there is no split {split} in {', '.join(map(str, protocol or []))}")
         loaded = _load(protocols, data_root)
-        (_check if check else _run)(cells, loaded, found, device)
+        if check:
+            _check(cells, loaded, found, device, threads)
+        else:
+            _run(cells, loaded, found, device)
     if tables:
         from countception.benchmark.page import write_page
 
@@ -198,17 +201,28 @@ def _show(rows: list[Row]) -> None:
         typer.echo(f"{row.key} {row.settings}: MAE {row.mae:.2f}, bias {row.bias:+.2f}, {row.seconds:.0f} s")
 
 
-def _check(cells: list[Cell], data: dict[str, Data], results: Results, device: str | None) -> None:
-    """Print each run's MAE as it is now beside that of its row; end with 1 if any is another, or has no row."""
+def _check(cells: list[Cell], data: dict[str, Data], results: Results, device: str | None, threads: int | None) -> None:
+    """Print each run's MAE as it is now beside that of its row; end with 1 if any is another, or has no row.
+
+    Threads (but for a number of `threads` that is asked for) and precision are those of the row, as both decide the
+    last digits, and a training makes much of them.
+    """
+    from countception.benchmark.machine import set_threads
     from countception.benchmark.method import Setup
+    from countception.benchmark.methods import config_hash, make
     from countception.benchmark.runner import run_cell
     from countception.cli.progress import progress_bar
 
     rows = {(row.key, row.settings): row for each in (results.examined, results) for row in each.rows()}
     equal = True
     for number, cell in enumerate(cells, 1):
+        setup = Setup(cell.data, cell.settings, device)
+        then = rows.get((cell.run_key(config_hash(make(cell.method, setup))), cell.settings_text))
+        if then is not None:
+            setup = replace(setup, precision=then.precision)
+            set_threads(then.threads if threads is None else threads)
         with progress_bar(f"{cell.method} on {cell.data} ({number} of {len(cells)})") as report:
-            outcome = run_cell(cell, data[cell.data], Setup(cell.data, cell.settings, device), report=report)
+            outcome = run_cell(cell, data[cell.data], setup, report=report)
         for now in outcome.rows:
             verdict, same = _compared(now, rows.get((now.key, now.settings)))
             typer.echo(f"{now.key} {now.settings}: {verdict}")

@@ -318,7 +318,7 @@ def demo(*, out: given.DemoFolder = Path("demo"), time_budget: given.DemoTime = 
     from countception.demo import run_demo
 
     with progress.progress_bar("demo") as shown:
-        result = run_demo(out, seconds=progress.parse_duration(time_budget), seed=seed, show=shown)
+        result = run_demo(out, seconds=parse.read_duration(time_budget), seed=seed, show=shown)
     console.show_evaluation(result)
     typer.echo(f"\nreport: {out / 'report.html'}\ncounts: {out / 'counts.csv'}\npictures: {out / 'overlays'}")
 

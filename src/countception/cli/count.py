@@ -66,7 +66,7 @@ def count(
     """
     from countception.counting.counter import Counter
     from countception.images.read import find_images
-    from countception.results.batch import BatchOptions, FileOptions
+    from countception.results.batch import BatchOptions
     from countception.results.count_report import write_count_report
     from countception.results.groups import find_groups, group_totals
     from countception.results.outputs import check_places
@@ -80,7 +80,7 @@ def count(
     names = dict(zip(map(str, files), find_groups(files, by=group_by, table=groups), strict=True))
     read = [place for place in (model, groups, regions) if place is not None]
     check_places([*files, *read], out, regions_csv, totals, report)
-    places = BatchOptions(
+    options = BatchOptions(
         out=out,
         overlays=overlays,
         maps=maps,
@@ -89,20 +89,22 @@ def count(
         overwrite=overwrite,
         regions_out=regions_csv,
         others=[place for place in (model, groups, totals, report) if place is not None],
+        page=parse.read_page(page),
+        axis=parse.read_axis(axis),
+        flips=flips or None,
+        shifts=shifts,
+        tile=tile,
     )
-    stacks = FileOptions(page=parse.read_page(page), axis=parse.read_axis(axis))
-    reading = FileOptions(flips=flips or None, shifts=shifts, tile=tile, **stacks)
-    options: BatchOptions = {**places, **reading}
     rows = _count_all(counter, files, regions, pixel_size, level, options, pictures=report is not None)
-    errors = counter.errors(flips=flips or None)
-    sums = group_totals(rows, [names[row.image] for row in rows], errors, level)
+    intervals = counter.interval_model(flips=flips or None)
+    sums = group_totals(rows, [names[row.image] for row in rows], intervals, level)
     asked = sums if group_by is not None or groups is not None else ()
     _show(rows, asked, shown=shown, piped=out is None and not shown)
     if totals is not None:
         write_totals(totals, sums)
     if report is not None:
         write_count_report(report, rows, counter, level=level, totals=asked, flips=flips or None)
-    _sum_up(rows, errors, level, written=(out, regions_csv, totals, report))
+    _sum_up(rows, intervals, level, written=(out, regions_csv, totals, report))
 
 
 def _count_all(
@@ -120,7 +122,7 @@ def _count_all(
     from countception.results import batch
 
     number = batch.PICTURES if pictures else 0
-    with file_bar("counting") as progress:
+    with file_bar() as progress:
         return batch.count_files(
             counter,
             files,
@@ -218,12 +220,12 @@ def evaluate(
         plot_kind(plot)
     counter = Counter.load(model, device=device)
     reading = parse.Reading(order, image_suffix, dots_suffix, ignore_unmatched, page, axis, regions)
-    with file_bar("counting") as shown:
+    with file_bar() as shown:
         result = evaluation.evaluate(
             counter,
             reading.data(data),
             level=parse.read_level(level),
-            points=points or tolerance is not None,
+            points=points,
             tolerance=tolerance,
             pictures=report is not None,
             report=shown,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -61,14 +61,35 @@ def read_changes(
     ConfigError
         One cannot be read.
     """
-    from countception.cli.progress import parse_duration
-
     changes = read_settings(pairs) | {key: value for key, value in named.items() if value is not None}
     if time_budget is not None:
-        changes["training.seconds"] = parse_duration(time_budget)
+        changes["training.seconds"] = read_duration(time_budget)
     if scale is not None:
         changes["scale.factor"] = read_scale(scale)
     return changes
+
+
+def read_duration(text: str) -> float:
+    """``90``, ``90s``, ``10m`` or ``1h30m`` → seconds; in ``1h30`` and ``2m30`` the rest is of the next smaller unit.
+
+    Raises
+    ------
+    ConfigError
+        Anything else, or no time at all.
+    """
+    import re
+
+    plain = re.sub(r"h([\d.]+)$", r"h\1m", text.strip().lower().replace(" ", ""))
+    match = re.fullmatch(r"(?:([\d.]+)h)?(?:([\d.]+)m(?:in)?)?(?:([\d.]+)s?)?", plain)
+    try:
+        seconds = (
+            sum(float(n or 0) * unit for n, unit in zip(match.groups(), (3600, 60, 1), strict=True)) if match else 0
+        )
+    except ValueError:
+        seconds = 0
+    if seconds <= 0:
+        raise ConfigError(f"{text!r} is no length of time: write it as 90s, 10m or 1h30m")
+    return seconds
 
 
 def list_settings(values: dict[str, Any]) -> list[str]:
@@ -196,15 +217,21 @@ class Reading:
         """The images and dots of a folder or manifest."""
         from countception.data.pairing import read_dataset
 
-        order = read_order(self.order)
-        found = read_dataset(path, order=order, image_suffix=self.image_suffix, dots_suffix=self.dots_suffix)
+        found = read_dataset(
+            path,
+            order=read_order(self.order),
+            image_suffix=self.image_suffix,
+            dots_suffix=self.dots_suffix,
+            page=read_one_page(self.page),
+            axis=read_axis(self.axis),
+        )
         return found if self.regions is None else found.within(self.regions)
 
     def data(self, path: Path | str) -> Path | str | Dataset:
         """A data set as the commands take it, with its files found already where that takes options."""
         if self == Reading():
             return path
-        found = replace(self.find(path), page=read_one_page(self.page), axis=read_axis(self.axis))
+        found = self.find(path)
         return found.without_unmatched() if self.ignore_unmatched else found
 
 

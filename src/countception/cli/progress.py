@@ -26,15 +26,13 @@ class Show(Protocol):
 
 
 @contextmanager
-def progress_bar(title: str, *, plain_seconds: float = PLAIN_SECONDS, fresh: bool = False) -> Iterator[Show]:
+def progress_bar(title: str, *, fresh: bool = False) -> Iterator[Show]:
     """A progress bar on standard error, so that standard output stays clean for results.
 
     Parameters
     ----------
     title
         What is being done, in a word or two.
-    plain_seconds
-        Shortest time between two lines where standard error is no terminal.
     fresh
         As for `Pace`.
     """
@@ -42,7 +40,7 @@ def progress_bar(title: str, *, plain_seconds: float = PLAIN_SECONDS, fresh: boo
 
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield _Plain(title, plain_seconds, Pace(fresh=fresh))
+        yield _Plain(title, Pace(fresh=fresh))
         return
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
     from rich.table import Column
@@ -66,13 +64,13 @@ def progress_bar(title: str, *, plain_seconds: float = PLAIN_SECONDS, fresh: boo
 class _Plain:
     """Lines on standard error: the first, the last, and one now and then."""
 
-    def __init__(self, title: str, seconds: float, pace: Pace) -> None:
-        self.title, self.seconds, self.pace = title, seconds, pace
+    def __init__(self, title: str, pace: Pace) -> None:
+        self.title, self.pace = title, pace
         self.printed_at = float("-inf")
 
     def __call__(self, done: float, text: str) -> None:
         now, left = time.monotonic(), self.pace.left(done)
-        if now - self.printed_at < self.seconds and done < 1:
+        if now - self.printed_at < PLAIN_SECONDS and done < 1:
             return
         self.printed_at = now
         parts = [f"{self.title} {100 * done:.0f} %", *(part for part in (left, text) if part)]
@@ -120,38 +118,6 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02} min"
 
 
-def parse_duration(text: str) -> float:
-    """``90``, ``90s``, ``10m`` or ``1h30m`` → seconds; in ``1h30`` and ``2m30`` the rest is of the next smaller unit.
-
-    Raises
-    ------
-    ConfigError
-        Anything else, or no time at all.
-    """
-    import re
-
-    plain = re.sub(r"h([\d.]+)$", r"h\1m", text.strip().lower().replace(" ", ""))
-    match = re.fullmatch(r"(?:([\d.]+)h)?(?:([\d.]+)m(?:in)?)?(?:([\d.]+)s?)?", plain)
-    try:
-        seconds = (
-            sum(float(n or 0) * unit for n, unit in zip(match.groups(), (3600, 60, 1), strict=True)) if match else 0
-        )
-    except ValueError:
-        seconds = 0
-    if seconds <= 0:
-        raise ConfigError(f"{text!r} is no length of time: write it as 90s, 10m or 1h30m")
-    return seconds
-
-
-def training_text(progress: Progress) -> str:
-    """The step and the newest validation error, or that of the training images where none are put aside."""
-    text = f"step {progress.step}"
-    if progress.record is not None:
-        which = "validation error" if progress.validated_on else "error on the training images"
-        text += f", {which} {progress.record.valid_mae:.2f} objects per image"
-    return text
-
-
 @contextmanager
 def training_report(log: str | os.PathLike[str] | None = None) -> Iterator[Report]:
     """How many images are for what, and a progress bar, as `report` for `countception.train`.
@@ -175,7 +141,7 @@ def training_report(log: str | os.PathLike[str] | None = None) -> Iterator[Repor
                 told = True
             if progress.interrupted:
                 _say("interrupted: saving the best weights so far …")
-            show(progress.done, training_text(progress))
+            show(progress.done, progress.text)
             if write is not None:
                 write(progress)
 
@@ -233,7 +199,7 @@ Each = Callable[[float, int, str], None]
 
 
 @contextmanager
-def file_bar(title: str) -> Iterator[Each]:
-    """A progress bar over files."""
-    with progress_bar(title, fresh=True) as show:
+def file_bar() -> Iterator[Each]:
+    """A progress bar over files that are counted."""
+    with progress_bar("counting", fresh=True) as show:
         yield lambda done, total, name: show(done / total, f"{math.ceil(done)} of {total}: {name}")

@@ -18,8 +18,6 @@ from countception.images.normalise import Normalisation
 from countception.images.pieces import Pixels
 from countception.images.resample import resample_region
 
-Weights = npt.NDArray[np.float32]
-
 
 @dataclass(frozen=True)
 class View:

@@ -22,7 +22,7 @@ from countception.counting.canvas import Canvas, View
 from countception.counting.count import Count
 from countception.counting.model_file import Model
 from countception.counting.predict import Report, choose_device, raw_map
-from countception.errors import ConfigError, ImageError
+from countception.errors import ImageError
 from countception.geometry import to_image, working_shape
 from countception.images.pieces import Pieces, Pixels, opened
 from countception.images.projection import Page
@@ -98,9 +98,9 @@ class Counter:
         """The configuration that the model was trained with."""
         return self.model.config
 
-    def errors(self, *, flips: bool | None = None) -> IntervalModel:
+    def interval_model(self, *, flips: bool | None = None) -> IntervalModel:
         """What is known about the errors of its counts; `flips` as for `count`, as they make errors smaller."""
-        return self.model.errors(flips=self.config.counting.flips if flips is None else flips)
+        return self.model.interval_model(flips=self.config.counting.flips if flips is None else flips)
 
     def count(
         self,
@@ -175,8 +175,6 @@ class Counter:
 
     def _without_points(self, pixels: Pixels, counting: CountingConfig, report: Report | None) -> Count:
         network = self.model.network
-        if counting.flips and network.window % network.layout.field.stride:
-            raise ConfigError("flips need a stride that divides the window: count without them")
         views = [View(v.flip_y, v.flip_x, v.transpose, s) for v in _flips(counting) for s in _shifts(counting)]
         raw, totals = self._mean_raw(pixels, views, counting.tile, report)
         raw.mul_(self.model.calibration.factor)
@@ -195,7 +193,7 @@ class Counter:
             scale=self.model.scale,
             shape=(pixels.shape[1], pixels.shape[2]),
             spread=_relative_spread(totals) * value if len(totals) > 1 else None,
-            intervals=self.errors(flips=counting.flips),
+            intervals=self.interval_model(flips=counting.flips),
         )
         features = image_features(pixels, self.model.normalisation, count.scale, count=count.value)
         return replace(count, warnings=tuple(self.model.familiarity.unfamiliar(features)))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -35,6 +36,8 @@ from countception.trust.familiarity import Familiarity
 FORMAT = "countception model 1"
 SUFFIX = ".count"
 """How names of model files usually end."""
+SMALLEST_SCALE = 1e-3
+"""Of a sound model; the largest is its inverse."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ class Model:
         """Whether the image is one of those that it learned from or was validated on; not in older models."""
         return known_by(image) in (*self.trained_on.get("pixels", ()), *self.validation.get("pixels", ()))
 
-    def errors(self, *, flips: bool) -> IntervalModel:
+    def interval_model(self, *, flips: bool) -> IntervalModel:
         """What is known about the errors of counts that were averaged over flips, or not."""
         return self.flipped_intervals if flips and self.flipped_intervals.images else self.intervals
 
@@ -121,7 +124,9 @@ def load(path: str | os.PathLike[str]) -> Model:
     if _digest(document, weights) != header.get("sha256"):
         raise ModelFileError(f"{path} has been altered or damaged since it was written: copy it anew from its source")
     try:
-        return _rebuild(json.loads(document), weights)
+        model = _rebuild(json.loads(document), weights)
+        _check(model)
+        return model
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, CountceptionError) as error:
         raise ModelFileError(
             f"{path} cannot be used by countception {__version__} ({_first_line(error)}): "
@@ -169,6 +174,28 @@ def _rebuild(values: dict[str, Any], weights: dict[str, Tensor]) -> Model:
         validation=dict(values["validation"]),
         versions=dict(values["versions"]),
     )
+
+
+def _check(model: Model) -> None:
+    """Refuse values that would count nonsense, or nothing.
+
+    Raises
+    ------
+    ValueError
+        Says which.
+    """
+    look, network = model.normalisation, model.config.network
+    sound = {
+        f"scale {model.scale}": SMALLEST_SCALE <= model.scale <= 1 / SMALLEST_SCALE,
+        f"factor {model.calibration.factor}": 0 < model.calibration.factor < math.inf,
+        "normalisation": len(look.mean) == len(look.deviation) == network.channels
+        and all(map(math.isfinite, look.mean))
+        and all(0 < deviation < math.inf for deviation in look.deviation),
+        f"{len(model.class_names)} classes": len(model.class_names) == network.classes,
+    }
+    for what, possible in sound.items():
+        if not possible:
+            raise ValueError(f"its {what} cannot be")
 
 
 def _digest(document: str, weights: dict[str, Tensor]) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -104,9 +105,21 @@ def fast(network: Network) -> nn.Module:
 def run(network: nn.Module, canvas: Tensor, dtype: torch.dtype | None) -> Tensor:
     """The network on a batch of canvases, in `dtype` where that is given; the raw map comes back as float32."""
     canvas = canvas.contiguous(memory_format=torch.channels_last)
-    with torch.autocast(canvas.device.type, dtype=dtype or torch.bfloat16, enabled=dtype is not None):
+    half = torch.autocast(canvas.device.type, dtype=dtype or torch.bfloat16, enabled=dtype is not None)
+    with half, _no_tf32() if canvas.is_cuda and dtype is None else nullcontext():
         raw: Tensor = network(canvas)
     return raw.float()
+
+
+@contextmanager
+def _no_tf32() -> Iterator[None]:
+    """Have float32 mean float32: unless told, GPUs round what convolutions multiply to 10 bits (TF32)."""
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = before
 
 
 def raw_map(

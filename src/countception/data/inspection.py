@@ -137,7 +137,7 @@ def inspect(
     order
         ``"xy"`` or ``"yx"``: what the two columns of tables without a header are.
     page, axis
-        What to read of stacks, as `countception.images.read.read_image` takes it.
+        What to read of stacks, as `countception.images.read.read_image` takes it; None leaves it to `source`.
 
     Raises
     ------
@@ -145,13 +145,12 @@ def inspect(
         There is no data set: nothing pairs, or a pairing is ambiguous. Bad files are listed instead.
     """
     dataset = source if isinstance(source, Dataset) else read_dataset(source, order=order)
+    order = order or dataset.order
+    page, axis = dataset.page if page is None else page, dataset.axis if axis is None else axis
     tally, unreadable = _Tally(), {}
     for item in dataset.items:
         try:
-            sample = load_item(
-                item, classes=dataset.classes, order=order or dataset.order, outside="keep", page=page, axis=axis
-            )
-            tally.add(sample)
+            tally.add(load_item(item, classes=dataset.classes, order=order, outside="keep", page=page, axis=axis))
         except CountceptionError as error:
             unreadable[item.name] = str(error)
     scale = find_scale(tally.points, ScaleConfig())

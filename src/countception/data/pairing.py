@@ -34,6 +34,8 @@ from countception.images.read import SUFFIXES, left_alone, natural_key
 from countception.points.table import read_table
 
 DOTS_FOLDERS = ("points", "annotations", "dots", "labels", "masks")
+NAMED = 3
+"""So many of several files are named."""
 TABLES = points.SUFFIXES - SUFFIXES
 CONVENTIONS = (
     "name them a.png and a.csv, a_dots.png, a_points.csv, a.roi, CellCounter_a.xml or a.geojson in one folder, or "
@@ -134,6 +136,8 @@ def read_dataset(
     order: points.Order | None = None,
     image_suffix: str | None = None,
     dots_suffix: str | None = None,
+    page: Page | None = None,
+    axis: int | str | None = None,
 ) -> Dataset:
     """Find the images and dots of a data set.
 
@@ -146,6 +150,8 @@ def read_dataset(
     image_suffix, dots_suffix
         How the names of images and of dots end, such as ``"cell.png"`` and ``"dots.png"``, where the names follow no
         convention above; what comes before is what they are paired by.
+    page, axis
+        What to read of stacks, as `countception.images.read.read_image` takes it.
 
     Raises
     ------
@@ -166,7 +172,9 @@ def read_dataset(
         raise DatasetError(f"{root}: cannot be read: {error.strerror or error}") from error
     if not items:
         raise DatasetError(_nothing_pairs(root, images_left, dots_left) + why_passed_over(passed))
-    return Dataset(items, _classes(items, order), tuple(images_left), tuple(dots_left), root, order, tuple(passed))
+    classes = _classes(items, order)
+    left, passed_over = (tuple(images_left), tuple(dots_left)), tuple(passed)
+    return Dataset(items, classes, *left, root, order, passed_over, page, axis)
 
 
 def is_part_of(data: str | os.PathLike[str], file: Path) -> bool:
@@ -211,12 +219,12 @@ def why_no_dots(file: Path) -> str:
     return f"{file}: holds no points"
 
 
-def count_of(paths: Sequence[Path], noun: str, most: int = 3) -> str:
+def count_of(paths: Sequence[Path], noun: str) -> str:
     """Say how many files there are, and name the first few."""
     if not paths:
         return f"no {noun}s"
-    more = f" and {len(paths) - most} more" if len(paths) > most else ""
-    names = ", ".join(path.name for path in paths[:most])
+    more = f" and {len(paths) - NAMED} more" if len(paths) > NAMED else ""
+    names = ", ".join(path.name for path in paths[:NAMED])
     return f"{len(paths)} {noun}{'s' if len(paths) > 1 else ''} ({names}{more})"
 
 

@@ -207,7 +207,7 @@ def evaluate(
     level
         Of the intervals that are shown.
     points
-        Also find a point per object, and match these with the dots.
+        Also find a point per object, and match these with the dots; a tolerance asks for that, too.
     tolerance
         How many pixels a found point may lie from the dot that it stands for; None takes 8 working pixels, about half
         of what lies between objects.
@@ -238,7 +238,7 @@ def evaluate(
     rows = []
     for image in images:
         with about(image.name), enough_to_count():
-            rows.append(_evaluated(counter, image, options, level, tolerance if points else None, pictures=pictures))
+            rows.append(_evaluated(counter, image, options, level, tolerance, pictures=pictures))
         if report:
             report(len(rows), len(images), image.name)
     true, counts = [row.true for row in rows], [row.count for row in rows]
@@ -249,7 +249,7 @@ def evaluate(
         predict_average_mae=predict_average_mae(true, average),
         level=level,
         note=counter.model.intervals.note(level),
-        tolerance=tolerance if points else None,
+        tolerance=tolerance,
     )
 
 

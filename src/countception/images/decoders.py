@@ -101,7 +101,7 @@ def read_tiff(path: Path, page: Page | None, axis: int | str | None) -> Pixels:
 
 def plane_of(path: Path, tiff: Any, page: Page | None, axis: int | str | None) -> Pixels:
     """One plane of an open TIFF file, or what is made of all."""
-    series, page, axis = series_of(path, tiff, page, axis)
+    series, page = series_of(path, tiff, page)
     axes = name_axes(path, series.axes, series.shape, axis)
     places, plane = places_in(path, axes, series.shape, page)
     _check_fits(path, _bytes(tuple(series.shape[i] for i in plane), series.dtype.itemsize))
@@ -122,13 +122,13 @@ def pages_of(path: Path, tiff: Any, axis: int | str | None) -> int:
     """
     if len(tiff.series) > 1 or tiff.series[0].is_multifile:
         return 1
-    series, _, axis = series_of(path, tiff, None, axis)
+    series, _ = series_of(path, tiff, None)
     axes = name_axes(path, series.axes, series.shape, axis)
     return math.prod(size for name, size in zip(axes, series.shape, strict=True) if name not in PLANE)
 
 
-def series_of(path: Path, tiff: Any, page: Page | None, axis: int | str | None) -> tuple[Any, Page | None, Any]:
-    """The pages that belong together and hold the image, and what is still to be chosen among them."""
+def series_of(path: Path, tiff: Any, page: Page | None) -> tuple[Any, Page | None]:
+    """The pages that belong together and hold the image, and which is still to be chosen among them."""
     series = tiff.series[0]
     if len(tiff.series) > 1:  # such as an overview beside the image
         if not isinstance(page, int):
@@ -138,7 +138,7 @@ def series_of(path: Path, tiff: Any, page: Page | None, axis: int | str | None) 
             )
         series, page = tiff.pages[in_range(path, page, len(tiff.pages))], None
     _check_honest(path, _bytes(series.shape, series.dtype.itemsize))
-    return series, page, axis
+    return series, page
 
 
 def name_axes(path: Path, axes: str, shape: tuple[int, ...], axis: int | str | None) -> str:
@@ -253,27 +253,40 @@ def _photometric(path: Path, pixels: Pixels, page: Any, *, as_array: bool) -> Pi
     """
     meaning = getattr(page.photometric, "name", str(page.photometric))
     if meaning == "MINISWHITE" and pixels.dtype.kind in "bu":
-        pixels = pixels if as_array else ~pixels
+        pixels = pixels if as_array else _inverted(pixels, int(page.bitspersample))
     elif meaning == "PALETTE":
         pixels = (page.colormap[:, pixels[0]] >> 8).astype(np.uint8)
-    elif meaning not in ("MINISWHITE", "MINISBLACK", "RGB", "YCBCR"):  # YCbCr has been made RGB by tifffile
+    elif meaning not in ("MINISWHITE", "MINISBLACK", "RGB") and not _made_rgb(page):
         raise ImageError(f"{path}: its colours are stored as {meaning}; save it as grey or RGB")
-    alpha = _alpha(page)
+    alpha = _alpha(page, as_array=as_array)
     if alpha == _PREMULTIPLIED:
         return pixels[:-1]
     return _drop_alpha(pixels) if alpha else pixels
 
 
-def _alpha(page: Any) -> int:
+def _inverted(pixels: Pixels, bits: int) -> Pixels:
+    """Zeros for the largest values that so many bits hold."""
+    return ~pixels if pixels.dtype.kind == "b" else ((1 << bits) - 1 - pixels).astype(pixels.dtype)
+
+
+def _made_rgb(page: Any) -> bool:
+    """Whether the file has YCbCr colours that tifffile makes RGB, as it does in decoding JPEG."""
+    return page.photometric.name == "YCBCR" and page.compression.name in ("JPEG", "OJPEG")
+
+
+def _alpha(page: Any, *, as_array: bool) -> int:
     """What kind of alpha the last channel is; 0 if it is none."""
-    last = int(page.extrasamples[-1]) if page.extrasamples and int(page.planarconfig) == 1 else 0
+    last = int(page.extrasamples[-1]) if page.extrasamples else 0
+    if as_array and int(page.planarconfig) != 1:
+        return 0
     return last if last in (_PREMULTIPLIED, _UNASSOCIATED) else 0
 
 
 def plain_colours(tiff: Any, page: Any) -> bool:
     """Whether `_photometric` would leave every pixel as it is stored."""
     meaning = getattr(page.photometric, "name", str(page.photometric))
-    return bool(tiff.is_imagej) or (meaning in ("MINISBLACK", "RGB", "YCBCR") and not _alpha(page))
+    colours = meaning in ("MINISBLACK", "RGB") or _made_rgb(page)
+    return bool(tiff.is_imagej) or (colours and not _alpha(page, as_array=bool(tiff.is_shaped)))
 
 
 def _pillow(path: Path, head: bytes) -> ImageFile:

@@ -123,7 +123,7 @@ def opened(path: StrPath, *, page: Page | None = None, axis: int | str | None = 
 
 def _pieces(path: Path, tiff: Any, page: Page | None, axis: int | str | None) -> Pieces | None:
     """None for a file that is to be read whole."""
-    series, page, axis = decoders.series_of(path, tiff, page, axis)
+    series, page = decoders.series_of(path, tiff, page)
     axes = decoders.name_axes(path, series.axes, series.shape, axis)
     places, plane = decoders.places_in(path, axes, series.shape, page)
     bytes_ = math.prod(series.shape[i] for i in plane) * series.dtype.itemsize

@@ -88,8 +88,8 @@ def read_numbers(path: StrPath) -> npt.NDArray[Any]:
     """
     path = Path(path)
     pixels = _decoded(path)
-    checked = standard(pixels, str(path))
-    return pixels if pixels.dtype.kind in "uif" else checked
+    usual = standard(pixels, str(path))  # also what is wrong with them
+    return pixels if pixels.dtype.kind in "uif" else usual
 
 
 def _decoded(path: Path, page: Page | None = None, axis: int | str | None = None) -> npt.NDArray[Any]:
@@ -141,15 +141,13 @@ def about(name: StrPath) -> Iterator[None]:
         raise ImageError(f"{os.fspath(name)}: {error}") from error
 
 
-def as_channels_first(image: npt.ArrayLike, *, name: str = "the image") -> Image:
+def as_channels_first(image: npt.ArrayLike) -> Image:
     """Turn an array as people have it, ``(y, x)`` or ``(y, x, channel)``, into ``(channel, y, x)``.
 
     Parameters
     ----------
     image
         Any real dtype; bool becomes uint8 0 and 255, uint8 and uint16 stay, everything else becomes float32.
-    name
-        What error messages call it.
 
     Raises
     ------
@@ -160,13 +158,13 @@ def as_channels_first(image: npt.ArrayLike, *, name: str = "the image") -> Image
     if array.ndim == 2:
         array = array[..., None]
     if array.ndim != 3:
-        raise ImageError(f"{name} has shape {array.shape}: it must be (y, x) or (y, x, channel)")
+        raise ImageError(f"the image has shape {array.shape}: it must be (y, x) or (y, x, channel)")
     if array.shape[2] > 16 and array.shape[0] < array.shape[2]:
         raise ImageError(
-            f"{name} has shape {array.shape}, whose channels seem to come first: "
+            f"the image has shape {array.shape}, whose channels seem to come first: "
             "move them last with numpy.moveaxis(image, 0, -1)"
         )
-    return standard(np.moveaxis(array, 2, 0), name)
+    return standard(np.moveaxis(array, 2, 0), "the image")
 
 
 def checked(image: npt.ArrayLike, name: str) -> Image:

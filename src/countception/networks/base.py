@@ -9,14 +9,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 
 import numpy as np
-import numpy.typing as npt
-import torch
 from torch import Tensor, nn
 
 from countception import targets
 from countception.config import NetworkConfig
-from countception.geometry import Layout, Points, Window
-from countception.locate import density_of_map
+from countception.geometry import Layout, Points
 
 
 class Network(nn.Module, ABC):
@@ -51,14 +48,6 @@ class Network(nn.Module, ABC):
         """Raw map → redundant map; the identity where the network predicts the latter itself."""
         return raw
 
-    def density(self, raw: Tensor) -> npt.NDArray[np.float64]:
-        """Objects per cell of `layout.field.stride` working pixels, ``(classes, y, x)``, of a raw map of that shape.
-
-        Cell 0 starts at the image's first pixel; the sum is the count. `Count.density` is the same of a counted image.
-        """
-        window = Window(self.window, self.layout.field.stride)
-        return density_of_map(raw.numpy(), window, redundancy=self.redundancy, pad=self.map_pad, boxed=self.boxed)
-
     def unflip(self, raw: Tensor, axis: int) -> Tensor:
         """The raw map of an image, from the raw map of the image flipped along `axis`."""
         return raw.flip(axis)
@@ -69,19 +58,6 @@ class Network(nn.Module, ABC):
     def parameters_count(self) -> int:
         """Number of trained weights."""
         return sum(p.numel() for p in self.parameters())
-
-
-class CountMapNetwork(Network):
-    """A network that predicts the redundant count map directly, as in the paper."""
-
-    def target(self, points: Points, shape: tuple[int, int]) -> targets.Map:
-        """The count map of equation 1."""
-        return targets.count_map(points, shape, Window(self.config.window, self.config.stride))
-
-    def unflip(self, raw: Tensor, axis: int) -> Tensor:
-        """Entry 0 sees padding only and has no mirror image; entry j mirrors entry n - j."""
-        first, rest = raw.narrow(axis, 0, 1), raw.narrow(axis, 1, raw.shape[axis] - 1)
-        return torch.cat([first, rest.flip(axis)], axis)
 
 
 def per_class(network: Network, points: Points, labels: np.ndarray, shape: tuple[int, int]) -> targets.Map:

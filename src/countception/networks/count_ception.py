@@ -13,9 +13,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from countception import targets
 from countception.config import NetworkConfig
-from countception.geometry import Field, Layout, Window, share_window
-from countception.networks.base import CountMapNetwork
+from countception.geometry import Field, Layout, Points, Window, share_window
+from countception.networks.base import Network
 from countception.networks.fourier import SMALLEST_KERNEL, LargeConv2d
 
 
@@ -40,7 +41,7 @@ class Inception(nn.Module):
         return torch.cat([self.one(x), self.three(x)], 1)
 
 
-class CountCeption(CountMapNetwork):
+class CountCeption(Network):
     """The paper's network; a 256 × 256 image and r = 32 give 288 × 288 entries and 143 GMAC."""
 
     def __init__(self, config: NetworkConfig) -> None:
@@ -77,6 +78,15 @@ class CountCeption(CountMapNetwork):
     def forward(self, canvas: Tensor) -> Tensor:
         """``(B, channels, H + 2r, W + 2r)`` → ``(B, classes, ⌈(H + r) / s⌉, ⌈(W + r) / s⌉)``."""
         return self.layers(canvas)  # type: ignore[no-any-return]
+
+    def target(self, points: Points, shape: tuple[int, int]) -> targets.Map:
+        """The count map of equation 1."""
+        return targets.count_map(points, shape, Window(self.config.window, self.config.stride))
+
+    def unflip(self, raw: Tensor, axis: int) -> Tensor:
+        """Entry 0 sees padding only and has no mirror image; entry j mirrors entry n - j."""
+        first, rest = raw.narrow(axis, 0, 1), raw.narrow(axis, 1, raw.shape[axis] - 1)
+        return torch.cat([first, rest.flip(axis)], axis)
 
     def start_from(self, objects_per_pixel: float) -> None:
         """Where the configuration says so, the last normalisation's offset becomes the mean of the target map."""

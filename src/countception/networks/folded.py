@@ -27,7 +27,7 @@ class Rectified(nn.Module):
     conv
         With a bias.
     slope
-        Of the leaky ReLU; 1 for none.
+        Of the leaky ReLU.
     """
 
     def __init__(self, conv: nn.Conv2d, slope: float) -> None:
@@ -36,10 +36,9 @@ class Rectified(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """As the convolution."""
-        if self.slope != 1 and type(self.conv) is nn.Conv2d and _one_pass(x):
+        if type(self.conv) is nn.Conv2d and _one_pass(x):
             return _convolve_rectify(x, self.conv, self.slope)
-        y: Tensor = self.conv(x)
-        return y if self.slope == 1 else F.leaky_relu_(y, self.slope)
+        return F.leaky_relu_(self.conv(x), self.slope)
 
 
 def _one_pass(x: Tensor) -> bool:
@@ -95,6 +94,6 @@ def _fold(layers: list[nn.Module]) -> list[nn.Module]:
             result.append(Rectified(conv, rectifier.negative_slope))
             layers = layers[2:]
         else:
-            result.append(Rectified(conv, 1.0))
+            result.append(conv)
             layers = layers[1:]
     return result

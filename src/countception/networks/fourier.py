@@ -247,6 +247,7 @@ class LargeConv2d(nn.Conv2d):
         if torch.is_grad_enabled() or self.weight.is_inference():
             return kernel_spectrum(self.weight, plan, dtype)
         key = [plan.y.side, plan.x.side, dtype, self.weight.data_ptr(), self.weight._version]
-        if self._kept is None or self._kept[0] != key:
-            self._kept = key, kernel_spectrum(self.weight, plan, dtype)
-        return self._kept[1]
+        kept = self._kept  # read once: another thread may put another in its place
+        if kept is None or kept[0] != key:
+            kept = self._kept = key, kernel_spectrum(self.weight, plan, dtype)
+        return kept[1]

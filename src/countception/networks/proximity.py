@@ -7,7 +7,7 @@ peak of what it predicts is an object. A map whose peaks count is no count map, 
 Deviations: the map comes from the fully convolutional trunk of FCRN-A with a sigmoid, where the paper averages
 overlapping patches that a network with fully connected layers predicts. In the loss a pixel weighs as much as the map
 is high there, and the map's mean; that cones weigh more is the paper's, the constant ours. In the benchmark
-crowded objects are shown 34 pixels apart (VGG at 1.95 times its size): at our default's 22, where 43 % of VGG's cones
+crowded objects are shown 34 pixels apart (VGG at about twice its size): at our default's 22, where 43 % of VGG's cones
 overlap, peaks of near cells merge, and of cells less than six image pixels from another a third or more are missed.
 Others, of whose cones 9 to 15 % overlap, are shown at 22.
 """

@@ -11,7 +11,7 @@ from countception.points.formats import (
     read_points,
     write_points,
 )
-from countception.points.spacing import find_scale, spacing
+from countception.points.scale import find_scale, spacing
 
 __all__ = [
     "DEFAULT_CLASSES",

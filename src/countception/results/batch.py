@@ -145,6 +145,8 @@ def _job(
     options: BatchOptions,
 ) -> _Job:
     """What is to be done; whatever cannot be done is refused before counting starts."""
+    if unknown := options.keys() - BatchOptions.__optional_keys__:
+        raise TypeError(f"count_files() has no option {', '.join(sorted(unknown))}")
     if pixel_size is not None and not 0 < pixel_size < float("inf"):
         raise ConfigError(f"a pixel size of {pixel_size} µm makes no sense: it must be above 0")
     page = options.get("page")

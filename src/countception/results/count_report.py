@@ -82,7 +82,7 @@ def write_count_report(
     flagged = [row for row in counted if row.warning]
     plain = [row for row in counted if not row.warning]
     ordered = flagged + plain
-    intervals = counter.errors(flips=flips)
+    intervals = counter.interval_model(flips=flips)
     groups = [_group(total) for total in totals]
     highest = max((row.high or row.count or 0.0 for row in counted), default=0.0)
     render(

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from countception.counting.model_file import SUFFIX
-from countception.files import whole_file
 from countception.images.read import CURVES
 from countception.results import plots
 from countception.results.facts import put_aside
+from countception.results.tables import csv_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -35,7 +35,7 @@ def write_curve(counter: Counter, model_path: StrPath) -> tuple[Path, Path]:
     """
     table, picture = curve_paths(model_path)
     records = [asdict(record) for record in counter.history]
-    with whole_file(table) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
+    with csv_file(table) as stream:
         writer = csv.DictWriter(stream, list(records[0]) if records else ["step"], lineterminator="\n")
         writer.writeheader()
         writer.writerows(records)

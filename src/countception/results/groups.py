@@ -65,8 +65,8 @@ def group_totals(
     groups
         Name of the group of each row.
     intervals
-        Of the counter: `Counter.errors`. The interval of a total is not the sum of the images' intervals,
-        see `IntervalModel.total`.
+        Of the counter: `Counter.interval_model`, with `flips` as the images were counted. The interval of a total is
+        not the sum of the images' intervals, see `IntervalModel.total`.
     level
         Of the intervals.
 

@@ -87,7 +87,7 @@ class Outputs:
         inputs = {file.resolve() for file in self.files}
         taken = {place.resolve() for place in (*tables, *others)}
         for plane in self.names:
-            for target in (self.overlay(plane), self.map(plane), self.table(plane)):
+            for target in (self.overlay(plane), self.map(plane), self.points_file(plane)):
                 place = target and target.resolve()
                 if place in inputs:
                     raise OutputError(
@@ -95,7 +95,7 @@ class Outputs:
                     )
                 if place in taken:
                     raise OutputError(f"{target} would be overwritten, as another file has that place: name another")
-            table = self.table(plane)
+            table = self.points_file(plane)
             if table is not None and table.exists() and not self.overwrite:
                 raise OutputError(
                     f"{table} is there already, and may hold points that were corrected: name another folder, or allow "
@@ -127,7 +127,7 @@ class Outputs:
         """Of the count map."""
         return self.maps and self.maps / f"{self.names[plane]}.tif"
 
-    def table(self, plane: Plane) -> Path | None:
+    def points_file(self, plane: Plane) -> Path | None:
         """Of the points."""
         return self.points and self.points / f"{self.names[plane]}.{self.points_as}"
 
@@ -139,7 +139,7 @@ class Outputs:
         OutputError
             A place cannot be written to.
         """
-        place, map_file, table = self.overlay(plane), self.map(plane), self.table(plane)
+        place, map_file, table = self.overlay(plane), self.map(plane), self.points_file(plane)
         if place is not None and picture is not None:
             from countception.results.pictures import save_picture
 

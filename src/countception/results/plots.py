@@ -37,7 +37,7 @@ def _figure(width: float = 6.4, height: float = 4.0) -> Figure:
     return Figure((width, height), dpi=130, layout="constrained")
 
 
-def _plain(axes: Any) -> None:
+def plain(axes: Any) -> None:
     """Less ink: no box, pale grid."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(color="#e3e8ec", linewidth=0.8)
@@ -111,7 +111,7 @@ def training_curve(history: Sequence[Record], kept: int | None = None, *, put_as
     losses.set_xlabel("step")
     losses.set_ylim(bottom=0)
     for axes in (errors, losses):
-        _plain(axes)
+        plain(axes)
     return figure
 
 
@@ -140,7 +140,7 @@ def _scatter(
     axes.set(xlabel="true count", ylabel="count", xlim=ends, ylim=ends, aspect="equal")
     axes.set_title(f"{len(true)} image{'s'[: len(true) != 1]}, MAE {mae:.2f}", fontsize=10, loc="left")
     axes.legend(frameon=False, fontsize=9, loc="upper left")
-    _plain(axes)
+    plain(axes)
 
 
 def counts(rows: Sequence[Row]) -> Figure:
@@ -163,7 +163,7 @@ def counts(rows: Sequence[Row]) -> Figure:
     axes.set_xticks([])
     if any(row.warning for row in ordered):
         axes.legend(frameon=False, fontsize=9, loc="upper left")
-    _plain(axes)
+    plain(axes)
     return figure
 
 
@@ -183,14 +183,14 @@ def overview(
     return figure
 
 
-def histogram(numbers: Sequence[int], edges: Sequence[float], *, label: str = "dots per image") -> Figure:
+def histogram(numbers: Sequence[int], edges: Sequence[float]) -> Figure:
     """How many images, `numbers`, have how many objects, between `edges`."""
     from matplotlib.ticker import MaxNLocator
 
     figure = _figure(height=3.2)
     axes = figure.subplots()
     axes.stairs(numbers, edges, fill=True, color=ACCENT, alpha=0.85)
-    axes.set(xlabel=label, ylabel="images", ylim=(0, None))
+    axes.set(xlabel="dots per image", ylabel="images", ylim=(0, None))
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
-    _plain(axes)
+    plain(axes)
     return figure

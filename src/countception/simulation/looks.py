@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from countception.errors import ConfigError
-from countception.sentences import in_words
+from countception.validation_errors import in_words
 
 
 def _ascending(pair: tuple[float, float]) -> tuple[float, float]:

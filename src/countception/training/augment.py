@@ -29,7 +29,8 @@ class Example:
 def augment(example: Example, config: AugmentConfig, side: int, rng: np.random.Generator) -> Example:
     """A random square crop of `side` working pixels, magnified, turned and re-lit; dots outside the crop are dropped.
 
-    Where the image is smaller than the crop, it lies at a random place in it with zeros around it, as on a canvas.
+    Where the image is smaller than the crop, it lies at a random place in it with zeros around it, as on a canvas;
+    these are re-lit with it, which they are not there.
     """
     zoom = float(np.exp(rng.uniform(-config.zoom, config.zoom)))
     starts = [_start(length, side / zoom, config.overhang, rng) for length in example.image.shape[1:]]

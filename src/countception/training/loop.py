@@ -55,6 +55,15 @@ class Progress:
     interrupted: bool = False
     """Ctrl-C was pressed: what there is is being saved."""
 
+    @property
+    def text(self) -> str:
+        """The step and the newest validation error, or that of the training images where none are put aside."""
+        text = f"step {self.step}"
+        if self.record is not None:
+            which = "validation error" if self.validated_on else "error on the training images"
+            text += f", {which} {self.record.valid_mae:.2f} objects per image"
+        return text
+
 
 Report = Callable[[Progress], None]
 
@@ -85,7 +94,7 @@ def place_loss(predicted: Tensor, target: Tensor, side: int) -> Tensor:
 
 @dataclass(frozen=True)
 class Validation:
-    """The validation images as they are counted, and their true counts per class."""
+    """The validation images as they are counted, and their true counts, of all classes together."""
 
     canvases: Sequence[Canvas]
     true: Sequence[float]
@@ -331,6 +340,10 @@ class Trainer:
         assert self.checkpoint is not None
         self.state, tensors = checkpoints.load(self.checkpoint, self.identity)
         self._compute_in(self.state.precision or self.config.training.precision)  # as it began, on whatever machine
+        with checkpoints.usable(self.checkpoint):
+            self._restore(tensors)
+
+    def _restore(self, tensors: dict[str, Tensor]) -> None:
         groups: dict[str, dict[str, Tensor]] = {}
         for name, tensor in tensors.items():
             group, rest = name.split("/", 1)
@@ -346,6 +359,8 @@ class Trainer:
 @torch.no_grad()
 def settle(network: Network, batches: Batches, progress: float, dtype: torch.dtype | None) -> None:
     """Estimate batch normalisation's statistics anew, as the plain mean over `SETTLE_BATCHES` training batches.
+
+    The field calls it precise BatchNorm.
 
     They must be batches like those that the weights were trained with: statistics of single or of unaugmented images
     differ enough to bias the counts by several per cent.

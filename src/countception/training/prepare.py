@@ -18,7 +18,7 @@ from countception.images.resample import resample
 from countception.networks import build
 from countception.networks.base import Network
 from countception.networks.pretrained import load_pretrained
-from countception.points.spacing import find_scale
+from countception.points.scale import find_scale
 from countception.training.augment import Example
 from countception.training.loop import Trainer, Validation
 from countception.training.state import identify

@@ -1,10 +1,12 @@
-"""Everything a training needs in order to go on: written whole at each evaluation, read without running code."""
+"""Everything a training needs in order to go on: written whole now and then, read without running code."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,11 @@ from countception.files import whole_file
 FORMAT = "countception checkpoint 1"
 NAMED = 5
 """So many settings that differ are named."""
+
+
+def checkpoint_path(out: str | os.PathLike[str]) -> Path:
+    """Where a training is kept that is not finished, beside its model."""
+    return Path(f"{os.fspath(out)}.checkpoint")
 
 
 @dataclass(frozen=True)
@@ -112,16 +119,34 @@ def load(path: Path, identity: Identity) -> tuple[State, dict[str, Tensor]]:
             raise ModelFileError(f"{path} is not a checkpoint of a training: delete it to start anew")
         values: dict[str, Any] = json.loads(header["state"])
         then: dict[str, Any] | None = json.loads(header.get("options", "null"))
-    except DAMAGED as error:
-        raise ModelFileError(f"{path} cannot be resumed from ({error}): delete it to start anew") from None
-    if header["fingerprint"] != identity.fingerprint:
+        fingerprint = header["fingerprint"]
+    except (*DAMAGED, KeyError) as error:
+        raise _unusable(path, error) from None
+    if fingerprint != identity.fingerprint:
         raise ModelFileError(
             f"{path} belongs to a training with {_difference(then, identity.options)}: "
             "repeat the command it was started with, or delete it to start anew"
         )
-    history = [Record(**row) for row in values.pop("history")]
-    best = values.pop("best_mae")
-    return State(**values, history=history, best_mae=float("inf") if best is None else best), tensors
+    with usable(path):
+        history = [Record(**row) for row in values.pop("history")]
+        best = values.pop("best_mae")
+        return State(**values, history=history, best_mae=float("inf") if best is None else best), tensors
+
+
+@contextmanager
+def usable(path: Path) -> Iterator[None]:
+    """Make what goes wrong with the contents of a checkpoint, such as that of another version, a `ModelFileError`."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        raise _unusable(path, error) from None
+
+
+def _unusable(path: Path, error: Exception) -> ModelFileError:
+    reason = " ".join(str(error).split())[:160] or type(error).__name__
+    return ModelFileError(
+        f"{path} cannot be resumed from ({reason}): go on with the version that wrote it, or delete it to start anew"
+    )
 
 
 def _difference(then: dict[str, Any] | None, now: dict[str, Any]) -> str:

@@ -28,7 +28,7 @@ from countception.training.prepare import Prepared, prepare
 LAST = {"training.keep_from": 1.0}
 """The weights of the last evaluation are kept: where no images are put aside there is nothing to choose by."""
 EVALUATIONS = 5
-"""Of the training without a part, whose last one counts; the others are points to resume from."""
+"""Of the training without a part, whose last one counts."""
 
 
 @dataclass

@@ -42,7 +42,6 @@ from countception.errors import ConfigError
 from countception.trust.conformal import (
     fit_exponents,
     nearness,
-    quantile,
     rank,
     share_below,
     unlucky_coverage,
@@ -241,7 +240,7 @@ class IntervalModel(BaseModel):
             features[:, 1] = 0
         features[:, 1] = np.maximum(features[:, 1], self.lowest_spread)
         logs = np.array(self.log_scores)[:, None] + np.array(self.exponents) @ features.T
-        share = float(quantile(self._shares[:, None], level)[0])
+        share = float(np.quantile(self._shares, level, method="weibull"))
         return np.exp(weighted_quantile(logs, nearness(self._places, features[:, 0]), share))
 
     @property

@@ -42,18 +42,6 @@ def rank(level: float, n: int) -> float:
     return level * (n + 1) - 1e-9
 
 
-def quantile(values: Array, level: float) -> Array:
-    """Per column: the value of that rank, interpolated linearly; the smallest where the rank is below 1."""
-    return interpolated(np.sort(values, axis=0), max(0.0, rank(level, len(values)) - 1))
-
-
-def interpolated(ordered: npt.NDArray[np.floating], place: float) -> Array:
-    """What stands at a place from 0 that need not be whole, linearly between its neighbours along the first axis."""
-    below = int(place)
-    low, high = np.asarray(ordered[[below, min(below + 1, len(ordered) - 1)]], np.float64)
-    return np.asarray(low + (place - below) * (high - low))
-
-
 def nearness(places: Array, at: Array) -> Array:
     """``(n, k)``: how much the error of each of n images says about that of each of k others, above 0 to 1.
 

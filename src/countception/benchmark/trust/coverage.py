@@ -22,7 +22,6 @@ import numpy.typing as npt
 
 from countception.benchmark.trust.tables import Counted
 from countception.trust.confidence import IntervalModel, fit_intervals, left_out_errors, supported
-from countception.trust.conformal import quantile
 
 Array = npt.NDArray[np.float64]
 
@@ -50,7 +49,7 @@ def constant(validation: Sequence[Counted], test: Sequence[Counted], level: floa
     if not supported(level, len(validation)):
         return None
     true, counts = np.array([(row.true, row.count) for row in validation], np.float64).T
-    half = float(quantile(np.abs(left_out_errors(true, counts))[:, None], level)[0])
+    half = float(np.quantile(np.abs(left_out_errors(true, counts)), level, method="weibull"))
     return _around(test, [row.count for row in test], np.full(len(test), half))
 
 

@@ -9,8 +9,6 @@ from countception.baselines.blobs import Fitted as FittedBlobs
 from countception.baselines.peaks import THRESHOLDS, Map, tune
 from countception.baselines.proximity import Fitted as FittedProximity
 from countception.benchmark.networks import FittedNetwork
-from countception.counting.canvas import Canvas
-from countception.counting.predict import raw_map
 from countception.geometry import Points, first_centre, to_image, to_working
 
 if TYPE_CHECKING:
@@ -102,9 +100,7 @@ class Densities(Maps):
 
     def __call__(self, sample: Sample) -> Map:
         """Objects per cell."""
-        model = self.counter.model
-        canvas = Canvas(sample.image, model.normalisation, model.scale, model.network.layout)
-        density: Map = model.network.density(raw_map(model.network, canvas, tile=model.config.counting.tile))[0]
+        density: Map = self.counter.count_pixels(sample.image).density()[0]
         return density
 
 

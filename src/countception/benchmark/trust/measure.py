@@ -14,7 +14,7 @@ from countception.benchmark.trust.locators import Locator, locators
 from countception.benchmark.trust.tables import Counted, Flagged, Located
 from countception.benchmark.trust.unlike import corruptions
 from countception.evaluation.matching import match, pooled
-from countception.points.spacing import find_scale
+from countception.points.scale import find_scale
 from countception.trust.familiarity import image_features
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ import csv
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Literal, TypeVar, get_type_hints
 
+from countception.benchmark.results import cell_text, write_table
 from countception.errors import DatasetError
-from countception.files import whole_file
 
 if TYPE_CHECKING:
     from countception.benchmark.results import Results
@@ -97,11 +97,7 @@ def save(results: Results, key: str, rows: Sequence[Row]) -> None:
         return
     kind = type(rows[0])
     names = [field.name for field in fields(kind)]
-    path = _path(results, key, kind)
-    with whole_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(names)
-        writer.writerows([_text(getattr(row, name)) for name in names] for row in rows)
+    write_table(_path(results, key, kind), names, ([cell_text(getattr(row, name)) for name in names] for row in rows))
 
 
 def load(results: Results, key: str, kind: type[Row]) -> list[Row]:
@@ -130,7 +126,3 @@ def load(results: Results, key: str, kind: type[Row]) -> list[Row]:
 
 def _path(results: Results, key: str, kind: type) -> Path:
     return results.folder / KINDS[kind] / f"{key}.csv"
-
-
-def _text(value: Any) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value)

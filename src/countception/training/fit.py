@@ -1,0 +1,320 @@
+"""From data to a counter: what is learned from and validated on, the training, and the model that comes of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from numbers import Real
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from countception.config import DECIDED, Config, TrainingConfig, recipe, updated, with_network
+from countception.counting.counter import Counter
+from countception.counting.model_file import Model, known_by
+from countception.data.dataset import Dataset, Sample, content_hash, load_dataset, with_classes
+from countception.data.splits import split_off
+from countception.errors import ConfigError, DatasetError
+from countception.files import check_writable
+from countception.images.same import pixel_hash
+from countception.memory import short_of
+from countception.training.loop import Report
+from countception.training.prepare import Prepared, prepare
+from countception.training.state import checkpoint_path
+from countception.training.unseen import LAST, Folds, Unseen, counted, forget, parts_of
+from countception.trust import calibration
+from countception.trust.confidence import IntervalModel, fit_intervals
+from countception.trust.familiarity import Familiarity, fit_familiarity, image_features
+from countception.trust.metrics import metrics
+
+Data = str | os.PathLike[str] | Dataset | Sequence[Sample]
+
+VALID_SHARE = 0.25
+
+
+def train(
+    data: Data,
+    *,
+    valid: Data | float | None = None,
+    folds: int | None = None,
+    out: str | os.PathLike[str] | None = None,
+    config: Config | str = "default",
+    changes: dict[str, Any] | None = None,
+    device: str | None = None,
+    resume: bool = False,
+    report: Report | None = None,
+) -> Counter:
+    """Train a counter on images with dots.
+
+    Parameters
+    ----------
+    data
+        A folder or manifest, what `countception.data.dataset.read_dataset` found in one, or samples.
+    valid
+        Another such data set to validate on, or the share of `data` to split off, between 0 and 1; None splits off a
+        quarter, at least one image. Groups stay whole, and are chosen such that the share is about that.
+    folds
+        Put no images aside, but learn from all of `data`, then divide them into so many parts and train once more
+        without each, to see how far off its counts are: takes ``folds + 1`` times as long, or that much less of a
+        length in seconds for each. For few images; not with `valid`.
+    out
+        Model file to write. Beside it, `<out>.checkpoint` holds what an interrupted training resumes from.
+    config
+        A configuration, or the name of a recipe.
+    changes
+        Changes to it under dotted keys, such as ``{"training.seconds": 600}``; a new length replaces the old one.
+    device
+        `cpu`, `cuda`, …; None takes a GPU where there is one.
+    resume
+        Go on from the checkpoint; the result is that of an uninterrupted training, unless its length is in seconds,
+        which are never quite the same steps. Where neither a checkpoint nor a model file is, start anew.
+    report
+        Called after each step.
+
+    Returns
+    -------
+    The counter with the best weights; `counter.history` is the training curve and `counter.interrupted` says whether
+    Ctrl-C ended the training early.
+
+    Raises
+    ------
+    DatasetError, ImageError, PointsError
+        The data cannot be trained on.
+    ConfigError
+        The options make no sense, a finished model is to be gone on with, or there is not enough memory for them.
+    OutputError
+        `out` cannot be written to; checked before anything else.
+    ModelFileError
+        The checkpoint cannot be resumed from.
+    """
+    checkpoint = _checkpoint(out, resume=resume)
+    chosen = configure(config, changes)
+    training, validation, parts = _gather(data, valid, folds, chosen.training.seed)
+    first = training[0]
+    found = {"network.channels": first.image.shape[0], "network.classes": len(first.dots.class_names)}
+    chosen = updated(chosen, found if folds is None else found | _for_folds(chosen, folds))
+    with short_of(_too_large(chosen.training)):
+        prepared = prepare(training, validation, chosen, folds=folds, checkpoint=checkpoint, device=device)
+        going_on = resume and checkpoint is not None and checkpoint.exists()
+        if going_on:
+            prepared.trainer.resume()
+        elif out is not None:
+            forget(out)  # what an abandoned cross-validation left
+        crossed = None if parts is None else Folds(training, parts, prepared.trainer.config, out, device)
+        for unseen, interrupted in _results(prepared, validation, crossed, resume=going_on, report=report):
+            counter = _counter(prepared, training, validation, unseen, device)
+            counter.interrupted = interrupted
+            if out is not None:
+                counter.save(out)
+    if out is not None and checkpoint is not None and not counter.interrupted:
+        checkpoint.unlink(missing_ok=True)
+        forget(out)
+    return counter
+
+
+def _too_large(training: TrainingConfig) -> ConfigError:
+    """What is said where there is not enough memory to train."""
+    crop = "as large as the images" if training.augment.crop is None else str(training.augment.crop)
+    return ConfigError(
+        f"there is not enough memory to train: lower training.batch, which is {training.batch}, or "
+        f"training.augment.crop, which is {crop}, or learn from fewer or smaller images"
+    )
+
+
+def _results(
+    prepared: Prepared, validation: Sequence[Sample], crossed: Folds | None, *, resume: bool, report: Report | None
+) -> Iterator[tuple[Unseen, bool]]:
+    """Train; what is counted in images that were not learned from, and whether Ctrl-C ended it early.
+
+    With folds there is a result before these, too, that knows nothing of errors: the counter counts, whatever happens.
+    """
+    trainer = prepared.trainer
+    if crossed is None:
+        interrupted = trainer.run(report)
+        yield counted(prepared, validation), interrupted
+        return
+    interrupted = trainer.run(report and crossed.shared(report, 0))
+    if not interrupted:
+        trainer.save()
+    yield Unseen(folds=crossed.number), interrupted
+    if not interrupted:
+        yield crossed.run(report, resume=resume)
+
+
+def _for_folds(config: Config, folds: int) -> dict[str, Any]:
+    """What a training on all images has that is followed by one without each part of them."""
+    seconds = config.training.seconds
+    return LAST | ({} if seconds is None else {"training.seconds": seconds / (folds + 1)})
+
+
+def configure(config: Config | str, changes: dict[str, Any] | None) -> Config:
+    """A recipe or configuration with changes; a new network brings the settings it was published with."""
+    changes = dict(changes or {})
+    for key in DECIDED.keys() & changes:
+        raise ConfigError(f"{key} cannot be set: {DECIDED[key]}")
+    lengths = ("training.steps", "training.epochs", "training.seconds")
+    if any(key in changes for key in lengths):
+        changes = {**dict.fromkeys(lengths), **changes}
+    network = changes.get("network.name")
+    if not isinstance(network, str):  # whose value is refused below
+        network = None
+    if isinstance(config, str):
+        config = recipe(config, network=network)
+    elif network not in (None, config.network.name):
+        config = with_network(config, network)
+    return updated(config, changes)
+
+
+def _checkpoint(out: str | os.PathLike[str] | None, *, resume: bool) -> Path | None:
+    if out is None:
+        if resume:
+            raise ConfigError("resuming needs the model file's name (out) of the training to go on with")
+        return None
+    check_writable(out)
+    checkpoint = checkpoint_path(out)
+    if checkpoint.exists() and not resume:
+        raise ConfigError(
+            f"{checkpoint} holds an unfinished training: go on with it (resume, --resume), or delete it to start anew"
+        )
+    if resume and not checkpoint.exists() and Path(out).exists():  # which a new training would overwrite
+        raise ConfigError(
+            f"there is no unfinished training to go on with: {checkpoint} does not exist, and {os.fspath(out)} holds a "
+            "finished one; train without resuming, or name another file"
+        )
+    return checkpoint
+
+
+def _gather(
+    data: Data, valid: Data | float | None, folds: int | None, seed: int
+) -> tuple[list[Sample], list[Sample], list[list[Sample]] | None]:
+    """Samples to learn from and to validate on, checked to be fit for it; with folds the same twice, and its parts."""
+    if folds is not None and valid is not None:
+        raise ConfigError("folds learn from all images: give either folds or what to validate on (valid), not both")
+    samples = load_dataset(data)
+    if not any(len(sample.dots) for sample in samples):
+        raise DatasetError(
+            f"none of the {len(samples)} images to train on has a dot: there is nothing to learn to count; "
+            "check that the dot files belong to these images"
+        )
+    if folds is not None:
+        return samples, samples, parts_of(samples, folds, seed=seed)
+    if valid is None or isinstance(valid, (int, float, Real)):
+        training, validation = _split_off(samples, VALID_SHARE if valid is None else float(valid), seed)
+    else:
+        training, validation = samples, load_dataset(valid)
+    first = training[0]
+    for sample in validation:
+        if sample.image.shape[0] != first.image.shape[0]:
+            raise DatasetError(
+                f"{sample.name} has {sample.image.shape[0]} channels but {first.name} has {first.image.shape[0]}: "
+                "training and validation images must have the same channels"
+            )
+    _refuse_overlap(training, validation)
+    return training, with_classes(validation, first.dots.class_names, whose="the training data"), None
+
+
+def _refuse_overlap(training: Sequence[Sample], validation: Sequence[Sample]) -> None:
+    """An image that is learned from says nothing about errors on new ones."""
+    learned = {pixel_hash(sample.image): sample.name for sample in training}
+    both = [(learned[key], s.name) for s in validation if (key := pixel_hash(s.image)) in learned]
+    if both:
+        first, other = both[0]
+        which = first if first == other else f"{first} and {other}, which hold the same pixels,"
+        more = f", as would {len(both) - 1} more" if len(both) > 1 else ""
+        raise DatasetError(
+            f"{which} would be both learned from and validated on{more}: validate on other images, or on a part of "
+            "these (a share, or folds)"
+        )
+
+
+def _split_off(samples: list[Sample], share: float, seed: int) -> tuple[list[Sample], list[Sample]]:
+    if not 0 < share < 1:
+        raise ConfigError(f"a share of {share:g} cannot be split off for validation: give a number between 0 and 1")
+    if len(samples) < 2:
+        raise DatasetError(
+            f"{len(samples)} image with dots is too few: training needs at least one to learn from "
+            "and another to validate on; annotate more, or crop the image in two"
+        )
+    number = min(len(samples) - 1, max(1, round(share * len(samples))))
+    validation, training = split_off(samples, number, seed=seed)
+    if not any(len(sample.dots) for sample in training):  # the few images with dots are for learning
+        training, validation = validation, training
+    return training, validation
+
+
+def _counter(
+    prepared: Prepared,
+    training: Sequence[Sample],
+    validation: Sequence[Sample],
+    unseen: Unseen,
+    device: str | None,
+) -> Counter:
+    """The best weights as a counter, with its calibration and where it comes from."""
+    trainer = prepared.trainer
+    config = trainer.config
+    trainer.network.load_state_dict(trainer.best)
+    fitted = calibration.Calibration()
+    if config.calibrate and unseen.true:
+        fitted = calibration.fit(unseen.counts, unseen.true, config.calibration_prior)
+    calibrated = config.calibrate and fitted.images > 1
+    unseen = unseen.times(fitted.factor)
+    seen = training if validation is training else [*training, *validation]
+    model = Model(
+        network=trainer.network.eval(),
+        config=config,
+        scale=prepared.scale,
+        normalisation=prepared.normalisation,
+        calibration=fitted,
+        intervals=fit_intervals(unseen.true, unseen.counts, calibrated=calibrated, parts=unseen.parts),
+        flipped_intervals=_flipped_intervals(unseen, calibrated=calibrated),
+        familiarity=_familiarity(prepared, seen),
+        class_names=training[0].dots.class_names,
+        trained_on={
+            "images": len(training),
+            "objects": sum(len(sample.dots) for sample in training),
+            "mean_count": float(np.mean([len(sample.dots) for sample in training])),
+            "sha256": content_hash(training),
+            "pixels": [known_by(sample.image) for sample in training],
+            "steps": trainer.state.best_step,
+            "steps_in_all": trainer.state.step,
+            "seconds": round(trainer.state.elapsed, 1),
+            "device": str(trainer.device),
+            "precision": trainer.precision,
+        },
+        validation=_validation(unseen, validation),
+    )
+    return Counter(model, device=device, history=tuple(trainer.state.history))
+
+
+def _validation(unseen: Unseen, samples: Sequence[Sample]) -> dict[str, Any]:
+    """What a model file says of the images that were not learned from; nothing where there are none yet."""
+    if not unseen.true:
+        return {}
+    return {
+        "images": len(unseen.true),
+        "names": unseen.names,
+        "true": unseen.true,
+        "counts": unseen.counts,
+        "flipped": [count for count, _ in unseen.flipped],
+        "spreads": [spread for _, spread in unseen.flipped],
+        "sha256": content_hash(samples),
+        "pixels": [known_by(sample.image) for sample in samples],
+        **({"folds": unseen.folds, "parts": unseen.parts} if unseen.folds else {}),
+        **asdict(metrics(unseen.true, unseen.counts)),
+    }
+
+
+def _familiarity(prepared: Prepared, samples: Sequence[Sample]) -> Familiarity:
+    """What images with known counts look like."""
+    look, scale = prepared.normalisation, prepared.scale
+    return fit_familiarity([image_features(s.image, look, scale, count=len(s.dots)) for s in samples])
+
+
+def _flipped_intervals(unseen: Unseen, *, calibrated: bool) -> IntervalModel:
+    """The errors of counts averaged over flips, with how much those change; none where they were not asked for."""
+    if not unseen.flipped:
+        return IntervalModel()
+    counts, spreads = zip(*unseen.flipped, strict=True)
+    return fit_intervals(unseen.true, counts, spreads, calibrated=calibrated, parts=unseen.parts)
