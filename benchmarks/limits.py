@@ -3,9 +3,10 @@
     python benchmarks/limits.py --data-root DATA     measures, and writes benchmarks/results/limits.json
     python benchmarks/limits.py --page               makes the page and its plot from that file
 
-Three questions. How large is the error of somebody with perfect eyes who takes objects up to some distance apart
+Four questions. How large is the error of somebody with perfect eyes who takes objects up to some distance apart
 for one (`hidden`)? How much of our error on an image is its own, whatever network and training images (`shared`)? And
-are errors of images that came from one slide more alike than those of any (`relatives`)?
+are errors of images that came from one slide more alike than those of any (`relatives`)? How many dots are found by
+points that know nothing (`chance`)?
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ from countception.benchmark.method import Setup
 from countception.benchmark.methods import config_hash, make
 from countception.benchmark.protocol import DATASETS, check_data, load
 from countception.benchmark.results import Results, Row
+from countception.benchmark.trust.measure import TOLERANCE
 from countception.data.dataset import Sample
+from countception.evaluation.matching import Matching, match, pooled
 from countception.files import whole_file
 from limits_page import ALONE, write
 
@@ -76,6 +79,7 @@ def measure(data: dict[str, list[Sample]], results: Results) -> Json:
         "hidden": [hidden(name, samples, distance) for name, samples in data.items() for distance in DISTANCES],
         "brightness": brightness(data["vgg"]),
         "shared": [shared(name, results) for name in data],
+        "chance": [chance(name, samples) for name, samples in data.items()],
         "relatives": [relatives(name, results) for name in data if name in RELATIVES],
     }
 
@@ -108,6 +112,21 @@ def hidden(name: str, samples: Sequence[Sample], distance: float) -> Json:
         "hidden": float((true - seen).mean()),
         "deviation": float((true - seen).std()),
         "error": error_left(true, seen),
+    }
+
+
+def chance(name: str, samples: Sequence[Sample]) -> Json:
+    """F1 of as many points as there are dots, put down anywhere in the image, within the tolerance and half of it."""
+    rng = np.random.default_rng(0)
+    found: dict[float, list[Matching]] = {TOLERANCE[name]: [], TOLERANCE[name] / 2: []}
+    for sample in samples:
+        dots = sample.dots.points
+        points = rng.uniform(-0.5, np.array(sample.image.shape[1:]) - 0.5, dots.shape)
+        for tolerance, some in found.items():
+            some.append(match(dots, points, tolerance))
+    return {
+        "data": name,
+        "f1": [{"tolerance": tolerance, "f1": pooled(some).f1} for tolerance, some in found.items()],
     }
 
 

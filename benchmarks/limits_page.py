@@ -27,7 +27,7 @@ PAGE = """\
 
 <!-- Made by `python benchmarks/limits.py --page` from benchmarks/results/limits.json: change that, not this page. -->
 
-How low could an error be on the paper's data sets? Three measurements, without any training.
+How low could an error be on the paper's data sets? Four measurements, without any training.
 
 ## Objects hidden by objects
 
@@ -74,6 +74,16 @@ stain or scanner explains them, and no training on more donors would take them a
 so there is something left to learn about fields; as large a part is the single tile's, whose neighbours under the same
 stain have errors of the other sign (part of it the run's: few tiles are tested twice).
 
+## Points put down at random
+
+F1 of as many points as there are dots, put down anywhere in the image: within the tolerance that
+[points](points-and-intervals.md) are matched in, and within half of it.
+
+{chance}
+
+So the wider tolerance says little where objects are as small and close as these adipocytes, and an F1 is to be read
+beside this one.
+
 ## Repeat
 
     {command}
@@ -102,6 +112,7 @@ def page(found: Json) -> str:
         brightness=_brightness(found["brightness"]),
         shared=_shared(found["shared"]),
         relatives=_relatives(found["relatives"]),
+        chance=_chance(found["chance"]),
         alone=ALONE,
         brighter=100 * (closest["mean"] / alone["mean"] - 1),
         varies=100 * alone["deviation"] / alone["mean"],
@@ -155,6 +166,14 @@ def _relatives(rows: list[Json]) -> str:
         within = f"{row['within']:.1f} ± {row['standard_error']:.1f}"
         groups = f"{row['groups']} {row['kind']}s"
         lines.append(f"| {data} | {row['images']} | {groups} | {row['deviation']:.1f} | {within} |")
+    return "\n".join(lines)
+
+
+def _chance(rows: list[Json]) -> str:
+    lines = ["| data set | within | F1 | within half | F1 |", "|---|--:|--:|--:|--:|"]
+    for row in rows:
+        cells = " | ".join(f"{each['tolerance']:g} px | {each['f1']:.2f}" for each in row["f1"])
+        lines.append(f"| {DATASETS[row['data']].title} | {cells} |")
     return "\n".join(lines)
 
 

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from countception.config import Config, recipe
     from countception.counting.count import Count
     from countception.counting.counter import Counter
-    from countception.data.dataset import load_dataset, read_dataset
+    from countception.data.dataset import Sample, load_dataset, read_dataset
     from countception.data.inspection import inspect
     from countception.evaluation.evaluation import evaluate
+    from countception.points import Dots
     from countception.regions import read_regions
     from countception.results.batch import count_files
     from countception.results.groups import find_groups, group_totals
@@ -36,6 +37,8 @@ _HOMES = {
     "count_files": "results.batch",
     "evaluate": "evaluation.evaluation",
     "find_groups": "results.groups",
+    "Dots": "points",
+    "Sample": "data.dataset",
     "group_totals": "results.groups",
     "inspect": "data.inspection",
     "load_dataset": "data.dataset",
@@ -59,6 +62,8 @@ __all__ = [  # noqa: RUF022 - in the order of use
     "inspect",
     "read_dataset",
     "load_dataset",
+    "Sample",
+    "Dots",
     "simulate",
     "simulate_dataset",
     "Config",

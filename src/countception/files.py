@@ -16,6 +16,7 @@ import re
 import shutil
 import sys
 import tempfile
+import unicodedata
 from collections import Counter as Tally
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -169,6 +170,11 @@ def write_json(path: str | os.PathLike[str], values: dict[str, Any]) -> None:
     """
     with whole_file(path) as temporary:
         temporary.write_text(json.dumps(values, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def same_name(name: str) -> str:
+    """A name as it is compared: letters with accents in one piece, which macOS writes in two."""
+    return unicodedata.normalize("NFC", name)
 
 
 def unique_names(files: Sequence[Path]) -> list[str]:

@@ -18,6 +18,17 @@ def whole(count: float | None) -> str:
     return NONE if count is None else str(rounded(count))
 
 
+def images(number: int) -> str:
+    """So many images."""
+    return "1 image" if number == 1 else f"{number} images"
+
+
+def signed(value: float) -> str:
+    """A difference with one decimal and its sign; no sign where nothing is left of it."""
+    text = f"{value:+.1f}"
+    return "0.0" if float(text) == 0 else text
+
+
 def percent(share: float | None) -> str:
     """A share in per cent; a dash where there is none."""
     return NONE if share is None or math.isnan(share) else f"{100 * share:.3g} %"

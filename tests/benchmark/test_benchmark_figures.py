@@ -131,8 +131,8 @@ def test_f1_is_said_in_the_legend_from_the_best_on() -> None:
 
 def test_thirds_are_named_and_have_error_bars() -> None:
     shares = dict.fromkeys(GROUPS, 0.9)
-    one = Coverage(shares, dict.fromkeys(GROUPS, 0.01), 1.0, 1.0, 2, 20)
-    single = Coverage(shares, dict.fromkeys(GROUPS, None), 1.0, 1.0, 1, 10)
+    one = Coverage(shares, dict.fromkeys(GROUPS, 0.01), dict.fromkeys(GROUPS, 20), 1.0, 1.0)
+    single = Coverage(shares, dict.fromkeys(GROUPS, None), dict.fromkeys(GROUPS, 10), 1.0, 1.0)
     figure = trust_figures.coverages({("constant", 0.8): one, ("by count", 0.8): single}, "title")
     (axes,) = figure.axes
     assert [text.get_text() for text in axes.get_xticklabels()] == list(GROUPS)

@@ -71,7 +71,7 @@ class TestCoverage:
         for one in found.values():
             assert one is not None
             assert one.shares["all"] == pytest.approx(level, abs=0.05)
-            assert (one.splits, one.images) == (8, 2400)
+            assert one.numbers == {"all": 2400, "fewest": 800, "middle": 800, "most": 800}
         assert found["by spread"].equal_width < 0.9 * found["constant"].equal_width  # type: ignore[union-attr]
 
     def test_equal_coverage_takes_out_how_wide_intervals_were_made(self) -> None:
@@ -115,7 +115,7 @@ class TestTotals:
         one = totals([counts(seed) for seed in range(30)], 0.8, images=10, flips=flips)
         assert one is not None
         assert one.error is not None
-        assert one.share == pytest.approx(0.8, abs=3 * one.error)
+        assert 0.8 - 3 * one.error < one.share < 0.92
         assert one.width < 0.6 * one.added
 
     def test_all_images_are_one_sum(self) -> None:

@@ -49,6 +49,13 @@ def test_hidden_objects_by_hand(limits: ModuleType) -> None:
     assert row["error"] == pytest.approx(0, abs=1e-9), "2 seen are always 3, and 3 are 3"
 
 
+def test_points_that_know_nothing_find_what_a_wide_tolerance_lets_them(limits: ModuleType) -> None:
+    rng = np.random.default_rng(1)
+    (wide, narrow) = limits.chance("vgg", [sample(rng.uniform(0, 39, (30, 2)).tolist())])["f1"]
+    assert (wide["tolerance"], narrow["tolerance"]) == (8, 4)
+    assert 1 > wide["f1"] > narrow["f1"] > 0
+
+
 def test_brightness_is_of_single_objects_and_of_pairs(limits: ModuleType) -> None:
     one = sample([(5, 5), (5, 6), (30, 30), (0, 39)])
     one.image[2, 28:33, 28:33] = 100

@@ -28,6 +28,7 @@ from countception.config import LEVEL
 from countception.counting.counter import Counter
 from countception.counting.model_file import load
 from countception.networks import names
+from countception.trust.metrics import predict_average_mae
 
 COMMANDS = ["train", "count", "evaluate", "inspect", "simulate", "settings", "demo", "info", "benchmark"]
 HEAVY = ["torch", "numpy", "scipy", "matplotlib", "pydantic", "PIL", "jinja2", "tifffile"]
@@ -291,6 +292,51 @@ def test_control_c_again_while_the_first_is_served_says_how_to_go_on(
     refused(result, "interrupted", status=130)
     assert "the training is kept, but not saved" in result.stderr
     assert "--resume" in result.stderr
+
+
+def test_what_is_said_after_a_training_has_the_average_beside_it(tmp_path: Path) -> None:
+    result = run("train", tiny.data(), "-o", tmp_path / "a.count", "--steps=2", *tiny.OPTIONS)
+    assert result.exit_code == 0
+    model = load(tmp_path / "a.count")
+    average = predict_average_mae(model.validation["true"], model.trained_on["mean_count"])
+    assert f"saying the average of the images learned from every time would be off by {average:.2f}" in result.stdout
+    assert ("no better than that" in result.stderr) == (model.validation["mae"] >= average)
+    assert "--folds 4 learns from all of these" in result.stderr, "as many as there are images"
+    told = run("info", tmp_path / "a.count").stdout
+    assert f"saying the average every time: {average:.2f}" in told
+
+
+def test_an_interrupted_training_leaves_a_finished_model_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "a.count"
+    out.write_bytes(tiny.model_file().read_bytes())
+    interrupted = Counter.load(out, device="cpu")
+    interrupted.interrupted = True
+    monkeypatch.setattr("countception.training.train", lambda *_args, **_options: interrupted)
+    result = run("train", tiny.data(), "-o", out)
+    refused(result, "is still the model that was there before", status=130)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.count"]
+
+
+def test_resuming_what_is_not_there_is_said(tmp_path: Path) -> None:
+    result = run("train", tiny.data(), "-o", tmp_path / "b.count", "--steps=1", "--resume", *tiny.OPTIONS)
+    assert "there is no unfinished training of" in result.stderr
+    assert result.exit_code == 0
+
+
+def test_inspect_ends_with_1_where_an_image_cannot_be_used(tmp_path: Path) -> None:
+    data = tiny.dataset(tmp_path / "data")
+    assert run("inspect", data).exit_code == 0
+    (data / "points" / "003.csv").write_text("nonsense")
+    assert run("inspect", data).exit_code == 1
+
+
+@pytest.mark.parametrize("option", ["-o", "--totals"])
+def test_tables_are_not_called_what_they_are_not(option: str, images: Path, tmp_path: Path) -> None:
+    result = run("count", tiny.model_file(), images / "good0.png", option, tmp_path / "a.xlsx")
+    refused(result, "a.xlsx would be a CSV file by another name: call it a.csv")
+    assert list(tmp_path.iterdir()) == []
 
 
 # count

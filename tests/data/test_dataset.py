@@ -101,7 +101,7 @@ class TestBadData:
         (folder / "b.csv").write_text("x,y\n3,4\n31.5,0\n-0.6,2\n")
         with pytest.raises(
             PointsError,
-            match=r"b\.csv: 2 of 3 dots lie outside the image b\.png, which is 24 × 32 .* at y = 0, x = 31\.5; remove",
+            match=r"b\.csv: 2 of 3 dots lie outside the image b\.png, which is 24 × 32 .* at y = 0, x = 31\.5; do they",
         ):
             load_dataset(folder)
         assert load_dataset(folder, outside="drop")[1].dots.points.tolist() == [[4, 3]]

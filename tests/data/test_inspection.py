@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tifffile import imwrite
 
 from countception.cli.console import show_inspection
 from countception.data.dataset import read_dataset
@@ -154,3 +155,34 @@ def test_dots_outside_say_nothing_about_the_spacing(
     grid = [(y * 10.0, x * 10.0) for y in range(4) for x in range(4)]
     write_table(tmp_path / "a.csv", grid + [(1000.0 * k, 0.0) for k in range(1, 40)])
     assert inspect(tmp_path).nearest == 10
+
+
+def test_swapped_coordinates_are_named(folder: Path) -> None:
+    (folder / "a.csv").write_text("x,y\n20,30\n")  # of 24 rows and 32 columns
+    found = inspect(folder)
+    assert found.outside["a"] == 1
+    assert "a" in found.swapped
+
+
+def test_several_magnifications_have_several_spacings(
+    tmp_path: Path, write_image: Callable[..., Path], write_table: Callable[..., Path]
+) -> None:
+    for name, step in (("a", 10.0), ("b", 30.0)):
+        write_image(tmp_path / f"{name}.png", shape=(160, 160))
+        write_table(tmp_path / f"{name}.csv", [(y * step, x * step) for y in range(5) for x in range(5)])
+    assert inspect(tmp_path).third_nearest_range == (10, 30)
+
+
+def test_stacks_are_read_as_the_data_set_says(tmp_path: Path) -> None:
+    imwrite(tmp_path / "a.tif", np.zeros((2, 20, 30), np.uint8), photometric="minisblack", metadata={"axes": "ZYX"})
+    (tmp_path / "a.csv").write_text("x,y\n1,1\n")
+    assert list(inspect(read_dataset(tmp_path)).unreadable) == ["a"]
+    assert inspect(read_dataset(tmp_path, page=1)).sizes == {"20 × 30": 1}
+
+
+def test_dots_are_counted_and_not_images_in_what_is_said(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "a.csv").write_text("x,y\n20,30\n20,31\n5,5\n5,5\n")
+    show_inspection(inspect(folder))
+    said = capsys.readouterr().out
+    assert "dots outside the image: 2, in 1 image\n  a: 2, as if x and y were swapped" in said
+    assert "duplicate dots: 1, in 1 image\n  a: 1" in said

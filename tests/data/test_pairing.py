@@ -52,6 +52,8 @@ class TestOneFolder:
             ("quantum_dots_1.png", "quantum_dots_1.csv"),
             ("quantum_dots_1.png", "quantum_dots_1_dots.png"),
             ("quantum_dots_1.png", "quantum_dots_1_points.csv"),
+            ("Za\u0308hlung.png", "Zählung.csv"),
+            ("Zählung.png", "Za\u0308hlung_dots.png"),
         ],
     )
     def test_names_that_pair(self, tmp_path: Path, image: str, dots: str) -> None:

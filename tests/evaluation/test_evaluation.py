@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -103,7 +104,7 @@ def test_pictures_are_made_when_asked_for() -> None:
 def test_json_has_the_figures_and_null_for_what_is_undefined(tmp_path: Path) -> None:
     write_json(tmp_path / "a.json", evaluation([0.0, 0.0], [1.0, 2.0]).to_dict())
     values = json.loads((tmp_path / "a.json").read_text())
-    assert set(values) == FIGURES | {"level", "intervals", "note", "flagged", "known", "points", "images"}
+    assert set(values) == FIGURES | {"level", "intervals", "note", "flagged", "known", "points", "by_class", "images"}
     assert values["intervals"][0] == {"level": 0.8, "coverage": None, "mean_width": None}
     assert values["points"] is None
     assert values["relative_error"] is None
@@ -196,6 +197,14 @@ def test_classes_are_compared_one_by_one(tmp_path: Path) -> None:
         "true_kind1",
         "count_kind1",
     ]
+
+
+def test_errors_of_each_class_do_not_cancel() -> None:
+    rows = [EvaluatedImage(f"{k}", 10, 10, {"a": (6, 6 + k), "b": (4, 4 - k)}) for k in (1, 3)]
+    result = Evaluation(metrics([10, 10], [10, 10]), tuple(rows), math.nan)
+    assert {name: (each.mae, each.bias) for name, each in result.by_class.items()} == {"a": (2, 2), "b": (2, -2)}
+    assert result.to_dict()["by_class"]["b"]["bias"] == -2
+    assert evaluate(tiny.untrained(), tiny.data()).by_class == {}
 
 
 def test_images_need_not_show_every_class() -> None:

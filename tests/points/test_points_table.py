@@ -233,3 +233,38 @@ def test_a_name_that_is_too_long(tmp_path: Path) -> None:
 def test_missing_file(tmp_path: Path) -> None:
     with pytest.raises(PointsError, match=r"a\.csv: there is no such file of dots"):
         read_points(tmp_path / "a.csv")
+
+
+class TestImageJ:
+    """Tables of results, which ImageJ measures in the unit of the image."""
+
+    @staticmethod
+    def measured(folder: Path, factor: float, number: int = 20, head: str = " ") -> Path:
+        places = np.random.default_rng(0).uniform(0, 99, (number, 2)) * factor
+        rows = [f"{k},255,{x:.3f},{y:.3f}" for k, (y, x) in enumerate(places, 1)]
+        return table(folder, "\n".join([f"{head},Mean,X,Y", *rows]))
+
+    def test_micrometres_are_refused(self, tmp_path: Path) -> None:
+        path = self.measured(tmp_path, 0.65)
+        with pytest.raises(PointsError, match=r"in µm and not in pixels, which are 0\.65 µm wide"):
+            read_points(path, image_shape=(100, 100), pixel_size=lambda: 0.65)
+
+    def test_pixels_are_not(self, tmp_path: Path) -> None:
+        path = self.measured(tmp_path, 1)
+        assert len(read_points(path, image_shape=(100, 100), pixel_size=lambda: 0.65)) == 20
+
+    def test_nor_are_few_dots_other_tables_and_images_that_do_not_say(self, tmp_path: Path) -> None:
+        shape = (100, 100)
+        assert len(read_points(self.measured(tmp_path, 0.65, 3), image_shape=shape, pixel_size=lambda: 0.65)) == 3
+        path = self.measured(tmp_path, 0.65)
+        for size in (None, 1.0, 2.0):
+            assert len(read_points(path, image_shape=shape, pixel_size=lambda size=size: size)) == 20
+        assert len(read_points(path, image_shape=shape)) == 20
+        named = self.measured(tmp_path, 0.65, head="index")
+        assert len(read_points(named, image_shape=shape, pixel_size=lambda: 0.65)) == 20
+
+    @pytest.mark.parametrize("column", ["Slice", "z", "Frame"])
+    def test_dots_of_several_planes_are_refused(self, tmp_path: Path, column: str) -> None:
+        with pytest.raises(PointsError, match=rf"lie on 2 planes \(column {column.lower()}\)"):
+            read_points(table(tmp_path, f"x,y,{column}\n1,2,1\n3,4,2\n"))
+        assert len(read_points(table(tmp_path, f"x,y,{column}\n1,2,7\n3,4,7\n"))) == 2

@@ -368,3 +368,10 @@ def test_imagej_regions_are_read(tmp_path: Path) -> None:
     path.write_bytes(b"Iout, cut off")
     with pytest.raises(RegionsError, match="cannot be read as ImageJ regions"):
         read_regions(path)
+
+
+def test_names_with_accents_in_two_pieces_are_the_same(tmp_path: Path) -> None:
+    square = {"type": "Polygon", "coordinates": [[[0, 0], [0, 4], [4, 4], [4, 0], [0, 0]]]}
+    (tmp_path / "Zählung.geojson").write_text(json.dumps(square))
+    image = Path("Za\u0308hlung.png")
+    assert len(RegionFiles(tmp_path, {image: image.stem}).of(image)) == 1

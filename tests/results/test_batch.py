@@ -311,6 +311,12 @@ def test_an_unwritable_place_is_refused_before_counting(images: Path, tmp_path: 
     assert seen == []
 
 
+def test_unknown_options_are_refused(images: Path) -> None:
+    counter = Counter.load(tiny.model_file(), device="cpu")
+    with pytest.raises(TypeError, match="no option flip, overlay"):
+        count_files(counter, images, overlay="x", flip=True)  # type: ignore[call-arg]
+
+
 def test_after_an_interruption_the_rows_so_far_are_written(images: Path, tmp_path: Path) -> None:
     def stop(done: int, _total: int, _name: str) -> None:
         if done == 2:

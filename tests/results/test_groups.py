@@ -140,3 +140,9 @@ def test_density_of_a_group_needs_the_area_of_all_its_images(tmp_path: Path) -> 
     table = pd.read_csv(tmp_path / "t.csv")
     assert table.per_mm2[0] == 20
     assert table.per_mm2.isna().tolist() == [False, True]
+
+
+def test_names_with_accents_in_two_pieces_are_the_same(tmp_path: Path) -> None:
+    table = tmp_path / "wells.csv"
+    table.write_text("image,group\nZählung.png,a\n", encoding="utf-8")
+    assert find_groups([tmp_path / "Za\u0308hlung.png"], table=table) == ["a"]

@@ -15,9 +15,10 @@ from countception import targets
 from countception.counting.count import Count
 from countception.errors import OutputError
 from countception.geometry import Window, to_working, working_shape
+from countception.points import Dots
 from countception.regions import Mask, Polygon
-from countception.results import plots
-from countception.results.pictures import OUTLINE, encoded, overlay, save_picture, viewable
+from countception.results import pictures, plots
+from countception.results.pictures import CROSSES, OUTLINE, encoded, overlay, save_picture, viewable
 from countception.training.state import Record
 
 
@@ -212,3 +213,27 @@ def test_a_curve_without_validation_images_says_so() -> None:
     axes = plots.training_curve([record(1, 3.0), record(2, 2.0)], kept=2, put_aside=False).axes[0]
     assert axes.get_ylabel() == "MAE on the training\nimages (objects)"
     assert axes.get_title(loc="left") == "kept: step 2"
+
+
+def test_points_of_each_class_have_a_colour_and_their_number() -> None:
+    points = np.array([[60.0, 20.0], [60.0, 40.0], [60.0, 60.0]])
+    count = counted(points, (100, 100), Window(16), classes=2)
+    dots = Dots(points, np.array([0, 1, 1]), ("round", "länglich"))
+    both = replace(count, by_class={"round": 1.2, "länglich": 1.8}, points=dots)
+    pixels = np.asarray(overlay(np.zeros((1, 100, 100), np.uint8), both)).astype(int)
+    seen = [int((np.abs(pixels - colour).sum(2) == 0).sum()) for colour in CROSSES[:3]]
+    assert 1.5 < seen[1] / seen[0] < 6
+    assert seen[2] == 0
+    one = replace(count, by_class={"round": 3.0}, points=Dots(points, np.zeros(3, int), ("round",)))
+    pixels = np.asarray(overlay(np.zeros((1, 100, 100), np.uint8), one)).astype(int)
+    assert (np.abs(pixels - CROSSES[0]).sum(2) == 0).any()
+    assert not (np.abs(pixels - CROSSES[1]).sum(2) == 0).any()
+
+
+def test_letters_of_many_languages_are_drawn() -> None:
+    """Each as itself, and not as the box that stands for what a font lacks."""
+    font = pictures._font(30.0)
+    box = font.getmask("\uffff").getbbox(), bytes(font.getmask("\uffff"))
+    for letter in "äßéçøŁжΩµ":
+        mask = font.getmask(letter)
+        assert (mask.getbbox(), bytes(mask)) != box

@@ -51,6 +51,8 @@ def test_groups_stay_whole() -> None:
 
 @pytest.mark.parametrize("number", [-1, 0, 1, 5])
 def test_impossible_numbers_of_parts_are_refused(number: int) -> None:
+    with pytest.raises(DatasetError, match=r"1 image cannot be divided into 2 folds: it takes two images or more"):
+        fold_samples(blobs(1), 2, seed=0)
     with pytest.raises(DatasetError, match=f"4 images cannot be divided into {number} folds: ask for 2 to 4"):
         train(blobs(4), folds=number, changes=FEW)
 

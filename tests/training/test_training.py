@@ -221,6 +221,20 @@ def test_a_finished_training_is_not_trained_anew_in_its_place(tmp_path: Path) ->
     assert out.read_bytes() == before
 
 
+def test_half_a_training_does_not_take_the_place_of_a_finished_model(tmp_path: Path) -> None:
+    out = tmp_path / "model.count"
+    train(blobs(4), changes=QUICK, out=out)
+    before = out.read_bytes()
+
+    def interrupt(_: Progress) -> None:
+        raise KeyboardInterrupt
+
+    assert train(blobs(4), changes={**QUICK, "training.seed": 1}, out=out, report=interrupt).interrupted
+    assert out.read_bytes() == before
+    assert not train(blobs(4), changes={**QUICK, "training.seed": 1}, out=out, resume=True).interrupted
+    assert out.read_bytes() != before
+
+
 def test_ctrl_c_before_any_evaluation_still_gives_a_model() -> None:
     def interrupt(_: Progress) -> None:
         raise KeyboardInterrupt

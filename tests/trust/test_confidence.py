@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -171,7 +173,8 @@ def test_too_few_images_give_no_interval_and_say_so(level: float, needed: int) -
 def test_a_weak_guarantee_is_put_in_words() -> None:
     few, many = (fit_intervals(*simulated(np.random.default_rng(0), n)) for n in (5, 100))
     assert few.note(0.8) == (
-        "the 80 % intervals rest on only 5 validation images: they may hold for as few as 58 % of new images"
+        "the 80 % intervals rest on only 5 validation images: in one such case in ten they hold for fewer than 58 % of "
+        "new images"
     )
     assert many.note(0.9) == ""
     assert "there are fewer than 3;" in IntervalModel().note(0.9)
@@ -193,12 +196,13 @@ def test_the_total_of_one_image_is_its_own() -> None:
 
 def test_the_total_lies_between_quadrature_and_the_sum_of_intervals() -> None:
     model = fit_intervals(*simulated(np.random.default_rng(0), 30))
-    halves = {n: np.array([half_width(model, 150, 2.0, 0.9)] * n) for n in (4, 40, 4000)}
+    median = math.expm1(model.centre[0])
+    halves = {n: np.array([half_width(model, median, 2.0, 0.9)] * n) for n in (4, 40, 4000)}
     for n, each in halves.items():
-        total = model.total([150.0] * n, [2.0] * n, 0.9)
+        total = model.total([median] * n, [2.0] * n, 0.9)
         assert total is not None
         assert np.sqrt(np.square(each).sum()) < (total.high - total.low) / 2 < each.sum()
-    assert (total.high - total.low) / 2 / (150 * 4000) == pytest.approx(1.70 * model.bias, rel=0.05), "t(29) at 90 %"
+    assert (total.high - total.low) / 2 / (median * 4000) == pytest.approx(1.70 * model.bias, rel=0.05), "t(29) at 90 %"
 
 
 def fitted(power: float, n: int = 60) -> tuple[IntervalModel, float]:
@@ -244,7 +248,7 @@ def test_totals_of_calibrated_counts_hold_as_often_as_they_say() -> None:
             low, high = model.total(factor * new[:m], uncertain[:m], level) or (math.nan, math.nan)
             hits[m, level].append(low <= new_true[:m].sum() <= high)
     for (m, level), held in hits.items():
-        assert np.mean(held) == pytest.approx(level, abs=0.045), (m, level)
+        assert level - 0.03 < np.mean(held) < level + 0.06, (m, level)
 
 
 def test_totals_after_a_cross_validation_hold_as_often_as_they_say_though_each_part_had_a_network_of_its_own() -> None:
@@ -297,7 +301,7 @@ def test_the_errors_of_regions_add_up_in_quadrature_and_what_is_shared_adds_up()
     model = fit_intervals(true, counts)
     half = half_width(model, 199, None, 0.9)
     for bias, quarters in ((0.0, half / 2), (100.0, half / 4)):  # independent errors, errors shared by all
-        shared = model.model_copy(update={"bias": bias})
+        shared = model.model_copy(update={"bias": bias, "slope": (0.0, 0.0)})
         quarter = shared.part(49, 199, None, 0.9)
         assert quarter is not None
         assert quarter.high - 49 == pytest.approx(quarters)
@@ -339,3 +343,70 @@ def test_what_makes_no_sense_is_refused() -> None:
         fit_intervals([1, 2, 3], [1, 2])
     with pytest.raises(ConfigError, match="one per count"):
         fit_intervals([1, 2], [1, 2], [1])
+
+
+def totals_held(make: Callable[[np.random.Generator], tuple[IntervalModel, np.ndarray, np.ndarray]]) -> float:
+    """Share of 90 % intervals of totals that hold, over 300 draws of a model, true counts and counts."""
+    held = []
+    for seed in range(300):
+        model, true, counts = make(np.random.default_rng(seed))
+        low, high = model.total(counts.tolist(), None, 0.9) or (math.nan, math.nan)
+        held.append(low <= true.sum() <= high)
+    return float(np.mean(held))
+
+
+def test_totals_of_images_alike_in_count_hold_where_the_bias_grows_with_the_count() -> None:
+    def make(rng: np.random.Generator) -> tuple[IntervalModel, np.ndarray, np.ndarray]:
+        def drawn(n: int, high: float) -> tuple[np.ndarray, np.ndarray]:
+            true = rng.uniform(50, high, n)
+            return true, true * (1 + slope * np.log(true / 130)) * (1 + 0.05 * rng.normal(size=n))
+
+        slope = 0.1 * rng.normal()
+        true, counts = drawn(50, 300)
+        return fit_intervals(true, counts * true.sum() / counts.sum(), calibrated=True), *drawn(30, 90)
+
+    assert totals_held(make) > 0.84
+
+
+def test_totals_of_errors_with_heavy_tails_hold() -> None:
+    def make(rng: np.random.Generator) -> tuple[IntervalModel, np.ndarray, np.ndarray]:
+        def drawn(n: int) -> tuple[np.ndarray, np.ndarray]:
+            true = rng.uniform(50, 300, n)
+            return true, true * (1 + 0.03 * rng.normal(size=n) * np.where(rng.random(n) < 0.1, 8, 1))
+
+        true, counts = drawn(50)
+        return fit_intervals(true, counts, calibrated=True), *drawn(10)
+
+    assert totals_held(make) > 0.86
+
+
+@pytest.mark.parametrize(("parts", "images", "apart"), [(2, 50, 0.05), (3, 20, 0.05), (5, 10, 0.02), (5, 20, 0.05)])
+def test_totals_after_a_cross_validation_of_many_images_hold(parts: int, images: int, apart: float) -> None:
+    def make(rng: np.random.Generator) -> tuple[IntervalModel, np.ndarray, np.ndarray]:
+        biases, member = 1 + apart * rng.normal(size=parts + 1), np.repeat(np.arange(parts), images)
+        true, new = rng.uniform(50, 200, parts * images), rng.uniform(50, 200, 100)
+        counts = true * biases[member] * (1 + 0.05 * rng.normal(size=len(true)))
+        factor = true.sum() / counts.sum()
+        model = fit_intervals(true, factor * counts, calibrated=True, parts=member.tolist())
+        return model, new, factor * new * biases[parts] * (1 + 0.05 * rng.normal(size=100))
+
+    assert 0.85 < totals_held(make) < 0.97
+
+
+def test_groups_whose_images_err_alike_are_counted_as_groups() -> None:
+    def make(rng: np.random.Generator, *, told: bool) -> tuple[IntervalModel, np.ndarray, np.ndarray]:
+        group = np.repeat(np.arange(8), 6)
+        true, new = rng.uniform(50, 200, 48), rng.uniform(50, 200, 60)
+        counts = true * (1 + 0.06 * rng.normal(size=8)[group] + 0.03 * rng.normal(size=48))
+        factor = true.sum() / counts.sum()
+        model = fit_intervals(true, factor * counts, calibrated=True, groups=list(map(str, group)) if told else ())
+        errors = 0.06 * np.repeat(rng.normal(size=10), 6) + 0.03 * rng.normal(size=60)
+        return model, new, factor * new * (1 + errors)
+
+    told, untold = totals_held(partial(make, told=True)), totals_held(partial(make, told=False))
+    assert told > untold + 0.05
+    assert told > 0.8
+    model, _, _ = make(np.random.default_rng(0), told=True)
+    assert "rest on only 8 groups of validation images" in model.note(0.9)
+    with pytest.raises(ConfigError, match="3 counts have 2 groups"):
+        fit_intervals([1.0, 2.0, 3.0], [1.0, 2.0, 4.0], groups=["a", "b"])

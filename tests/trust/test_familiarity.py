@@ -159,3 +159,29 @@ def test_a_model_survives_json_and_nothing_else_is_taken_for_one() -> None:
     for wrong in ({"names": ("taste",) * len(model.names)}, {"centre": ()}, {"threshold": 0}, {"other": 1}):
         with pytest.raises(ValidationError):
             Familiarity.model_validate({**values, **wrong})
+
+
+def test_images_of_new_groups_are_not_unfamiliar_only_because_siblings_were_learned_from() -> None:
+    rng = np.random.default_rng(0)
+    names = [f"level {k}" for k in range(20)]
+
+    def drawn(groups: int) -> list[dict[str, float]]:
+        return [
+            dict(zip(names, shared + 0.3 * rng.normal(size=20), strict=True))
+            for shared in rng.normal(size=(groups, 20))
+            for _ in range(6)
+        ]
+
+    flagged = {True: 0, False: 0}
+    for _ in range(30):
+        known, new = drawn(8), drawn(5)
+        for told in flagged:
+            model = fit_familiarity(known, [f"{k // 6}" for k in range(48)] if told else ())
+            flagged[told] += sum(model.score(each) > 1 for each in new)
+    assert flagged[True] < 0.07 * 900 < 0.3 * 900 < flagged[False]
+
+
+def test_with_fewer_than_three_groups_each_image_stands_for_itself() -> None:
+    rng = np.random.default_rng(0)
+    known = [{"level 0": float(rng.normal())} for _ in range(10)]
+    assert fit_familiarity(known, ["a", "b"] * 5) == fit_familiarity(known)

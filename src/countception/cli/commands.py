@@ -161,6 +161,9 @@ def train(
     places = out, training.checkpoint_path(out), *curve_paths(out)
     parse.check_results(*places, data=(data, validation), read=(regions,))
     reading = parse.Reading(order, image_suffix, dots_suffix, ignore_unmatched, page, axis, regions)
+    former = out.exists() and not resume
+    if resume and not training.checkpoint_path(out).exists() and not out.exists():
+        _say(f"there is no unfinished training of {out} to go on with: starting anew")
     with _told_if_kept(training.checkpoint_path(out), out), progress.training_report(tensorboard) as shown:
         counter = training.train(
             reading.data(data),
@@ -173,6 +176,9 @@ def train(
             resume=resume,
             report=shown,
         )
+    if counter.interrupted and former:
+        _say(f"interrupted: {out} is still the model that was there before; go on with --resume")
+        raise typer.Exit(INTERRUPTED)
     _tell_trained(counter, out, crossed=folds is not None)
 
 
@@ -202,15 +208,21 @@ def _tell_trained(counter: Counter, out: Path, *, crossed: bool) -> None:
 def _tell_errors(model: Model, out: Path, *, crossed: bool) -> None:
     """How far off counts are, and what that rests on."""
     from countception.config import LEVEL
-    from countception.results.facts import validated_on
+    from countception.results.facts import average_mae, validated_on
 
     if model.validation:
-        typer.echo(f"{out}: off by {model.validation['mae']:.2f} objects per image on {validated_on(model)}")
+        mae, average = model.validation["mae"], average_mae(model)
+        typer.echo(f"{out}: off by {mae:.2f} objects per image on {validated_on(model)}")
+        typer.echo(f"saying the average of the images learned from every time would be off by {average:.2f}")
+        if mae >= average:
+            _say("so the model is no better than that: train longer, or look at the dots (countception inspect)")
     note = model.intervals.note(LEVEL)
     if note:
         _say(note)
-    if not (crossed or model.intervals.supports(LEVEL)):
-        _say("where there are no more images with dots, --folds 5 learns from all of these and validates on them, too")
+    images = model.trained_on["images"] + model.validation.get("images", 0)
+    if not (crossed or model.intervals.supports(LEVEL)) and images > 2:
+        folds = min(5, images)
+        _say(f"where no more images have dots, --folds {folds} learns from all of these and validates on them, too")
 
 
 app.command()(count)
@@ -248,12 +260,12 @@ def inspect(
     console.show_inspection(found)
     if json is not None:
         write_json(json, found.to_dict())
-    if plot is None:
-        return
-    if found.counts is None:
+    if plot is not None and found.counts is not None:
+        plots.save_figure(plots.histogram(found.counts.histogram, found.counts.edges), plot)
+    elif plot is not None:
         _say(f"{plot} is not written: no image can be used, so there is nothing to plot")
-        return
-    plots.save_figure(plots.histogram(found.counts.histogram, found.counts.edges), plot)
+    if found.unreadable:
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import typer
 from rich.cells import cell_len
 
-from countception.wording import NONE, percent, whole
+from countception.results.row import class_names
+from countception.wording import NONE, images, percent, signed, whole
 
 if TYPE_CHECKING:
     from countception.data.inspection import Counts, Inspection
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from countception.results.groups import GroupTotal
     from countception.results.row import Row
 
+VARIED = 2.0
+"""Ratio of spacings that is told of."""
 BAR = 40
 """Longest bar of a histogram in characters."""
 
@@ -34,12 +37,15 @@ def table(header: Sequence[str], cells: Sequence[Sequence[str]], *, err: bool = 
 def show_rows(rows: Sequence[Row]) -> None:
     """Print counts and the ends of their intervals, rounded to whole numbers, and the regions of each image."""
     named = any(row.regions for row in rows)
+    classes = class_names(rows)
     cells = []
     for row in rows:
-        cells.append([row.name, *([""] * named), *map(whole, (row.count, row.low, row.high))])
+        numbers = (row.count, row.low, row.high, *(row.by_class.get(name) for name in classes))
+        cells.append([row.name, *([""] * named), *map(whole, numbers)])
         for region in row.regions:
-            cells.append(["", region.name, whole(region.count), *map(whole, region.interval or (None, None))])
-    table(["image", *(["region"] * named), "count", "low", "high"], cells)
+            numbers = (region.count, *(region.interval or (None, None)), *(region.by_class.get(n) for n in classes))
+            cells.append(["", region.name, *map(whole, numbers)])
+    table(["image", *(["region"] * named), "count", "low", "high", *classes], cells)
 
 
 def show_totals(totals: Sequence[GroupTotal], *, err: bool) -> None:
@@ -68,8 +74,9 @@ def show_summary(
     if total.interval is not None:
         between = f" ({percent(level)}: {whole(total.interval.low)} to {whole(total.interval.high)})"
     places = f": {', '.join(written)}" if written else ""
-    images = "1 image" if total.images == 1 else f"{total.images} images"
-    say(f"{images} counted, {whole(total.count)} objects{between}{places}")
+    say(f"{images(total.images)} counted, {whole(total.count)} objects{between}{places}")
+    if len(total.by_class) > 1:
+        say(f"of these {', '.join(f'{name} {whole(value)}' for name, value in total.by_class.items())}")
 
     def listed(what: str, lines: Sequence[str]) -> None:
         for line in (what, *(f"  {line}" for line in lines)) if lines else ():
@@ -97,13 +104,15 @@ def show_evaluation(result: Evaluation) -> None:
     cells = []
     for row in result.rows:
         interval = row.intervals.get(result.level) or (None, None)
-        cells.append([row.image, f"{row.true:.0f}", f"{row.count:.1f}", *map(whole, interval), f"{row.error:+.1f}"])
+        cells.append([row.image, f"{row.true:.0f}", f"{row.count:.1f}", *map(whole, interval), signed(row.error)])
     table(["image", "true count", "count", "low", "high", "error"], cells)
     figures = result.metrics
     relative = "" if math.isnan(figures.relative_error) else f", relative error {figures.relative_error:.1%}"
     if result.known_note:
         typer.echo(f"\n{result.known_note}")
     typer.echo(f"\nMAE {figures.mae:.2f}, RMSE {figures.rmse:.2f}, bias {figures.bias:+.2f}{relative}")
+    for name, own in result.by_class.items():
+        typer.echo(f"  of {name}: MAE {own.mae:.2f}, RMSE {own.rmse:.2f}, bias {own.bias:+.2f}")
     if not math.isnan(result.predict_average_mae):
         typer.echo(f"MAE of predicting the average of the training images: {result.predict_average_mae:.2f}")
     for each in result.intervals:
@@ -127,13 +136,16 @@ def show_inspection(found: Inspection) -> None:
     def numbers(values: dict[str, int]) -> str:
         return ", ".join(f"{name} ({number})" for name, number in values.items())
 
-    typer.echo(f"{found.root}: {found.pairs} images with dots")
+    typer.echo(f"{found.root}: {images(found.pairs)} with dots")
     problems = {
         "images without dots": [(name, "") for name in found.unmatched_images],
         "dots without an image": [(name, "") for name in found.unmatched_dots],
         "hold no dots": [(sentence, "") for sentence in found.passed_over],
         "cannot be used": list(found.unreadable.items()),
-        "dots outside the image": [(name, str(n)) for name, n in found.outside.items()],
+        "dots outside the image": [
+            (name, f"{n}" + (", as if x and y were swapped" if name in found.swapped else ""))
+            for name, n in found.outside.items()
+        ],
         "duplicate dots": [(name, str(n)) for name, n in found.duplicates.items()],
         "the same pixels": [(", ".join(names), "") for names in found.same],
     }
@@ -147,7 +159,9 @@ def show_inspection(found: Inspection) -> None:
         _spacing(found)
     for title, names in problems.items():
         if names:
-            typer.echo(f"\n{title}: {len(names)}")
+            dots = {"dots outside the image": found.outside, "duplicate dots": found.duplicates}.get(title)
+            said = len(names) if dots is None else f"{sum(dots.values())}, in {images(len(names))}"
+            typer.echo(f"\n{title}: {said}")
             for name, what in names:
                 typer.echo(f"  {name}" + (f": {what}" if what else ""))
 
@@ -194,6 +208,12 @@ def _spacing(found: Inspection) -> None:
     if found.nearest is not None and found.third_nearest is not None:
         typer.echo(
             f"\nspacing of the dots: {found.nearest:.1f} pixels to the nearest, {found.third_nearest:.1f} to the third"
+        )
+    low, high = found.third_nearest_range or (1.0, 1.0)
+    if high > VARIED * low:
+        typer.echo(
+            f"it differs from image to image, {low:.1f} to {high:.1f} pixels to the third: objects of like size are "
+            "counted best, so bring images of several magnifications to one, or train a model for each"
         )
     typer.echo(
         f"suggested scale: {found.scale:.3g} working pixels per image pixel, so that the counting window is "

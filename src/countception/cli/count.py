@@ -69,7 +69,7 @@ def count(
     from countception.results.batch import BatchOptions
     from countception.results.count_report import write_count_report
     from countception.results.groups import find_groups, group_totals
-    from countception.results.outputs import check_places
+    from countception.results.outputs import check_places, check_tables
     from countception.results.tables import write_totals
 
     level = parse.read_level(level)
@@ -80,6 +80,7 @@ def count(
     names = dict(zip(map(str, files), find_groups(files, by=group_by, table=groups), strict=True))
     read = [place for place in (model, groups, regions) if place is not None]
     check_places([*files, *read], out, regions_csv, totals, report)
+    check_tables(totals)
     options = BatchOptions(
         out=out,
         overlays=overlays,
@@ -122,17 +123,22 @@ def _count_all(
     from countception.results import batch
 
     number = batch.PICTURES if pictures else 0
-    with file_bar() as progress:
-        return batch.count_files(
-            counter,
-            files,
-            regions=regions,
-            pixel_size=pixel_size,
-            level=level,
-            pictures=number,
-            report=progress,
-            **options,
-        )
+    try:
+        with file_bar() as progress:
+            return batch.count_files(
+                counter,
+                files,
+                regions=regions,
+                pixel_size=pixel_size,
+                level=level,
+                pictures=number,
+                report=progress,
+                **options,
+            )
+    except KeyboardInterrupt:
+        if out := options.get("out"):
+            typer.echo(f"the images counted by now are in {out}; other tables and the report are not written", err=True)
+        raise
 
 
 def _show(rows: Sequence[Row], sums: Sequence[GroupTotal], *, shown: bool, piped: bool) -> None:
@@ -212,10 +218,12 @@ def evaluate(
     from countception.counting.counter import Counter
     from countception.evaluation import evaluation
     from countception.files import write_json
+    from countception.results.outputs import check_tables
     from countception.results.plots import plot_kind
     from countception.results.report import write_report
 
     parse.check_results(json, csv, plot, report, data=(data,), read=(model, regions))
+    check_tables(csv)
     if plot is not None:
         plot_kind(plot)
     counter = Counter.load(model, device=device)

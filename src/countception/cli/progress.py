@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from countception.errors import ConfigError
+from countception.wording import images
 
 if TYPE_CHECKING:
     from countception.training import Progress, Record, Report
@@ -136,8 +137,8 @@ def training_report(log: str | os.PathLike[str] | None = None) -> Iterator[Repor
         def report(progress: Progress) -> None:
             nonlocal told
             if not told:
-                others = _images(progress.validated_on) if progress.validated_on else "parts left out in turn"
-                _say(f"learning from {_images(progress.learned_from)}, validating on {others}")
+                others = images(progress.validated_on) if progress.validated_on else "parts left out in turn"
+                _say(f"learning from {images(progress.learned_from)}, validating on {others}")
                 told = True
             if progress.interrupted:
                 _say("interrupted: saving the best weights so far …")
@@ -175,10 +176,6 @@ def tensorboard(folder: str | os.PathLike[str]) -> Report:
         writer.flush()
 
     return report
-
-
-def _images(number: int) -> str:
-    return f"{number} image{'' if number == 1 else 's'}"
 
 
 def _say(text: str) -> None:

@@ -94,6 +94,8 @@ class Count:
     def interval(self, level: float = LEVEL) -> Interval | None:
         """Where the true count lies with probability `level`; None where the validation images were too few to say.
 
+        Of an image with `warnings` it is what it would be of an image like the training images.
+
         Raises
         ------
         ConfigError

@@ -98,6 +98,10 @@ class Counter:
         """The configuration that the model was trained with."""
         return self.model.config
 
+    def __repr__(self) -> str:
+        names, images = ", ".join(self.model.class_names), self.model.trained_on.get("images")
+        return f"<Counter of {names}: {self.config.network.name}, learned from {images} images>"
+
     def interval_model(self, *, flips: bool | None = None) -> IntervalModel:
         """What is known about the errors of its counts; `flips` as for `count`, as they make errors smaller."""
         return self.model.interval_model(flips=self.config.counting.flips if flips is None else flips)

@@ -5,6 +5,7 @@ Which files belong together is found by `countception.data.pairing`, whose conve
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,6 +19,7 @@ from countception.data.pairing import Dataset, Item, count_of, read_dataset, why
 from countception.errors import DatasetError, PointsError
 from countception.geometry import inside
 from countception.images.pieces import Pieces, opened
+from countception.images.pixel_size import read_pixel_size
 from countception.images.projection import Page
 from countception.images.read import Image, checked, read_image, stored
 from countception.points import Dots, Order, read_points
@@ -230,9 +232,7 @@ def _renamed(sample: Sample | Opened, names: Sequence[str], whose: str) -> Dots:
     try:
         return sample.dots.with_classes(names)
     except PointsError as error:
-        raise DatasetError(
-            f"{sample.name} {error}, as in {whose}: use the same names in both, or remove those dots"
-        ) from None
+        raise DatasetError(f"{sample.name} {error}, as in {whose}: use the same names in both") from None
 
 
 def _dots(
@@ -240,7 +240,8 @@ def _dots(
 ) -> Dots:
     """The dots of an image, those that may stay."""
     shape = (image.shape[1], image.shape[2])
-    dots = read_points(item.dots, image_shape=shape, order=order, classes=classes)
+    size = functools.partial(read_pixel_size, item.image)
+    dots = read_points(item.dots, image_shape=shape, order=order, classes=classes, pixel_size=size)
     return _within(dots, shape, outside, called=(str(item.dots), f"the image {item.image.name}"))
 
 
@@ -265,6 +266,11 @@ def _part(item: Item, image: Image | Pieces, dots: Dots) -> Opened:
 
 def _checked(sample: Sample, outside: Outside) -> Sample:
     """What `load_item` promises, of a sample that was made elsewhere; itself, if nothing is to be changed."""
+    if not isinstance(sample, Sample):
+        raise DatasetError(
+            f"an image with its dots is a countception.Sample(image, dots, name), with the channels first, and no "
+            f"{type(sample).__name__}"
+        )
     image = checked(sample.image, sample.name)
     shape = (image.shape[1], image.shape[2])
     dots = _within(sample.dots, shape, outside, called=(sample.name, "the image"))
@@ -282,13 +288,20 @@ def _within(dots: Dots, shape: tuple[int, int], outside: Outside, *, called: tup
     return dots.select(within)
 
 
+def swapped(points: npt.NDArray[np.float64], shape: tuple[int, int]) -> bool:
+    """Whether dots, some of them outside the image, would all be inside were x and y the other way round."""
+    return bool(inside(points[:, ::-1], shape).all())
+
+
 def _outside(
     points: npt.NDArray[np.float64], within: npt.NDArray[np.bool_], shape: tuple[int, int], dots: str, image: str
 ) -> str:
     y, x = points[~within][0]
     hint = "remove those dots"
-    if inside(points[:, ::-1], shape).all():
+    if swapped(points, shape):
         hint = "x and y may be swapped, as all would fit then"
+    elif 2 * int((~within).sum()) > len(points):
+        hint = "do they belong to this image, and are they in pixels?"
     return (
         f"{dots}: {int((~within).sum())} of {len(points)} dots lie outside {image}, which is "
         f"{shape[0]} × {shape[1]} pixels (height × width), the first at y = {y:g}, x = {x:g}; {hint}"

@@ -12,13 +12,16 @@ import numpy as np
 import numpy.typing as npt
 
 from countception.config import NetworkConfig, ScaleConfig
-from countception.data.dataset import Dataset, Sample, load_item, read_dataset
+from countception.data.dataset import Dataset, Sample, load_item, read_dataset, swapped
 from countception.data.pairing import why_no_dots
 from countception.errors import CountceptionError
 from countception.geometry import ceil_div, inside, pixel_of
 from countception.images.projection import Page
 from countception.images.same import pixel_hash
 from countception.points import Order, find_scale, spacing
+
+ENOUGH = 10
+"""Dots in an image that tell how far apart they lie."""
 
 
 @dataclass(frozen=True)
@@ -63,12 +66,16 @@ class Inspection:
     """By pair: dots in a pixel that has a dot of the same class already."""
     outside: dict[str, int]
     """By pair: dots outside the image."""
+    swapped: tuple[str, ...]
+    """Pairs of these whose dots would all be inside were x and y the other way round."""
     same: tuple[tuple[str, ...], ...]
     """Pairs whose images hold the same pixels: one image under several names, which training takes for one group."""
     nearest: float | None
     """Median distance in image pixels from a dot to its nearest neighbour."""
     third_nearest: float | None
     """Median distance in image pixels from a dot to its third neighbour, which the scale follows from."""
+    third_nearest_range: tuple[float, float] | None
+    """The smallest and largest of these medians by image, of images with ten dots or more."""
     scale: float
     """Suggested working pixels per image pixel: about what training would choose, from the dots it learns from."""
     window: float
@@ -78,7 +85,7 @@ class Inspection:
         """Plain values, fit for JSON."""
         values = asdict(self)
         values["channels"] = {str(channels): number for channels, number in self.channels.items()}
-        for key in ("unmatched_images", "unmatched_dots", "passed_over", "intensity"):
+        for key in ("unmatched_images", "unmatched_dots", "passed_over", "swapped", "intensity", "third_nearest_range"):
             values[key] = None if values[key] is None else list(values[key])
         values["same"] = [list(names) for names in self.same]
         if values["counts"] is not None:
@@ -99,6 +106,7 @@ class _Tally:
     points: list[npt.NDArray[np.float64]] = field(default_factory=list)
     duplicates: dict[str, int] = field(default_factory=dict)
     outside: dict[str, int] = field(default_factory=dict)
+    swapped: list[str] = field(default_factory=list)
     images: dict[str, list[str]] = field(default_factory=dict)
 
     def add(self, sample: Sample) -> None:
@@ -115,6 +123,7 @@ class _Tally:
         self.points.append(dots.points[within])
         if not within.all():
             self.outside[sample.name] = int((~within).sum())
+            self.swapped += [sample.name] * swapped(dots.points, shape)
         places = np.column_stack([pixel_of(dots.points[within]), dots.labels[within]])
         repeated = len(places) - len(np.unique(places, axis=0))
         if repeated:
@@ -171,12 +180,19 @@ def inspect(
         classes={name: tally.classes[name] for name in dataset.classes},
         duplicates=tally.duplicates,
         outside=tally.outside,
+        swapped=tuple(tally.swapped),
         same=tuple(tuple(names) for names in tally.images.values() if len(names) > 1),
         nearest=spacing(tally.points, neighbour=1),
         third_nearest=spacing(tally.points),
+        third_nearest_range=_range(tally.points),
         scale=scale,
         window=NetworkConfig().window / scale,
     )
+
+
+def _range(points: Sequence[npt.NDArray[np.float64]]) -> tuple[float, float] | None:
+    found = [each for some in points if len(some) >= ENOUGH and (each := spacing([some])) is not None]
+    return (min(found), max(found)) if found else None
 
 
 def _counts(counts: Sequence[int]) -> Counts | None:

@@ -29,6 +29,7 @@ from pathlib import Path
 
 from countception import points
 from countception.errors import DatasetError, PointsError
+from countception.files import same_name
 from countception.images.projection import Page
 from countception.images.read import SUFFIXES, left_alone, natural_key
 from countception.points.table import read_table
@@ -278,7 +279,7 @@ def _by_suffix(
         return [file for file in ending if more_telling is None or not file.name.endswith(more_telling)]
 
     def named(file: Path, suffix: str) -> _Named:
-        key = file.name.removesuffix(suffix)
+        key = same_name(file.name.removesuffix(suffix))
         return _Named(file, key, (key,))
 
     pictures = [file for file in chosen(image_files, image_suffix, dots_suffix) if not _is_table(file)]
@@ -418,17 +419,19 @@ def _is_table(path: Path) -> bool:
 
 
 def _image(path: Path) -> _Named:
-    return _Named(path, path.stem, (_without(path.stem, _IMAGE_WORD)[-1],))
+    stem = same_name(path.stem)
+    return _Named(path, stem, (_without(stem, _IMAGE_WORD)[-1],))
 
 
 def _dots(path: Path) -> _Named:
     """Programs put a word of their own before the name of the image, which may have such words, or its suffix."""
+    stem = same_name(path.stem)
     if not _is_table(path):
-        return _Named(path, path.stem, (_without(path.stem, _DOTS_WORD)[-1],))
-    whole = Path(path.stem)
-    stems = (path.stem, whole.stem) if whole.suffix.lower() in SUFFIXES else (path.stem,)
-    names = (name for stem in stems for name in (stem, *_without(stem, _TABLE_WORD)))
-    return _Named(path, path.stem, tuple(dict.fromkeys(names)))
+        return _Named(path, stem, (_without(stem, _DOTS_WORD)[-1],))
+    whole = Path(stem)
+    stems = (stem, whole.stem) if whole.suffix.lower() in SUFFIXES else (stem,)
+    names = (name for each in stems for name in (each, *_without(each, _TABLE_WORD)))
+    return _Named(path, stem, tuple(dict.fromkeys(names)))
 
 
 def _without(stem: str, word: re.Pattern[str]) -> list[str]:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from countception.data.dataset import Sample
 from countception.errors import DatasetError
 from countception.images.same import pixel_hash
+from countception.wording import images
 
 
 def split(
@@ -91,8 +92,11 @@ def fold_samples(samples: Sequence[Sample], number: int, *, seed: int) -> list[l
     """
     queue = _whole_groups(samples, seed)
     if not 2 <= number <= len(queue):
-        what = "images" if len(queue) == len(samples) else f"different groups of {len(samples)} images"
-        raise DatasetError(f"{len(queue)} {what} cannot be divided into {number} folds: ask for 2 to {len(queue)}")
+        alone = len(queue) == len(samples)
+        found = images(len(queue)) if alone else f"{len(queue)} different groups of {images(len(samples))}"
+        which = "images" if alone else "groups"
+        hint = f"ask for 2 to {len(queue)}" if len(queue) > 1 else f"it takes two {which} or more"
+        raise DatasetError(f"{found} cannot be divided into {number} folds: {hint}")
     parts: list[set[int]] = [set() for _ in range(number)]
     for group in sorted(queue, key=len, reverse=True):  # the largest first keeps parts about equal; ties stay random
         min(parts, key=len).update(group)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 StrPath = str | os.PathLike[str]
 
 TOLERANCE = 8.0
-"""In working pixels, where the third neighbours of a dot are 17 away."""
+"""In working pixels, where the third neighbours of a dot are 22 away."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,8 @@ class EvaluatedImage:
     picture: bytes | None = field(default=None, repr=False)
     """JPEG of the overlay with the true dots, if pictures were asked for."""
     intervals: dict[float, Interval] = field(default_factory=dict)
-    """Where the true count was said to lie, by level; a level that the model has no intervals of is left out."""
+    """Where the true count was said to lie, by level; a level that the model has no intervals of is left out, and all
+    are for an image unlike the training images, as in counting."""
     warning: str = ""
     """In what the image is unlike the training images, the worst first; empty if it is like them."""
     known: bool = False
@@ -86,6 +87,13 @@ class Evaluation:
         true = [row.true for row in self.rows]
         levels = sorted({*LEVELS, self.level})
         return [interval_figures(true, [row.intervals.get(level) for row in self.rows], level) for level in levels]
+
+    @property
+    def by_class(self) -> dict[str, Metrics]:
+        """The errors of each class, where there are several."""
+        names = self.rows[0].by_class if self.rows else {}
+        pairs = {name: [row.by_class[name] for row in self.rows] for name in names}
+        return {name: metrics(*zip(*each, strict=True)) for name, each in pairs.items()}
 
     @property
     def flagged(self) -> int:
@@ -126,6 +134,7 @@ class Evaluation:
             "flagged": self.flagged / len(self.rows),
             "known": self.known / len(self.rows),
             "points": points and defined(asdict(points)),
+            "by_class": {name: defined(asdict(each)) for name, each in self.by_class.items()},
             "images": [self._image(row) for row in self.rows],
         }
 
@@ -209,8 +218,8 @@ def evaluate(
     points
         Also find a point per object, and match these with the dots; a tolerance asks for that, too.
     tolerance
-        How many pixels a found point may lie from the dot that it stands for; None takes 8 working pixels, about half
-        of what lies between objects.
+        How many pixels a found point may lie from the dot that it stands for; None takes 8 working pixels, about a
+        third of what lies between objects.
     pictures
         Also make a small overlay of each image, for the report.
     report
@@ -266,7 +275,8 @@ def _evaluated(
     if len(count.by_class) > 1:
         numbers = [(seen.dots.labels == label).sum() for label in range(len(count.by_class))]
         by_class = {name: (float(n), value) for n, (name, value) in zip(numbers, count.by_class.items(), strict=True)}
-    intervals = {each: interval for each in {*LEVELS, level} if (interval := count.interval(each)) is not None}
+    levels = () if count.warnings else {*LEVELS, level}  # as `count`, which gives flagged images none
+    intervals = {each: interval for each in levels if (interval := count.interval(each)) is not None}
     return EvaluatedImage(
         image=seen.name,
         true=float(len(seen.dots)),

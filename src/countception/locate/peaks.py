@@ -39,12 +39,13 @@ BLOCK = 16
 
 @dataclass(frozen=True, eq=False)
 class Located:
-    """Points of the objects of one image and class, the most evident first."""
+    """Points of the objects of one image and class, in the order in which they were found, about the clearest first."""
 
     points: Points
     """``(N, 2)`` float64 ``(y, x)`` in working pixels; `geometry.to_image` gives image pixels."""
     confidence: Array
-    """``(N,)`` in 0 to 1: how much of one object's mass lies at the point; 1 if all of it is in one cell."""
+    """``(N,)`` in 0 to 1: the mass around the point that is its own, each part of it counted the less the farther it
+    lies (``1 - (d / reach)²``); 1 if one object's mass is all in one cell. No probability."""
     number: int
     """Points that there should be."""
     count: float

@@ -19,6 +19,10 @@ Writer = Callable[[Path, Dots, Mapping[str, Sequence[object]]], None]
 """Takes the path, the dots and further columns by name."""
 
 
+def unknown() -> None:
+    """What is not to be had."""
+
+
 @dataclass(frozen=True)
 class ReadOptions:
     """What a reader may need beside the file."""
@@ -27,6 +31,8 @@ class ReadOptions:
     """Height and width of the image that the dots belong to."""
     order: Order | None = None
     """Order of coordinates in a file that does not say."""
+    pixel_size: Callable[[], float | None] = unknown
+    """Asked where it matters: side of the image's pixels in the unit that a program may measure in."""
 
 
 def _always(*_: object) -> bool:

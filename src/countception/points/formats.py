@@ -8,7 +8,7 @@ half a pixel when it reads and writes.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ import numpy.typing as npt
 from countception.errors import PointsError
 from countception.points import geojson, markers, mask, rois, table
 from countception.points.dots import Dots
-from countception.points.format import Format, Order, ReadOptions, Writer
+from countception.points.format import Format, Order, ReadOptions, Writer, unknown
 
 FORMATS: tuple[Format, ...] = (table.FORMAT, mask.FORMAT, rois.SET, rois.SINGLE, markers.FORMAT, geojson.FORMAT)
 """Every format; the first that fits is taken."""
@@ -32,6 +32,7 @@ def read_points(
     image_shape: tuple[int, int] | None = None,
     order: Order | None = None,
     classes: Sequence[str] | None = None,
+    pixel_size: Callable[[], float | None] | None = None,
 ) -> Dots:
     """Read the dots of one image.
 
@@ -46,6 +47,8 @@ def read_points(
         ``"xy"`` or ``"yx"``: what the two columns of a table without a header are. A header goes before it.
     classes
         Names that class numbers refer to; left out, the names in the file, in natural order.
+    pixel_size
+        Asked for the side of the image's pixels in micrometres, in which ImageJ may have measured.
 
     Returns
     -------
@@ -63,7 +66,7 @@ def read_points(
             raise PointsError(f"{path}: there is no such file of dots")
     except OSError as error:
         raise PointsError(f"{path}: cannot be read: {error.strerror or error}") from error
-    dots = find_format(path).read(path, ReadOptions(image_shape, order))
+    dots = find_format(path).read(path, ReadOptions(image_shape, order, pixel_size or unknown))
     if classes is None:
         return dots
     try:

@@ -24,6 +24,9 @@ from countception.points.format import Format, Order, ReadOptions, named_dots
 
 COORDINATES = (("y", "x"), ("axis-0", "axis-1"))
 CLASS = "class"
+PLANES = ("slice", "frame", "z")
+CHANCE = 1e-6
+"""Improbable enough to be no coincidence."""
 NO_TEXT = "is neither UTF-8 nor UTF-16 text; save the table as CSV (UTF-8)"
 
 
@@ -42,6 +45,10 @@ class _Columns:
     x: int
     label: int | None = None
     names: tuple[str, ...] = ()
+    planes: tuple[int, ...] = ()
+    """Columns that say which plane of a stack a dot lies on."""
+    measured: bool = False
+    """Whether ImageJ wrote the table, whose first column has no heading."""
 
 
 def read(path: Path, options: ReadOptions) -> Dots:
@@ -54,6 +61,12 @@ def read(path: Path, options: ReadOptions) -> Dots:
     """
     table = read_table(path, foreign=True)
     columns, rows = _columns(table, options.order)
+    for column in columns.planes:
+        found = {cells[column] for _, cells in rows if column < len(cells)}
+        if len(found) > 1:
+            raise PointsError(
+                f"{path}: its dots lie on {len(found)} planes (column {columns.names[column]}); export those of one"
+            )
     dots: list[tuple[tuple[float, float], str]] = []
     for line, cells in rows:
         if columns.names and any(cells[len(columns.names) :]):
@@ -66,7 +79,23 @@ def read(path: Path, options: ReadOptions) -> Dots:
         if columns.label is not None and not name:
             raise PointsError(f"{path}, line {line}: the class is missing; every dot must have one, or none")
         dots.append((place, name))
+    if columns.measured and dots:
+        _refuse_units(path, [place for place, _ in dots], options)
     return named_dots(path, dots)
+
+
+def _refuse_units(path: Path, places: Sequence[tuple[float, float]], options: ReadOptions) -> None:
+    """ImageJ measures in the unit of the image: so do these dots, if by chance they would not all lie in one corner."""
+    size = options.pixel_size()
+    if size is None or options.image_shape is None or not 0 < size < 1:
+        return
+    farthest = max(max(y / height, x / width) for (height, width) in [options.image_shape] for y, x in places)
+    if farthest <= size and size ** (2 * len(places)) < CHANCE:
+        raise PointsError(
+            f"{path}: its X and Y seem to be in µm and not in pixels, which are {size:g} µm wide by the image, as all "
+            f"dots would lie in its upper left {100 * size:.0f} %: remove the scale in ImageJ (Analyze > Set Scale) "
+            "and measure again, or save the points themselves as .roi or .zip"
+        )
 
 
 def write(path: Path, dots: Dots, extra: Mapping[str, Sequence[object]]) -> None:
@@ -168,7 +197,9 @@ def _header(path: Path, cells: list[str]) -> _Columns:
     if "axis-2" in names:
         raise PointsError(f"{path}: its dots have three coordinates or more; export those of one plane")
     y, x = pairs[0]
-    return _Columns(names.index(y), names.index(x), names.index(CLASS) if CLASS in names else None, names)
+    label = names.index(CLASS) if CLASS in names else None
+    planes = tuple(names.index(name) for name in PLANES if names.count(name) == 1)
+    return _Columns(names.index(y), names.index(x), label, names, planes, measured=names[0] == "")
 
 
 def _cell(table: Table, line: int, cells: list[str], column: int) -> str:

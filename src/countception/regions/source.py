@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from countception.errors import RegionsError
+from countception.files import same_name
 from countception.regions.files import SUFFIXES, read_regions
 from countception.regions.shapes import Region
 
@@ -63,13 +64,14 @@ class RegionFiles:
 def _in_folder(folder: Path, images: Mapping[Path, str]) -> dict[Path, Path]:
     originals = {image.resolve() for image in images}
     times = Tally(image.name for image in images)
-    owners = {image.name: image for image in images if times[image.name] == 1}
-    owners |= {name + ending: image for image, name in images.items() for ending in ("", image.suffix)}
+    owners = {same_name(image.name): image for image in images if times[image.name] == 1}
+    owners |= {same_name(name + ending): image for image, name in images.items() for ending in ("", image.suffix)}
     found: dict[Path, Path] = {}
     for file in sorted(folder.iterdir()):
         if file.suffix.lower() not in SUFFIXES or file.name.startswith(".") or file.resolve() in originals:
             continue
-        owner = owners.get(file.stem) or owners.get(WORD.sub("", file.stem))
+        stem = same_name(file.stem)
+        owner = owners.get(stem) or owners.get(WORD.sub("", stem))
         if owner in found:
             raise RegionsError(f"{found[owner]} and {file} are both regions of {owner}; keep one of them")
         if owner is not None:

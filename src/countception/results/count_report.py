@@ -16,6 +16,7 @@ from countception.results import plots
 from countception.results.facts import facts
 from countception.results.groups import ALL, GroupTotal, group_totals
 from countception.results.html import data_url, render
+from countception.results.row import class_names
 from countception.wording import sentence
 
 if TYPE_CHECKING:
@@ -102,6 +103,7 @@ def write_count_report(
         bars=any(row.low is not None for row in counted),
         regions=_regions(counted),
         highest=highest,
+        classes=class_names(counted),
         images=ordered,
         most_rows=MOST_ROWS,
         few_rows=FEW_ROWS,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from countception.files import defined
-from countception.trust.metrics import LEVELS
+from countception.trust.metrics import LEVELS, predict_average_mae
 from countception.wording import percent
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def facts(model: Model) -> list[tuple[str, str]]:
         ("recipe", f"{config.recipe}, seed {config.training.seed}"),
         ("trained on", _join(trained, "{images} images with {objects} objects, {mean_count:.1f} per image")),
         ("training", _join(trained, "best weights from step {steps} of {steps_in_all}, {seconds:.0f} s on {device}")),
-        ("validated on", _join(valid, validated_on(model) + ": MAE {mae:.2f}, bias {bias:+.2f}")),
+        ("validated on", _validation(model)),
         ("training data", _join(trained, "SHA-256 {sha256}")),
         ("validation data", _join(valid, "SHA-256 {sha256}")),
         ("made with", ", ".join(f"{name} {version}" for name, version in model.versions.items())),
@@ -61,9 +61,23 @@ def validated_on(model: Model) -> str:
     return f"{images} validation image{'' if images == 1 else 's'}"
 
 
+def average_mae(model: Model) -> float:
+    """How far off it would be, on those images, to say the mean count of the images learned from every time."""
+    return predict_average_mae(model.validation["true"], model.trained_on["mean_count"])
+
+
 def put_aside(model: Model) -> bool:
     """Whether the errors of its training curve are those on validation images; with folds there were none."""
     return bool(model.validation) and "folds" not in model.validation
+
+
+def _validation(model: Model) -> str | None:
+    """How far off counts are; not the bias, which calibration has just taken away on these images."""
+    try:
+        off = f"MAE {model.validation['mae']:.2f}"
+        return f"{validated_on(model)}: {off}; saying the average every time: {average_mae(model):.2f}"
+    except (KeyError, TypeError, ValueError):  # a model that was not made by `train`
+        return None
 
 
 def _intervals(model: Model) -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from countception.config import LEVEL
 from countception.errors import ConfigError, DatasetError, PointsError
+from countception.files import same_name
 from countception.points.table import read_table
 from countception.trust.confidence import Interval, IntervalModel
 
@@ -147,11 +148,11 @@ def by_table(
     table = Path(table)
     known = _named(table, column)
     files = [Path(image) for image in images]
-    times = Tally(name for file in set(files) for name in {file.name, file.stem})
+    times = Tally(name for file in set(files) for name in {same_name(file.name), same_name(file.stem)})
     found = []
     for file in files:
-        paths = [str(file.resolve()), str(file)]
-        names = [name for name in dict.fromkeys((file.name, file.stem)) if name in known]
+        paths = [same_name(str(file.resolve())), same_name(str(file))]
+        names = [name for name in dict.fromkeys(map(same_name, (file.name, file.stem))) if name in known]
         hits = [path for path in paths if path in known] or names
         if not hits:
             raise DatasetError(f"{table}: has no row for the image {file}; add one, with its {column}")
@@ -176,7 +177,8 @@ def _named(table: Path, column: str) -> dict[str, str]:
         image, group = (cells[place] if place < len(cells) else "" for place in places)
         if not image or not group:
             raise DatasetError(f"{table}, line {line}: needs both an image and a {column}")
-        if known.get(image, group) != group:
-            raise DatasetError(f"{table}, line {line}: {image} is in two groups, {known[image]} and {group}")
-        known[image] = known[str((table.parent / image).resolve())] = group
+        if known.get(same_name(image), group) != group:
+            before = known[same_name(image)]
+            raise DatasetError(f"{table}, line {line}: {image} is in two groups, {before} and {group}")
+        known[same_name(image)] = known[same_name(str((table.parent / image).resolve()))] = group
     return known

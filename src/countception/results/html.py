@@ -7,7 +7,7 @@ import os
 from typing import Any
 
 from countception.files import whole_file
-from countception.wording import percent, whole
+from countception.wording import percent, signed, whole
 
 
 def render(path: str | os.PathLike[str], template: str, **values: Any) -> None:
@@ -23,7 +23,7 @@ def render(path: str | os.PathLike[str], template: str, **values: Any) -> None:
     environment = Environment(
         loader=PackageLoader("countception.results"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    environment.filters |= {"percent": _unbroken, "whole": whole, "place": _place, "jpeg": jpeg}
+    environment.filters |= {"percent": _unbroken, "whole": whole, "signed": signed, "place": _place, "jpeg": jpeg}
     page = environment.get_template(template).render(**values)
     with whole_file(path) as temporary:
         temporary.write_text(page, encoding="utf-8", errors="backslashreplace")  # names of files may be no UTF-8

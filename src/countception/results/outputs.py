@@ -77,6 +77,7 @@ class Outputs:
             Points cannot be written like that.
         """
         try:
+            check_tables(*tables)
             self._check([Path(place) for place in tables if place is not None], list(map(Path, others)), classes)
         except OSError as error:  # such as of a folder that may not be looked into, or a name that is too long
             raise OutputError(f"cannot write {error.filename}: {error.strerror}; choose another place") from error
@@ -149,6 +150,23 @@ class Outputs:
         if table is not None and count.points is not None and count.confidence is not None:
             write_points(table, count.points, extra={"confidence": count.confidence.round(DECIMALS)})
         return {"overlay": str(place or ""), "map": str(map_file or ""), "points": str(table or "")}
+
+
+SHEETS = frozenset({".xlsx", ".xls", ".ods", ".parquet", ".json"})
+"""How names of tables end that are no CSV."""
+
+
+def check_tables(*places: StrPath | None) -> None:
+    """Refuse names of CSV files that promise another format.
+
+    Raises
+    ------
+    OutputError
+        Says which.
+    """
+    for place in places:
+        if place is not None and Path(place).suffix.lower() in SHEETS:
+            raise OutputError(f"{place} would be a CSV file by another name: call it {Path(place).stem}.csv")
 
 
 def check_places(inputs: Sequence[Path], *places: StrPath | None) -> None:

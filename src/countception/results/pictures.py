@@ -5,9 +5,12 @@ Images come in as ``(channel, y, x)``; pictures come out as Pillow images, which
 
 from __future__ import annotations
 
+import functools
 import io
 import os
 from collections.abc import Sequence
+from itertools import cycle
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,19 +18,27 @@ import numpy.typing as npt
 
 from countception.files import whole_file
 from countception.geometry import ceil_div, to_working
+from countception.wording import whole
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
+    from PIL.ImageFont import FreeTypeFont
 
     from countception.counting.count import Count
     from countception.regions import Region
+
+Colour = tuple[int, int, int]
 
 SMALLEST_SIDE, LARGEST_SIDE = 512, 4096
 """Pictures are magnified by a whole number to at least the one, and shrunk to at most the other."""
 
 SMALLEST_OBJECT = 5
 """Side in working pixels of what one object covers in the map of a network whose windows are smaller."""
-DOT, CROSS, OUTLINE = (0, 229, 255), (255, 241, 118), (120, 255, 150)
+DOT, OUTLINE = (0, 229, 255), (120, 255, 150)
+CROSSES = ((255, 241, 118), (255, 128, 255), (128, 190, 255), (255, 170, 90), (170, 255, 120), (240, 240, 240))
+"""One colour for the points of each class; they come again where there are more."""
+WHITE = (255, 255, 255)
+SEPARATOR = "   "
 MOST_NAMES = 40
 """Regions whose names are drawn."""
 
@@ -72,7 +83,7 @@ def overlay(
         What was counted in it.
     dots
         True positions ``(N, 2)`` as ``(y, x)``, where known: drawn as rings, and their number beside the count. The
-        counted points, if any were asked for, are drawn as crosses.
+        counted points, if any were asked for, are drawn as crosses, those of each class in a colour of its own.
     regions
         Drawn as outlines, with their names if they are not too many.
     """
@@ -89,10 +100,20 @@ def overlay(
     if dots is not None:
         _draw_dots(picture, dots, factor)
     if count.points is not None:
-        _draw_crosses(picture, count.points.points, factor)
-    known = None if dots is None else len(dots)
-    _draw_label(picture, f"{count.rounded} counted" + ("" if known is None else f", {known} true"))
+        for kind, colour in zip(range(len(count.by_class)), cycle(CROSSES), strict=False):
+            _draw_crosses(picture, count.points.of_class(kind), factor, colour)
+    _draw_label(picture, _label(count, None if dots is None else len(dots)))
     return picture
+
+
+def _label(count: Count, known: int | None) -> list[tuple[str, Colour]]:
+    """What is counted, in coloured parts: classes in the colour of their points."""
+    parts = [(f"{count.rounded} counted" + ("" if known is None else f", {known} true"), WHITE)]
+    if len(count.by_class) > 1:
+        colours = cycle(CROSSES if count.points is not None else (WHITE,))
+        named = zip(count.by_class.items(), colours, strict=False)
+        parts += [(f"{name} {whole(value)}", colour) for (name, value), colour in named]
+    return parts
 
 
 def heat(strength: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
@@ -129,23 +150,23 @@ def _draw_dots(picture: Picture, dots: npt.NDArray[np.float64], factor: float) -
             draw.ellipse((x - r, y - r, x + r, y + r), outline=colour, width=1 if extra else max(1, round(factor / 2)))
 
 
-def _draw_crosses(picture: Picture, points: npt.NDArray[np.float64], factor: float) -> None:
+def _draw_crosses(picture: Picture, points: npt.NDArray[np.float64], factor: float, colour: Colour) -> None:
     from PIL import ImageDraw
 
     draw = ImageDraw.Draw(picture)
     r = max(2.0, 1.5 * factor)
     for y, x in to_working(points, factor):
-        for width, colour in ((3, (0, 0, 0)), (1, CROSS)):
-            draw.line((x - r, y, x + r, y), fill=colour, width=width)
-            draw.line((x, y - r, x, y + r), fill=colour, width=width)
+        for width, fill in ((3, (0, 0, 0)), (1, colour)):
+            draw.line((x - r, y, x + r, y), fill=fill, width=width)
+            draw.line((x, y - r, x, y + r), fill=fill, width=width)
 
 
 def _draw_regions(picture: Picture, regions: Sequence[Region], factor: float) -> None:
-    from PIL import ImageDraw, ImageFont
+    from PIL import ImageDraw
 
     draw = ImageDraw.Draw(picture)
     width = max(2, round(max(picture.size) / 300))
-    font = ImageFont.load_default(max(12.0, max(picture.size) / 28))
+    font = _font(max(12.0, max(picture.size) / 28))
     for region in regions:
         lines = [to_working(line, factor)[:, ::-1] + 0.5 for line in region.outlines()]
         for line in lines:
@@ -156,22 +177,32 @@ def _draw_regions(picture: Picture, regions: Sequence[Region], factor: float) ->
             draw.text(middle, region.name, OUTLINE, font, anchor="mm", stroke_width=2, stroke_fill=(0, 0, 0))
 
 
-def _draw_label(picture: Picture, text: str) -> None:
+def _draw_label(picture: Picture, parts: Sequence[tuple[str, Colour]]) -> None:
     """Text on a dark plate in the upper left corner, smaller where the picture is narrow."""
-    from PIL import ImageDraw, ImageFont
+    from PIL import ImageDraw
 
     draw = ImageDraw.Draw(picture, "RGBA")
     size = max(10.0, min(picture.width, picture.height * 2) / 24)
-    font = ImageFont.load_default(size)
-    left, top, right, bottom = draw.textbbox((0, 0), text, font=font)
-    if right - left > 0.94 * picture.width:
-        size *= 0.94 * picture.width / (right - left)
-        font = ImageFont.load_default(max(6.0, size))
-        left, top, right, bottom = draw.textbbox((0, 0), text, font=font)
-    edge = size / 2
-    box = (0, 0, right - left + 2 * edge, bottom - top + 2 * edge)
-    draw.rectangle(box, fill=(0, 0, 0, 170))
-    draw.text((edge - left, edge - top), text, font=font, fill=(255, 255, 255, 255))
+    text = SEPARATOR.join(text for text, _ in parts)
+    width = draw.textlength(text, font=_font(size))
+    if width > 0.94 * picture.width:
+        size = max(6.0, size * 0.94 * picture.width / width)
+        width = draw.textlength(text, font=_font(size))
+    font, edge = _font(size), size / 2
+    draw.rectangle((0, 0, width + 2 * edge, size + 2 * edge), fill=(0, 0, 0, 170))
+    place = edge
+    for part, colour in parts:
+        draw.text((place, edge + size / 2), part, font=font, fill=(*colour, 255), anchor="lm")
+        place += draw.textlength(part + SEPARATOR, font=font)
+
+
+@functools.cache
+def _font(size: float) -> FreeTypeFont:
+    """DejaVu Sans, which matplotlib brings: Pillow's own font has next to nothing but English letters."""
+    import matplotlib
+    from PIL import ImageFont
+
+    return ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf", size)
 
 
 def save_picture(picture: Picture, path: str | os.PathLike[str]) -> None:

@@ -46,6 +46,7 @@ def write_report(
         title=title,
         level=level,
         metrics=evaluation.metrics,
+        classes=evaluation.by_class,
         average_mae=evaluation.predict_average_mae,
         intervals=evaluation.intervals if any(row.intervals for row in evaluation.rows) else [],
         note=sentence(evaluation.note),

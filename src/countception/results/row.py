@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -68,3 +69,8 @@ class Row:
     def per_mm2(self) -> float | None:
         """Objects per mm² of the image, if the size of its pixels is known."""
         return None if self.count is None or not self.area_mm2 else self.count / self.area_mm2
+
+
+def class_names(counted: Iterable[Row]) -> list[str]:
+    """The classes that rows tell apart, as they first come; none where there is one."""
+    return list(dict.fromkeys(name for each in counted for name in each.by_class))

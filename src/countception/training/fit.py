@@ -23,7 +23,7 @@ from countception.memory import short_of
 from countception.training.loop import Report
 from countception.training.prepare import Prepared, prepare
 from countception.training.state import checkpoint_path
-from countception.training.unseen import LAST, Folds, Unseen, counted, forget, parts_of
+from countception.training.unseen import LAST, Folds, Unseen, counted, forget, group_names, parts_of
 from countception.trust import calibration
 from countception.trust.confidence import IntervalModel, fit_intervals
 from countception.trust.familiarity import Familiarity, fit_familiarity, image_features
@@ -60,7 +60,8 @@ def train(
         without each, to see how far off its counts are: takes ``folds + 1`` times as long, or that much less of a
         length in seconds for each. For few images; not with `valid`.
     out
-        Model file to write. Beside it, `<out>.checkpoint` holds what an interrupted training resumes from.
+        Model file to write. Beside it, `<out>.checkpoint` holds what an interrupted training resumes from. A model that
+        is there already is replaced when the training is finished, not where it is interrupted.
     config
         A configuration, or the name of a recipe.
     changes
@@ -90,6 +91,7 @@ def train(
         The checkpoint cannot be resumed from.
     """
     checkpoint = _checkpoint(out, resume=resume)
+    former = out is not None and not resume and Path(out).exists()  # half a training does not take its place
     chosen = configure(config, changes)
     training, validation, parts = _gather(data, valid, folds, chosen.training.seed)
     first = training[0]
@@ -106,7 +108,7 @@ def train(
         for unseen, interrupted in _results(prepared, validation, crossed, resume=going_on, report=report):
             counter = _counter(prepared, training, validation, unseen, device)
             counter.interrupted = interrupted
-            if out is not None:
+            if out is not None and not (interrupted and former):
                 counter.save(out)
     if out is not None and checkpoint is not None and not counter.interrupted:
         checkpoint.unlink(missing_ok=True)
@@ -267,7 +269,9 @@ def _counter(
         scale=prepared.scale,
         normalisation=prepared.normalisation,
         calibration=fitted,
-        intervals=fit_intervals(unseen.true, unseen.counts, calibrated=calibrated, parts=unseen.parts),
+        intervals=fit_intervals(
+            unseen.true, unseen.counts, calibrated=calibrated, parts=unseen.parts, groups=unseen.groups
+        ),
         flipped_intervals=_flipped_intervals(unseen, calibrated=calibrated),
         familiarity=_familiarity(prepared, seen),
         class_names=training[0].dots.class_names,
@@ -309,7 +313,8 @@ def _validation(unseen: Unseen, samples: Sequence[Sample]) -> dict[str, Any]:
 def _familiarity(prepared: Prepared, samples: Sequence[Sample]) -> Familiarity:
     """What images with known counts look like."""
     look, scale = prepared.normalisation, prepared.scale
-    return fit_familiarity([image_features(s.image, look, scale, count=len(s.dots)) for s in samples])
+    features = [image_features(s.image, look, scale, count=len(s.dots)) for s in samples]
+    return fit_familiarity(features, group_names(samples))
 
 
 def _flipped_intervals(unseen: Unseen, *, calibrated: bool) -> IntervalModel:
@@ -317,4 +322,4 @@ def _flipped_intervals(unseen: Unseen, *, calibrated: bool) -> IntervalModel:
     if not unseen.flipped:
         return IntervalModel()
     counts, spreads = zip(*unseen.flipped, strict=True)
-    return fit_intervals(unseen.true, counts, spreads, calibrated=calibrated, parts=unseen.parts)
+    return fit_intervals(unseen.true, counts, spreads, calibrated=calibrated, parts=unseen.parts, groups=unseen.groups)

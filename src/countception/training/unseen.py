@@ -42,6 +42,8 @@ class Unseen:
     """Means over flips and their spreads; empty where they were not asked for."""
     parts: list[int] = field(default_factory=list)
     """Of each image, which part it is in; empty if they were put aside for validation."""
+    groups: list[str] = field(default_factory=list)
+    """Of each image, the name of its group, or its own where it is in none; empty if none is in any."""
     folds: int = 0
     """Into how many parts the images were divided; 0 if they were put aside for validation."""
 
@@ -52,6 +54,7 @@ class Unseen:
         self.counts += other.counts
         self.flipped += other.flipped
         self.parts += other.parts
+        self.groups += other.groups
 
     def times(self, factor: float) -> Unseen:
         """The same, with counts and their spreads calibrated."""
@@ -59,11 +62,18 @@ class Unseen:
         return replace(self, counts=[factor * count for count in self.counts], flipped=flipped)
 
 
+def group_names(samples: Sequence[Sample]) -> list[str]:
+    """As `Unseen.groups`."""
+    grouped = any(sample.group for sample in samples)
+    return [f"group {s.group}" if s.group else f"image {s.name}" for s in samples] if grouped else []
+
+
 def counted(prepared: Prepared, samples: Sequence[Sample]) -> Unseen:
     """What the best weights of a training count in its validation images; its network is then in evaluation mode."""
     trainer = prepared.trainer
     trainer.network.load_state_dict(trainer.best)
     found = Unseen([sample.name for sample in samples], list(trainer.validation.true), list(trainer.best_counts))
+    found.groups = group_names(samples)
     config = trainer.config
     averaged = config.counting.flips or config.counting.shifts > 0
     spread = config.counting.spread and config.network.flips

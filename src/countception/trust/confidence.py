@@ -32,7 +32,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -83,8 +83,13 @@ class IntervalModel(BaseModel):
     """Smallest centred feature of the spread that was seen; less does not make an interval narrower."""
     bias: float = Field(0.0, ge=0)
     """Standard error of what the counts have in common, relative to the count."""
+    slope: tuple[float, float] = (0.0, 0.0)
+    """Covariance of that with, and standard error of, what it grows by from images of one count to those of e times as
+    many; both 0 in models made before they were kept."""
     networks: int = Field(1, ge=1)
     """That counted the validation images: the parts of a cross-validation."""
+    groups: int = Field(0, ge=0)
+    """Of the validation images; 0 where each is one of its own."""
     most: float | None = Field(None, gt=0)
     """Largest count of the validation images; None in models made before it was kept."""
 
@@ -92,6 +97,12 @@ class IntervalModel(BaseModel):
     def _lengths(self) -> IntervalModel:
         if len(self.log_scores) != len(self.exponents) or len(self.features) not in (0, len(self.log_scores)):
             raise ValueError("there must be as many exponents and features as scores")
+        return self
+
+    @model_validator(mode="after")
+    def _covariance(self) -> IntervalModel:
+        if abs(self.slope[0]) > self.bias * self.slope[1] * (1 + 1e-6) or self.slope[1] < 0:
+            raise ValueError("the bias and its slope cannot vary together more than each does")
         return self
 
     @property
@@ -109,16 +120,19 @@ class IntervalModel(BaseModel):
         if not self.supports(level):
             needed = max(FEWEST, math.ceil(level / (1 - level) - 1e-9))
             number = str(n) if n else f"fewer than {FEWEST}"
+            lower = f" or ask for {math.floor(100 * n / (n + 1))} % or less" if n >= FEWEST else ""
             return (
                 f"no {share} intervals: they need at least {needed} validation images and there are {number}; "
-                "validate on more images or ask for a lower level"
+                f"validate on more images{lower}"
             )
-        worst = unlucky_coverage(level, n)
+        independent = self.groups or n
+        worst = unlucky_coverage(level, independent)
         if worst >= level - 0.1:
             return ""
+        which = f"{n} validation images" if independent == n else f"{self.groups} groups of validation images"
         return (
-            f"the {share} intervals rest on only {n} validation images: "
-            f"they may hold for as few as {100 * worst:.0f} % of new images"
+            f"the {share} intervals rest on only {which}: in one such case in ten they hold for fewer than "
+            f"{100 * worst:.0f} % of new images"
         )
 
     def interval(self, count: float, spread: float | None, level: float) -> Interval | None:
@@ -149,14 +163,20 @@ class IntervalModel(BaseModel):
     def total(self, counts: Sequence[float], spreads: Sequence[float] | None, level: float) -> Interval | None:
         """Interval for the sum of the true counts of several images.
 
-        With h_i the half widths of the images' own intervals, ``b`` the relative standard error of the shared bias and
-        t the quantile of Student's distribution at the level, with a degree of freedom less than there are validation
-        images, or parts of a cross-validation, the half width H of the total is::
+        With h_i the half widths of the images' own intervals, M the covariance of the bias that all counts share and of
+        its growth with the log of the count (`fit_intervals`), and t the quantile of Student's distribution at the
+        level, with a degree of freedom less than there are validation images, groups of them, or parts of a
+        cross-validation, the half width H of the total is::
 
-            B_i = min(t b c_i, h_i)        H² = Σ (h_i² - B_i²) + (Σ B_i)²
+            v_i = t c_i (1, log((1 + c_i) / (1 + m)))        B_i² = v_iᵀ M v_i
+            H² = Σ (h_i² - B_i²) + (Σ v_i)ᵀ M (Σ v_i)
 
-        For one image this is the image's interval; for many, the shared part B dominates. Errors that groups of images
-        share beyond the calibration, such as a badly stained plate, are not known to it.
+        with m the median count of the validation images, and v_i made smaller where B_i would be above h_i; not after a
+        cross-validation, where h_i is of several networks and B_i of one: the interval of an image is then h_i or B_i,
+        whichever is larger. For one image H is the image's interval; for many, the shared part dominates. Their own
+        parts add up as variances do, so where errors have heavy tails, of which the quantiles h_i know nothing, the
+        mean squares of the scores in place of them make the total wider. Errors that groups of new images share beyond
+        that, such as a badly stained plate, are not known to it.
 
         Parameters
         ----------
@@ -172,8 +192,10 @@ class IntervalModel(BaseModel):
         parts = self._own_and_shared(values, widths, level)
         if parts is None:
             return None
-        own, shared = parts
-        count, width = max(0.0, float(np.sum(counts))), math.sqrt(own.sum() + shared.sum() ** 2)
+        own, heavy, shared = parts
+        alone = own.sum() if len(values) == 1 else max(own.sum(), heavy.sum())
+        both = self._variance(shared.sum(0, keepdims=True))[0]
+        count, width = max(0.0, float(np.sum(counts))), math.sqrt(alone + both)
         return Interval(max(0.0, count - width), count + width)
 
     def part(self, part: float, count: float, spread: float | None, level: float) -> Interval | None:
@@ -202,43 +224,71 @@ class IntervalModel(BaseModel):
             return None
         inside = max(0.0, part)
         share = min(1.0, (1 + inside) / (1 + float(values[0])))
-        own, shared = (float(each[0]) for each in parts)
-        width = math.sqrt(own * share + (shared * share) ** 2)
+        own, shared = float(parts[0][0]), float(self._variance(parts[2])[0])
+        width = math.sqrt(own * share + shared * share**2)
         return Interval(max(0.0, inside - width), inside + width)
 
-    def _own_and_shared(self, counts: Array, spreads: Array | None, level: float) -> tuple[Array, Array] | None:
-        """Of each half width the square of the image's own part, and the part that all counts share."""
+    def _own_and_shared(self, counts: Array, spreads: Array | None, level: float) -> tuple[Array, Array, Array] | None:
+        """Of each half width the square of the image's own part, what mean squares make of it in a total, and v_i."""
+        parts = self._parted(counts, spreads, level)
+        if parts is None or self.most is None or (counts <= self.most).all():
+            return parts
+        own, heavy, shared = parts
+        k = np.maximum(1.0, np.ceil(counts / self.most - 1e-9))
+        small = self._parted(counts / k, None if spreads is None else spreads / np.sqrt(k), level)
+        assert small is not None
+        alone, several = k * np.where(k > 1, np.maximum(small[0], small[1]), small[0]), k[:, None] * small[2]
+        wider = alone + self._variance(several) > own + self._variance(shared)
+        return (
+            np.where(wider, alone, own),
+            np.where(wider, k * small[1], heavy),
+            np.where(wider[:, None], several, shared),
+        )
+
+    def _parted(self, counts: Array, spreads: Array | None, level: float) -> tuple[Array, Array, Array] | None:
+        """The same of images that are not beyond those that were validated on."""
         half = self._half_widths(counts, spreads, level)
         if half is None:
             return None
-        shared = self._shared(counts, half, level)
-        own = np.square(half) - np.square(shared)
-        if self.most is None or (counts <= self.most).all():
-            return own, shared
-        k = np.maximum(1.0, np.ceil(counts / self.most - 1e-9))
-        small = self._half_widths(counts / k, None if spreads is None else spreads / np.sqrt(k), level)
-        assert small is not None
-        each = self._shared(counts / k, small, level)
-        sums = k * (np.square(small) - np.square(each)), k * each
-        wider = sums[0] + np.square(sums[1]) > np.square(half)
-        return np.where(wider, sums[0], own), np.where(wider, sums[1], shared)
+        places = np.log1p(counts) - self.centre[0]
+        shared = self._student(level) * counts[:, None] * np.stack([np.ones_like(counts), places], axis=1)
+        if self.networks == 1:
+            size = np.sqrt(self._variance(shared))
+            shared = shared * np.minimum(1.0, half / np.maximum(size, SMALLEST_ERROR))[:, None]
+        variance = self._variance(shared)
+        squares = self._mean_squares(counts, spreads) * self._student(level) ** 2
+        return np.maximum(np.square(half) - variance, 0.0), squares - variance, shared
 
-    def _shared(self, counts: Array, half: Array, level: float) -> Array:
-        """The part of the half widths that the network's bias makes, which all counts share."""
+    def _variance(self, shared: Array) -> Array:
+        """``vᵀ M v`` of each row."""
+        covariance = np.array([[self.bias**2, self.slope[0]], [self.slope[0], self.slope[1] ** 2]])
+        return np.asarray(np.maximum(((shared @ covariance) * shared).sum(1), 0.0))
+
+    def _student(self, level: float) -> float:
+        """The quantile of Student's distribution that a bias so well known takes."""
         from scipy.special import stdtrit
 
-        known = (self.networks if self.networks > 1 else self.images) - 1
-        return np.asarray(np.minimum(stdtrit(known, 0.5 + level / 2) * self.bias * counts, half))
+        known = self.networks if self.networks > 1 else self.groups or self.images
+        return float(stdtrit(max(1, known - 1), 0.5 + level / 2))
+
+    def _mean_squares(self, counts: Array, spreads: Array | None) -> Array:
+        """Mean squared error that the scores make expect of each image."""
+        logs = np.array(self.log_scores)[:, None] + np.array(self.exponents) @ self._centred(counts, spreads).T
+        return np.asarray(np.exp(2 * logs).mean(0))
+
+    def _centred(self, counts: Array, spreads: Array | None) -> Array:
+        features = _features(counts, spreads) - self.centre
+        if spreads is None:
+            features[:, 1] = 0
+        features[:, 1] = np.maximum(features[:, 1], self.lowest_spread)
+        return features
 
     def _half_widths(self, counts: Array, spreads: Array | None, level: float) -> Array | None:
         if not 0 < level < 1:
             raise ConfigError(f"an interval cannot have the level {level}: choose one between 0 and 1, such as 0.9")
         if not self.supports(level):
             return None
-        features = _features(counts, spreads) - self.centre
-        if spreads is None:
-            features[:, 1] = 0
-        features[:, 1] = np.maximum(features[:, 1], self.lowest_spread)
+        features = self._centred(counts, spreads)
         logs = np.array(self.log_scores)[:, None] + np.array(self.exponents) @ features.T
         share = float(np.quantile(self._shares, level, method="weibull"))
         return np.exp(weighted_quantile(logs, nearness(self._places, features[:, 0]), share))
@@ -274,6 +324,7 @@ def fit_intervals(
     *,
     calibrated: bool = False,
     parts: Sequence[int] = (),
+    groups: Sequence[str] = (),
 ) -> IntervalModel:
     """Learn from images that the network was not trained on how large its errors are.
 
@@ -287,9 +338,16 @@ def fit_intervals(
         Whether the counts were multiplied by a factor fitted on these very images; errors are then `left_out_errors`.
     parts
         For each image the number of its part, where each part was counted by a network of its own; empty for one
-        network. With E_k the sum of the errors of part k of K and C all that was counted, the bias of a network is
-        then taken for ``√(K Σ E_k²) / C``: too large by the errors of so few images, which cannot be told apart from
-        it.
+        network. With E_k the sum of the errors of part k of K, C all that was counted and s² the variance of the errors
+        within parts, the bias of a network is then taken for ``√B / C``, ``B = K Σ E_k²`` or, if that is larger,
+        ``(K + 1) / (K - 1) (K Σ E_k² - (K - 1) n s²) + n s²``: calibration has made the E_k add up to nothing, and the
+        bias of one more network is asked for. The first is too large where parts are of few images, whose own errors
+        are most of it; the second is too uncertain then.
+    groups
+        For each image the name of its group, where images of one group have errors alike; empty where none have.
+
+    The bias and its growth θ are those of ``e_i = θ₁ c_i + θ₂ c_i z_i``, z_i the log of the count less its median,
+    fitted with weights ``1 / c_i``; M is ``θ θᵀ`` and the sandwich covariance of θ, clustered by group.
 
     Returns
     -------
@@ -305,13 +363,14 @@ def fit_intervals(
     truth, _ = _checked(true, None)
     if len(truth) != len(values):
         raise ConfigError(f"{len(values)} counts have {len(truth)} true counts: there must be one per count")
-    n, sum_ = len(values), float(values.sum())
+    n = len(values)
     if n < FEWEST:
         return IntervalModel()
     errors = left_out_errors(truth, values) if calibrated else truth - values
     if len(parts) not in (0, n):
         raise ConfigError(f"{n} counts have {len(parts)} numbers of parts: there must be one per count")
-    bias = _shared_error(errors, parts) / sum_ if sum_ > SMALLEST_ERROR else 0.0
+    if len(groups) not in (0, n):
+        raise ConfigError(f"{n} counts have {len(groups)} groups: there must be one per count")
     if widths is not None:  # spreads have no meaning if all are 0
         least = max(SMALLEST_SPREAD * float(np.median(widths)), SMALLEST_ERROR)
         widths = np.maximum(widths, least) if widths.any() else None
@@ -327,19 +386,43 @@ def fit_intervals(
         features=tuple((float(x), float(z)) for x, z in features),
         centre=(float(centre[0]), float(centre[1])),
         lowest_spread=float(features[:, 1].min()),
-        bias=bias,
+        **_bias(errors, values, features[:, 0], parts, groups),
         networks=len(set(parts)) or 1,
+        groups=len(set(groups)),
         most=float(values.max()) or None,
     )
 
 
-def _shared_error(errors: Array, parts: Sequence[int]) -> float:
-    """How far off the sum of so many counts of one network is likely to be, beside the errors of single images."""
-    n = len(errors)
-    sums = [float(errors[np.equal(parts, part)].sum()) for part in sorted(set(parts))]
-    if len(sums) > 1:
-        return math.sqrt(len(sums) * sum(each**2 for each in sums))
-    return math.hypot(float(errors.sum()), math.sqrt(n / (n - 1) * float(np.square(errors).sum())))
+def _bias(errors: Array, counts: Array, places: Array, parts: Sequence[int], groups: Sequence[str]) -> dict[str, Any]:
+    """What the counts of one network have in common, as `fit_intervals` says it: `bias` and `slope`."""
+    sum_ = float(counts.sum())
+    if sum_ <= SMALLEST_ERROR:
+        return {}
+    design = np.stack([counts, counts * places], axis=1)
+    weights = 1 / np.maximum(counts, 1.0)
+    inverse = np.linalg.pinv(design.T @ (weights[:, None] * design))
+    found = inverse @ (design.T @ (weights * errors))
+    members = np.unique(groups or np.arange(len(errors)).astype(str), return_inverse=True)[1]
+    number = int(members.max()) + 1
+    scores = np.zeros((number, 2))
+    np.add.at(scores, members, design * (weights * (errors - design @ found))[:, None])
+    spare = number / max(1, number - 2)
+    covariance = np.outer(found, found) + spare * inverse @ scores.T @ scores @ inverse
+    if len(set(parts)) > 1:
+        covariance[0, 0] = max(covariance[0, 0], _apart(errors, parts) / sum_**2)
+    return {
+        "bias": math.sqrt(covariance[0, 0]),
+        "slope": (float(covariance[0, 1]), math.sqrt(max(0.0, covariance[1, 1]))),
+    }
+
+
+def _apart(errors: Array, parts: Sequence[int]) -> float:
+    """Square of how far off the sum of so many counts of one more network is likely to be."""
+    members = [errors[np.equal(parts, part)] for part in sorted(set(parts))]
+    n, k = len(errors), len(members)
+    sums = k * sum(float(each.sum()) ** 2 for each in members)
+    alone = n * sum(float(np.square(each - each.mean()).sum()) for each in members) / max(1, n - k)
+    return max(sums, (k + 1) / (k - 1) * (sums - (k - 1) * alone) + alone)
 
 
 def _checked(counts: Sequence[float], spreads: Sequence[float] | None) -> tuple[Array, Array | None]:

@@ -101,23 +101,37 @@ class Familiarity(BaseModel):
         return {name: (features[name] - c) / (d * self.threshold) for name, c, d in known if name in features}
 
 
-def fit_familiarity(images: Sequence[Mapping[str, float]]) -> Familiarity:
-    """Learn from the features of the training images, and of the validation images, what is familiar."""
+def fit_familiarity(images: Sequence[Mapping[str, float]], groups: Sequence[str] = ()) -> Familiarity:
+    """Learn from the features of the training images, and of the validation images, what is familiar.
+
+    Parameters
+    ----------
+    images
+        From `image_features`.
+    groups
+        For each image the name of its group, where images of one group, such as parts of a slide, look alike: a new
+        image is of another group, so whole groups are left out, if there are three or more. Empty where none do.
+    """
     n = len(images)
     if n < FEWEST:
         return Familiarity(images=n)
+    members = np.unique(groups or np.arange(n).astype(str), return_inverse=True)[1]
+    number = int(members.max()) + 1
+    if number < FEWEST:
+        members, number = np.arange(n), n
     names = tuple(name for name in images[0] if all(name in each for each in images))
     values = np.array([[each[name] for name in names] for each in images], np.float64).reshape(n, -1)
     floors = np.array([FLOORS[_kind(name)] for name in names])
     scores = []
     for i in range(n):
-        others = np.delete(values, i, axis=0)
-        scores.append(float((np.abs(values[i] - others.mean(0)) / _deviation(others, floors)).max(initial=1e-3)))
+        others = values[members != members[i]]
+        deviation = _deviation(others, floors, number - 1)
+        scores.append(float((np.abs(values[i] - others.mean(0)) / deviation).max(initial=1e-3)))
     return Familiarity(
         names=names,
         centre=tuple(values.mean(0).tolist()),
-        deviation=tuple(_deviation(values, floors).tolist()),
-        threshold=_threshold(np.array(scores)),
+        deviation=tuple(_deviation(values, floors, number).tolist()),
+        threshold=_threshold(np.array(scores), number),
         images=n,
     )
 
@@ -206,14 +220,14 @@ def _kind(name: str) -> str:
     return name.split(" ", 1)[0]
 
 
-def _deviation(values: Array, floors: Array) -> Array:
-    n = len(values)
-    return np.asarray(np.hypot(values.std(0, ddof=1) * math.sqrt(1 + 1 / n), floors))
+def _deviation(values: Array, floors: Array, groups: int) -> Array:
+    return np.asarray(np.hypot(values.std(0, ddof=1) * math.sqrt(1 + 1 / groups), floors))
 
 
-def _threshold(scores: Array) -> float:
+def _threshold(scores: Array, n: int) -> float:
+    """The score of images of n groups that one of another group seldom has."""
     from scipy.special import stdtrit
 
-    n, logs = len(scores), np.log(scores)
+    logs = np.log(scores)
     bound = float(np.exp(logs.mean() + stdtrit(n - 1, 0.97) * logs.std(ddof=1) * math.sqrt(1 + 1 / n)))
     return max(bound, float(np.quantile(scores, 0.95, method="weibull"))) if rank(0.95, n) <= n else bound

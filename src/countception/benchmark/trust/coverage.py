@@ -25,6 +25,8 @@ from countception.trust.confidence import IntervalModel, fit_intervals, left_out
 
 Array = npt.NDArray[np.float64]
 
+Held = tuple[npt.NDArray[np.bool_], npt.NDArray[np.str_]]
+"""Which intervals of a split hold the true count, and the names of the images."""
 GROUPS = ("all", "fewest", "middle", "most")
 """All test images of a split, and its thirds by predicted count."""
 
@@ -37,6 +39,7 @@ class Intervals:
     count: Array
     half: Array
     """Half widths, in objects; one below 0 counts is not cut off, so that widths compare."""
+    images: tuple[str, ...]
 
     @property
     def errors(self) -> Array:
@@ -86,13 +89,13 @@ class Coverage:
     shares: dict[str, float]
     """Share of images whose interval holds the true count, by group."""
     errors: dict[str, float | None]
-    """Standard error of each over splits; None for one split."""
+    """Standard error of each, clustered by split and by image; None for one split."""
+    numbers: dict[str, int]
+    """Of images in each, of all splits together."""
     width: float
     """Mean width in objects."""
     equal_width: float
     """The same, if all intervals were stretched so that they held exactly the level's share of the test images."""
-    splits: int
-    images: int
 
 
 def coverage(runs: Sequence[Sequence[Counted]], way: str, level: float) -> Coverage | None:
@@ -115,22 +118,38 @@ def coverage(runs: Sequence[Sequence[Counted]], way: str, level: float) -> Cover
             found.append(one)
     if not found:
         return None
-    held: dict[str, list[npt.NDArray[np.bool_]]] = {group: [] for group in GROUPS}
+    held: dict[str, list[Held]] = {group: [] for group in GROUPS}
     for one in found:
-        inside = one.errors <= 1
-        held["all"].append(inside)
+        inside, images = one.errors <= 1, np.array(one.images)
+        held["all"].append((inside, images))
         for group, part in zip(GROUPS[1:], np.array_split(np.argsort(one.count, kind="stable"), 3), strict=True):
-            held[group].append(inside[part])
+            held[group].append((inside[part], images[part]))
     widths = 2 * np.concatenate([one.half for one in found])
     stretch = float(np.quantile(np.concatenate([one.errors for one in found]), level))
     return Coverage(
-        shares={group: float(np.concatenate(parts).mean()) for group, parts in held.items()},
-        errors={group: standard_error([float(inside.mean()) for inside in parts]) for group, parts in held.items()},
+        shares={group: float(np.concatenate([inside for inside, _ in parts]).mean()) for group, parts in held.items()},
+        errors={group: clustered_error(parts) for group, parts in held.items()},
+        numbers={group: sum(len(inside) for inside, _ in parts) for group, parts in held.items()},
         width=float(widths.mean()),
         equal_width=float(stretch * widths.mean()),
-        splits=len(found),
-        images=len(widths),
     )
+
+
+def clustered_error(splits: Sequence[Held]) -> float | None:
+    """Standard error of the share that holds, as images of one split share a network, and splits share images.
+
+    Cameron, Gelbach and Miller 2011: the variance by split and that by image, less that of all by themselves; None for
+    one split.
+    """
+    if len(splits) < 2:
+        return None
+    inside = np.concatenate([each for each, _ in splits]).astype(np.float64)
+    apart = inside - inside.mean()
+    split = np.repeat(np.arange(len(splits)), [len(each) for each, _ in splits])
+    image = np.unique(np.concatenate([names for _, names in splits]), return_inverse=True)[1]
+    by_split, by_image = (np.square(np.bincount(each, apart)).sum() for each in (split, image))
+    by_split *= len(splits) / (len(splits) - 1)
+    return math.sqrt(max(by_split, by_split + by_image - np.square(apart).sum())) / len(inside)
 
 
 def standard_error(shares: Sequence[float]) -> float | None:
@@ -139,7 +158,8 @@ def standard_error(shares: Sequence[float]) -> float | None:
 
 
 def _around(test: Sequence[Counted], counts: Sequence[float], half: Array) -> Intervals:
-    return Intervals(np.array([row.true for row in test], np.float64), np.array(counts, np.float64), half)
+    images = tuple(row.image for row in test)
+    return Intervals(np.array([row.true for row in test], np.float64), np.array(counts, np.float64), half, images)
 
 
 def _model(

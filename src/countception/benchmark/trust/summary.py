@@ -71,6 +71,11 @@ class F1:
         """Standard deviation of F1 over splits; None for one split."""
         return deviation(self.by_split.values())
 
+    def at(self, tolerance: float) -> str:
+        """F1 at another tolerance; empty where it was not measured there."""
+        found = [f1 for distance, f1 in self.curve if distance == tolerance]
+        return f"{found[0]:.3f}" if found else ""
+
     def less_than(self, other: F1) -> list[float]:
         """How much lower F1 is than with another way, on each split that both were measured on."""
         return [other.by_split[key] - mine for key, mine in self.by_split.items() if key in other.by_split]
