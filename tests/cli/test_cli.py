@@ -143,7 +143,7 @@ def test_train_writes_a_model_and_its_curve(tmp_path: Path) -> None:
     assert model.config.training.seed == 3
     assert f"{model.validation['mae']:.2f}" in result.stdout
     assert "no 90 % intervals: they need at least 9 validation images and there are fewer than 3" in result.stderr
-    assert "--folds 5 learns from all of these and validates on them, too" in result.stderr
+    assert "--folds 4 learns from all of these and validates on them, too" in result.stderr
     assert len(pd.read_csv(tmp_path / "new" / "cells.curve.csv")) == 2
     assert (tmp_path / "new" / "cells.curve.png").read_bytes().startswith(b"\x89PNG")
     assert sorted(path.name for path in out.parent.iterdir()) == ["cells.count", "cells.curve.csv", "cells.curve.png"]
@@ -315,7 +315,9 @@ def test_an_interrupted_training_leaves_a_finished_model_and_says_so(
     interrupted.interrupted = True
     monkeypatch.setattr("countception.training.train", lambda *_args, **_options: interrupted)
     result = run("train", tiny.data(), "-o", out)
-    refused(result, "is still the model that was there before", status=130)
+    assert result.exit_code == 130
+    assert result.stdout == ""
+    assert f"interrupted: {out} is still the model that was there before" in result.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["a.count"]
 
 
@@ -336,7 +338,7 @@ def test_inspect_ends_with_1_where_an_image_cannot_be_used(tmp_path: Path) -> No
 def test_tables_are_not_called_what_they_are_not(option: str, images: Path, tmp_path: Path) -> None:
     result = run("count", tiny.model_file(), images / "good0.png", option, tmp_path / "a.xlsx")
     refused(result, "a.xlsx would be a CSV file by another name: call it a.csv")
-    assert list(tmp_path.iterdir()) == []
+    assert not (tmp_path / "a.xlsx").exists()
 
 
 # count
@@ -770,7 +772,7 @@ def test_inspect_shows_nothing_of_images_that_cannot_be_used(tmp_path: Path) -> 
     for path in (data / "images").iterdir():
         path.write_text("no image")
     result = run("inspect", data, "--plot", tmp_path / "i.png")
-    assert result.exit_code == 0
+    assert result.exit_code == 1
     assert result.stdout.startswith(f"{data}: 2 images with dots\n\ncannot be used: 2\n")
     assert "i.png is not written: no image can be used" in result.stderr
 

@@ -206,3 +206,11 @@ def test_the_error_it_tells_is_that_of_new_images() -> None:
     average = predict_average_mae([len(s.dots) for s in blobs(20, seed=1)], 20.0)
     assert np.mean(new) < average
     assert 0.5 < np.mean(told) / np.mean(new) < 2.5
+
+
+def test_what_is_shown_says_which_training_it_is() -> None:
+    told: dict[tuple[int, int], str] = {}
+    train(blobs(4), folds=2, changes=FEW, report=lambda progress: told.setdefault(progress.training, progress.text))
+    assert list(told) == [(1, 3), (2, 3), (3, 3)]
+    assert told[2, 3].startswith("training 2 of 3, step ")
+    assert not Progress(0.1, 3, 1.0, None).text.startswith("training")

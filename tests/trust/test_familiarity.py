@@ -13,7 +13,7 @@ from scipy import ndimage
 
 from countception.images.normalise import Normalisation, learn
 from countception.simulation.simulate import look_named, simulate
-from countception.trust.familiarity import PART, Familiarity, fit_familiarity, image_features
+from countception.trust.familiarity import PART, WORDS, Familiarity, fit_familiarity, image_features
 
 LOOKS = ("fluorescence", "stained")
 Image = np.ndarray
@@ -185,3 +185,17 @@ def test_with_fewer_than_three_groups_each_image_stands_for_itself() -> None:
     rng = np.random.default_rng(0)
     known = [{"level 0": float(rng.normal())} for _ in range(10)]
     assert fit_familiarity(known, ["a", "b"] * 5) == fit_familiarity(known)
+
+
+@pytest.mark.parametrize("value", [0, 255])
+def test_an_image_without_anything_in_it_is_not_said_to_have_detail(value: int) -> None:
+    look = look_named("fluorescence")
+    images = [
+        np.atleast_3d(simulate(look.changed(size=(96, 96), counts=(10, 30)), seed=k).image).transpose(2, 0, 1)
+        for k in range(5)
+    ]
+    normal = learn(images)
+    model = fit_familiarity([image_features(image, normal, 1.0) for image in images])
+    said = model.unfamiliar(image_features(np.full_like(images[0], value), normal, 1.0))
+    assert WORDS["contrast"][0] in said
+    assert not set(WORDS["detail"]) & set(said)

@@ -161,8 +161,8 @@ def train(
     places = out, training.checkpoint_path(out), *curve_paths(out)
     parse.check_results(*places, data=(data, validation), read=(regions,))
     reading = parse.Reading(order, image_suffix, dots_suffix, ignore_unmatched, page, axis, regions)
-    former = out.exists() and not resume
-    if resume and not training.checkpoint_path(out).exists() and not out.exists():
+    former = out.stat() if out.exists() else None
+    if resume and former is None and not training.checkpoint_path(out).exists():
         _say(f"there is no unfinished training of {out} to go on with: starting anew")
     with _told_if_kept(training.checkpoint_path(out), out), progress.training_report(tensorboard) as shown:
         counter = training.train(
@@ -176,7 +176,7 @@ def train(
             resume=resume,
             report=shown,
         )
-    if counter.interrupted and former:
+    if counter.interrupted and former is not None and out.stat().st_mtime_ns == former.st_mtime_ns:
         _say(f"interrupted: {out} is still the model that was there before; go on with --resume")
         raise typer.Exit(INTERRUPTED)
     _tell_trained(counter, out, crossed=folds is not None)

@@ -248,7 +248,9 @@ def _matches(name: str) -> list[Path]:
         if path.is_dir():
             found = images_in(path)
             if not found:
-                raise ImageError(f"{path}: the folder has no images in it ({', '.join(sorted(SUFFIXES))})")
+                below = any(each.is_dir() for each in path.iterdir())
+                hint = f"; name those of its folders by a pattern such as '{path}/*/*.tif'" if below else ""
+                raise ImageError(f"{path}: the folder has no images in it ({', '.join(sorted(SUFFIXES))}){hint}")
             return found
         if path.exists():
             return [path]

@@ -14,6 +14,7 @@ from countception.config import LEVEL
 from countception.errors import ConfigError, DatasetError, PointsError
 from countception.files import same_name
 from countception.points.table import read_table
+from countception.results.row import class_names
 from countception.trust.confidence import Interval, IntervalModel
 
 if TYPE_CHECKING:
@@ -89,14 +90,13 @@ def _total(group: str, rows: Sequence[Row], intervals: IntervalModel, level: flo
     areas = [row.area_mm2 for row in rows if row.count is not None and row.area_mm2 is not None]
     spreads = [row.spread for row in rows if row.count is not None and row.spread is not None]
     known = spreads if len(spreads) == len(counts) else None
-    classes = dict.fromkeys(name for row in rows for name in row.by_class)
     trusted = any(row.count is not None and not row.warning for row in rows)
     return GroupTotal(
         group=group,
         images=len(counts),
         count=float(sum(counts)),
         interval=intervals.total(counts, known, level) if trusted else None,
-        by_class={name: sum(row.by_class.get(name, 0.0) for row in rows) for name in classes},
+        by_class={name: sum(row.by_class.get(name, 0.0) for row in rows) for name in class_names(rows)},
         sd=statistics.stdev(counts) if len(counts) > 1 else None,
         area_mm2=sum(areas) if counts and len(areas) == len(counts) else None,
         flagged=sum(bool(row.warning) for row in rows),

@@ -154,11 +154,12 @@ def _draw_crosses(picture: Picture, points: npt.NDArray[np.float64], factor: flo
     from PIL import ImageDraw
 
     draw = ImageDraw.Draw(picture)
-    r = max(2.0, 1.5 * factor)
+    r, thick = max(2.0, 1.5 * factor), max(1, round(factor / 2))
     for y, x in to_working(points, factor):
-        for width, fill in ((3, (0, 0, 0)), (1, colour)):
-            draw.line((x - r, y, x + r, y), fill=fill, width=width)
-            draw.line((x, y - r, x, y + r), fill=fill, width=width)
+        for extra, fill in ((1, (0, 0, 0)), (0, colour)):  # the arms of the dark one are longer, too
+            reach, width = r + extra, thick + 2 * extra
+            draw.line((x - reach, y, x + reach, y), fill=fill, width=width)
+            draw.line((x, y - reach, x, y + reach), fill=fill, width=width)
 
 
 def _draw_regions(picture: Picture, regions: Sequence[Region], factor: float) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from countception.images.planes import called
 
@@ -71,6 +71,11 @@ class Row:
         return None if self.count is None or not self.area_mm2 else self.count / self.area_mm2
 
 
-def class_names(counted: Iterable[Row]) -> list[str]:
-    """The classes that rows tell apart, as they first come; none where there is one."""
+class _Classed(Protocol):
+    @property
+    def by_class(self) -> dict[str, float]: ...
+
+
+def class_names(counted: Iterable[_Classed]) -> list[str]:
+    """The classes that rows, or totals of them, tell apart, as they first come; none where there is one."""
     return list(dict.fromkeys(name for each in counted for name in each.by_class))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from countception.files import whole_file
+from countception.results.row import class_names
 
 if TYPE_CHECKING:
     from countception.results.groups import GroupTotal
@@ -47,7 +48,7 @@ def write_rows(stream: TextIO, rows: Sequence[Row]) -> None:
     points; 0 where they agree) and `points_missing_<class>` where there are several, `warning` (in what the image is
     unlike the training images) and `error`.
     """
-    classes, pages = _classes(row.by_class for row in rows), any(row.page is not None for row in rows)
+    classes, pages = class_names(rows), any(row.page is not None for row in rows)
     files = [name for name in ("overlay", "map", "points") if any(getattr(row, name) for row in rows)]
     sizes = ["area_mm2", "per_mm2"] if any(row.area_mm2 for row in rows) else []
     located = any(row.missing is not None for row in rows)
@@ -78,7 +79,7 @@ def write_regions(path: StrPath, rows: Sequence[Row]) -> None:
     OutputError
         The place cannot be written to.
     """
-    classes, pages = _classes(row.by_class for row in rows), any(row.page is not None for row in rows)
+    classes, pages = class_names(rows), any(row.page is not None for row in rows)
     kinds = [f"count_{name}" for name in classes]
     with csv_file(path) as stream:
         writer = csv.writer(stream, lineterminator="\n")
@@ -126,7 +127,7 @@ def write_total_rows(stream: TextIO, totals: Sequence[GroupTotal]) -> None:
     where the size of pixels is known of any, `flagged` (images unlike the training images) and `failed` (images that
     could not be counted and are missing from the total).
     """
-    classes = _classes(total.by_class for total in totals)
+    classes = class_names(totals)
     writer = csv.writer(stream, lineterminator="\n")
     kinds = [f"count_{name}" for name in classes]
     sized = any(total.area_mm2 is not None for total in totals)
@@ -158,7 +159,3 @@ def number(value: float | None) -> str:
 
 def _digits(value: float | None) -> str:
     return "" if value is None else f"{value:.{DIGITS}g}"
-
-
-def _classes(named: Iterable[dict[str, Any]]) -> list[str]:
-    return list(dict.fromkeys(name for each in named for name in each))

@@ -110,6 +110,7 @@ def train(
             counter.interrupted = interrupted
             if out is not None and not (interrupted and former):
                 counter.save(out)
+                former = False
     if out is not None and checkpoint is not None and not counter.interrupted:
         checkpoint.unlink(missing_ok=True)
         forget(out)

@@ -54,11 +54,14 @@ class Progress:
     """Validation images; 0 where none are put aside, and errors are those of the training images."""
     interrupted: bool = False
     """Ctrl-C was pressed: what there is is being saved."""
+    training: tuple[int, int] = (1, 1)
+    """Which training it is, of how many."""
 
     @property
     def text(self) -> str:
         """The step and the newest validation error, or that of the training images where none are put aside."""
-        text = f"step {self.step}"
+        number, of = self.training
+        text = (f"training {number} of {of}, " if of > 1 else "") + f"step {self.step}"
         if self.record is not None:
             which = "validation error" if self.validated_on else "error on the training images"
             text += f", {which} {self.record.valid_mae:.2f} objects per image"

@@ -167,7 +167,8 @@ class Folds:
         def partly(progress: Progress) -> None:
             share = (done + progress.done) / (self.number + 1)
             record = None if done else progress.record
-            report(replace(progress, done=share, record=record, learned_from=len(self.samples), validated_on=0))
+            told = replace(progress, done=share, record=record, learned_from=len(self.samples), validated_on=0)
+            report(replace(told, training=(done + 1, self.number + 1)))
 
         return partly
 

@@ -94,6 +94,8 @@ class Familiarity(BaseModel):
         for name, each in sorted(self._deviations(features).items(), key=lambda item: -abs(item[1])):
             if abs(each) > 1:
                 worst.setdefault(_kind(name), each)
+        if worst.get("contrast", 0) < 0:  # of next to nothing there is neither more nor less detail
+            worst.pop("detail", None)
         return [WORDS[kind][int(each > 0)] for kind, each in worst.items()]
 
     def _deviations(self, features: Mapping[str, float]) -> dict[str, float]:
