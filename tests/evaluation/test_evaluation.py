@@ -20,7 +20,8 @@ from countception.files import write_json
 from countception.images import pieces
 from countception.images.pieces import Pieces
 from countception.points import Dots
-from countception.trust.confidence import Interval, fit_intervals
+from countception.trust.confidence import Interval
+from countception.trust.fitting import fit_intervals
 from countception.trust.metrics import metrics
 
 FIGURES = {"n", "mae", "rmse", "bias", "relative_error", "correlation", "predict_average_mae"}

@@ -23,7 +23,7 @@ import tiny
 from countception.counting.counter import Counter
 from countception.errors import ConfigError, RegionsError
 from countception.regions import Mask, Polygon, RegionFiles, count_regions, read_regions
-from countception.trust.confidence import fit_intervals
+from countception.trust.fitting import fit_intervals
 
 SQUARE = [[2, 1], [7, 1], [7, 4], [2, 4], [2, 1]]
 """x, y from the corner: 5 wide, 3 high."""

@@ -20,7 +20,7 @@ from countception.files import unique_names
 from countception.points import read_points
 from countception.results.batch import count_files
 from countception.results.tables import write_counts
-from countception.trust.confidence import fit_intervals
+from countception.trust.fitting import fit_intervals
 
 SQUARE = {"type": "Polygon", "coordinates": [[[0, 0], [9, 0], [9, 9]]]}
 

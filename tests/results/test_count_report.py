@@ -12,7 +12,7 @@ from countception.regions import RegionCount
 from countception.results.count_report import write_count_report
 from countception.results.groups import group_totals
 from countception.results.row import Row
-from countception.trust.confidence import fit_intervals
+from countception.trust.fitting import fit_intervals
 from helpers_page import Page
 
 KNOWN = fit_intervals([20.0 + k for k in range(12)], [21.0 + 1.1 * k for k in range(12)])

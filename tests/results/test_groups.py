@@ -10,7 +10,8 @@ from countception.errors import ConfigError, DatasetError
 from countception.results.groups import ALL, find_groups, group_totals
 from countception.results.row import Row
 from countception.results.tables import write_totals
-from countception.trust.confidence import IntervalModel, fit_intervals
+from countception.trust.confidence import IntervalModel
+from countception.trust.fitting import fit_intervals
 
 MODEL = fit_intervals([20.0 + k for k in range(12)], [21.0 + 1.1 * k for k in range(12)], [1.0] * 12)
 

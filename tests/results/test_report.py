@@ -16,7 +16,7 @@ from countception.results.facts import facts
 from countception.results.report import write_report
 from countception.training import train
 from countception.trust.calibration import Calibration
-from countception.trust.confidence import fit_intervals
+from countception.trust.fitting import fit_intervals
 from countception.trust.metrics import metrics
 from helpers_page import Page
 

@@ -15,7 +15,8 @@ from pydantic import ValidationError
 
 from countception.errors import ConfigError
 from countception.trust import calibration
-from countception.trust.confidence import IntervalModel, fit_intervals
+from countception.trust.confidence import IntervalModel
+from countception.trust.fitting import fit_intervals
 
 LEVELS = (0.8, 0.9, 0.95)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,10 +67,8 @@ def count(
     from countception.counting.counter import Counter
     from countception.images.read import find_images
     from countception.results.batch import BatchOptions
-    from countception.results.count_report import write_count_report
-    from countception.results.groups import find_groups, group_totals
+    from countception.results.groups import find_groups
     from countception.results.outputs import check_places, check_tables
-    from countception.results.tables import write_totals
 
     level = parse.read_level(level)
     shown = out is None and sys.stdout.isatty()  # otherwise the table goes to standard output
@@ -97,15 +95,37 @@ def count(
         tile=tile,
     )
     rows = _count_all(counter, files, regions, pixel_size, level, options, pictures=report is not None)
-    intervals = counter.interval_model(flips=flips or None)
-    sums = group_totals(rows, [names[row.image] for row in rows], intervals, level)
-    asked = sums if group_by is not None or groups is not None else ()
+    grouped = group_by is not None or groups is not None
+    written = (out, regions_csv, totals, report)
+    _tell(rows, names, counter, level=level, flips=flips or None, grouped=grouped, written=written, shown=shown)
+
+
+def _tell(
+    rows: Sequence[Row],
+    groups: Mapping[str, str],
+    counter: Counter,
+    *,
+    level: float,
+    flips: bool | None,
+    grouped: bool,
+    written: tuple[Path | None, Path | None, Path | None, Path | None],
+    shown: bool,
+) -> None:
+    """Show the counts and their sums, and write what is made of all images together: totals and report."""
+    from countception.results.count_report import write_count_report
+    from countception.results.groups import group_totals
+    from countception.results.tables import write_totals
+
+    out, _, totals, report = written
+    intervals = counter.interval_model(flips=flips)
+    sums = group_totals(rows, [groups[row.image] for row in rows], intervals, level)
+    asked = sums if grouped else ()
     _show(rows, asked, shown=shown, piped=out is None and not shown)
     if totals is not None:
         write_totals(totals, sums)
     if report is not None:
-        write_count_report(report, rows, counter, level=level, totals=asked, flips=flips or None)
-    _sum_up(rows, intervals, level, written=(out, regions_csv, totals, report))
+        write_count_report(report, rows, counter, level=level, totals=asked, flips=flips)
+    _sum_up(rows, intervals, level, written=written)
 
 
 def _count_all(

@@ -20,40 +20,25 @@ a file that belongs to none is listed. Hidden files, the training curves that `t
 from __future__ import annotations
 
 import os
-import re
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from countception import points
+from countception.data.names import DOTS_FOLDERS, is_table, listing, pair
 from countception.errors import DatasetError, PointsError
-from countception.files import same_name
 from countception.images.projection import Page
 from countception.images.read import SUFFIXES, left_alone, natural_key
 from countception.points.table import read_table
 
-DOTS_FOLDERS = ("points", "annotations", "dots", "labels", "masks")
 NAMED = 3
 """So many of several files are named."""
-TABLES = points.SUFFIXES - SUFFIXES
 CONVENTIONS = (
     "name them a.png and a.csv, a_dots.png, a_points.csv, a.roi, CellCounter_a.xml or a.geojson in one folder, or "
     "alike in images/ and points/ (annotations/, dots/, labels/, masks/), list them in a CSV with columns image and "
     "dots, or say how their names end (--image-suffix, --dots-suffix; image_suffix, dots_suffix)"
 )
-
-
-def _word(words: str) -> re.Pattern[str]:
-    """Finds one of these words in a name, parted from the rest."""
-    return re.compile(rf"(?:^|[-_. ]|(?<=[0-9]))(?:{words})(?=$|[-_. 0-9])", re.IGNORECASE)
-
-
-_DOTS_WORDS = "dots?|points?|annotations?|labels?|masks?"
-_DOTS_WORD = _word(_DOTS_WORDS)
-_TABLE_WORD = _word(f"{_DOTS_WORDS}|cellcounter|markers?|roiset|rois?")
-_IMAGE_WORD = _word("cells?|images?|img")
 
 
 @dataclass(frozen=True)
@@ -123,14 +108,6 @@ class Dataset:
         return replace(self, items=tuple(items))
 
 
-@dataclass(frozen=True)
-class _Named:
-    path: Path
-    stem: str
-    loose: tuple[str, ...]
-    """The stem without the word that says what kind of file it is; several where that could be one of several."""
-
-
 def read_dataset(
     path: str | os.PathLike[str],
     *,
@@ -162,7 +139,7 @@ def read_dataset(
     root = Path(path)
     try:
         if root.is_dir() and not (root / "manifest.csv").is_file():
-            pairs, images_left, dots_left, passed = _pair(*_listing(root, image_suffix, dots_suffix))
+            pairs, images_left, dots_left, passed = pair(*listing(root, image_suffix, dots_suffix))
             items = tuple(Item(image, dots, image.stem) for image, dots in pairs)
         elif root.exists():
             root, items = _manifest(root / "manifest.csv" if root.is_dir() else root)
@@ -229,138 +206,6 @@ def count_of(paths: Sequence[Path], noun: str) -> str:
     return f"{len(paths)} {noun}{'s' if len(paths) > 1 else ''} ({names}{more})"
 
 
-def _listing(
-    root: Path, image_suffix: str | None, dots_suffix: str | None
-) -> tuple[list[_Named], list[_Named], list[_Named]]:
-    """Tell images from dots, in one folder or two; and from files whose suffix dots can have, but that hold none."""
-    folders = {entry.name.lower(): entry for entry in root.iterdir() if entry.is_dir()}
-    beside = [folders[name] for name in DOTS_FOLDERS if name in folders]
-    if "images" not in folders or not beside:
-        files, doubtful = _files(root)
-        if image_suffix or dots_suffix:
-            return *_by_suffix(files, files, image_suffix, dots_suffix), []
-        return *_by_word(files), doubtful
-    if len(beside) > 1:
-        raise DatasetError(
-            f"{root}: dots could be in {' or in '.join(f'{folder.name}/' for folder in beside)}; "
-            "keep one of them, or list the files in a manifest"
-        )
-    (image_files, _), (dots_files, doubtful) = _files(folders["images"]), _files(beside[0])
-    if image_suffix or dots_suffix:
-        return *_by_suffix(image_files, dots_files, image_suffix, dots_suffix), []
-    plain = [_image(file) for file in image_files if not _is_table(file)]
-    return plain, [_dots(file) for file in dots_files], doubtful
-
-
-def _files(folder: Path) -> tuple[list[Path], list[_Named]]:
-    """Images and dots in natural order, and files whose suffix dots can have, but that hold none."""
-    known = SUFFIXES | points.SUFFIXES
-    entries = (entry for entry in folder.iterdir() if entry.suffix.lower() in known and entry.is_file())
-    kept = sorted((e for e in entries if not left_alone(e.name)), key=lambda e: natural_key(e.name))
-    found: list[Path] = []
-    doubtful: list[_Named] = []
-    for entry in kept:
-        if entry.suffix.lower() in SUFFIXES or points.holds_dots(entry):
-            found.append(entry)
-        else:
-            doubtful.append(_dots(entry))
-    return found, doubtful
-
-
-def _by_suffix(
-    image_files: list[Path], dots_files: list[Path], image_suffix: str | None, dots_suffix: str | None
-) -> tuple[list[_Named], list[_Named]]:
-    """Tell images from dots by how their names are said to end."""
-    one_folder = image_files is dots_files
-
-    def chosen(files: list[Path], mine: str | None, other: str | None) -> list[Path]:
-        more_telling = other if one_folder and len(other or "") > len(mine or "") else None
-        ending = [file for file in files if file.name.endswith(mine or "")]
-        return [file for file in ending if more_telling is None or not file.name.endswith(more_telling)]
-
-    def named(file: Path, suffix: str) -> _Named:
-        key = same_name(file.name.removesuffix(suffix))
-        return _Named(file, key, (key,))
-
-    pictures = [file for file in chosen(image_files, image_suffix, dots_suffix) if not _is_table(file)]
-    dots = chosen(dots_files, dots_suffix, image_suffix)
-    return (
-        [named(file, image_suffix) if image_suffix else _image(file) for file in pictures],
-        [named(file, dots_suffix) if dots_suffix else _dots(file) for file in dots],
-    )
-
-
-def _by_word(files: list[Path]) -> tuple[list[_Named], list[_Named]]:
-    """Tell masks from images in one folder by a word such as ``dots`` in the name."""
-    tables = [_dots(file) for file in files if _is_table(file)]
-    marked = [_dots(file) for file in files if not _is_table(file) and _DOTS_WORD.search(file.stem)]
-    plain = [_image(file) for file in files if not _is_table(file) and not _DOTS_WORD.search(file.stem)]
-    # "quantum_dots_1.png" is an image if dots ask for one of that name and no other will do
-    keys = {key for each in plain for key in (each.stem, *each.loose)}
-    wanted = {name for each in marked + tables if keys.isdisjoint(each.loose) for name in each.loose}
-    wanted |= {each.stem for each in tables if keys.isdisjoint((each.stem, *each.loose))}
-    promoted = [_image(each.path) for each in marked if each.stem in wanted]
-    return plain + promoted, tables + [each for each in marked if each.stem not in wanted]
-
-
-def _pair(
-    image_files: list[_Named], dots_files: list[_Named], doubtful: list[_Named]
-) -> tuple[list[tuple[Path, Path]], list[Path], list[Path], list[Path]]:
-    """Pair by name: pairs in natural order, images and dots left over, and what is called as dots but holds none.
-
-    In a folder of dots the latter are dots all the same, and reading them says what is wrong.
-    """
-    pairs, images_left, dots_left = _match(image_files, dots_files)
-    left = set(images_left)
-    meant = _meant([image for image in image_files if image.path in left], doubtful)
-    damaged = {image: file for image, file in meant.items() if file.parent != image.parent}
-    pairs = sorted([*pairs, *damaged.items()], key=lambda pair: natural_key(pair[0].name))
-    images_left = [image for image in images_left if image not in damaged]
-    return pairs, images_left, dots_left, [file for image, file in meant.items() if image not in damaged]
-
-
-def _match(
-    image_files: list[_Named], dots_files: list[_Named]
-) -> tuple[list[tuple[Path, Path]], list[Path], list[Path]]:
-    """Pair by name: pairs, images left over, dots left over."""
-    by_stem: dict[str, dict[Path, None]] = defaultdict(dict)
-    by_loose: dict[str, dict[Path, None]] = defaultdict(dict)
-    for image in image_files:
-        by_stem[image.stem][image.path] = None
-        for name in image.loose:
-            by_loose[name][image.path] = None
-    dots_of: dict[Path, list[Path]] = defaultdict(list)
-    unmatched_dots = []
-    for dots in dots_files:
-        called = {path: None for name in dots.loose for path in (*by_stem.get(name, {}), *by_loose.get(name, {}))}
-        hits = list(by_stem.get(dots.stem) or called)
-        if len(hits) > 1:
-            raise DatasetError(
-                f"{dots.path}: could belong to {' or to '.join(hit.name for hit in hits)}; rename one of the images"
-            )
-        if hits:
-            dots_of[hits[0]].append(dots.path)
-        else:
-            unmatched_dots.append(dots.path)
-    for path, found in dots_of.items():
-        if len(found) > 1:
-            names = " and ".join(dots.name for dots in found)
-            raise DatasetError(f"{path}: has more than one dots file, {names}; keep the right one")
-    pairs = [(image.path, dots_of[image.path][0]) for image in image_files if image.path in dots_of]
-    return pairs, [image.path for image in image_files if image.path not in dots_of], unmatched_dots
-
-
-def _meant(left: Sequence[_Named], doubtful: Sequence[_Named]) -> dict[Path, Path]:
-    """For images without dots the first file that is called as those would be."""
-    called = {name: image.path for image in left for name in (image.stem, *image.loose)}
-    found: dict[Path, Path] = {}
-    for file in doubtful:
-        image = next((called[name] for name in (file.stem, *file.loose) if name in called), None)
-        if image is not None:
-            found.setdefault(image, file.path)
-    return found
-
-
 def _manifest(path: Path) -> tuple[Path, tuple[Item, ...]]:
     try:
         rows = read_table(path).rows
@@ -393,7 +238,7 @@ def _classes(items: Iterable[Item], order: points.Order | None) -> tuple[str, ..
     names: set[str] = set()
     counters: set[str] = set()
     for item in items:
-        if _is_table(item.dots):
+        if is_table(item.dots):
             with suppress(PointsError):
                 dots = points.read_points(item.dots, order=order)
                 if dots.named:
@@ -412,29 +257,3 @@ def _nothing_pairs(root: Path, image_files: list[Path], dots_files: list[Path]) 
         return f"{root}: has {count_of(image_files, 'image')}, but no dots for any of them; {CONVENTIONS}"
     found = f"{count_of(image_files, 'image')} and {count_of(dots_files, 'dots file')}"
     return f"{root}: has {found}, but no pairs; {CONVENTIONS}"
-
-
-def _is_table(path: Path) -> bool:
-    return path.suffix.lower() in TABLES
-
-
-def _image(path: Path) -> _Named:
-    stem = same_name(path.stem)
-    return _Named(path, stem, (_without(stem, _IMAGE_WORD)[-1],))
-
-
-def _dots(path: Path) -> _Named:
-    """Programs put a word of their own before the name of the image, which may have such words, or its suffix."""
-    stem = same_name(path.stem)
-    if not _is_table(path):
-        return _Named(path, stem, (_without(stem, _DOTS_WORD)[-1],))
-    whole = Path(stem)
-    stems = (stem, whole.stem) if whole.suffix.lower() in SUFFIXES else (stem,)
-    names = (name for each in stems for name in (each, *_without(each, _TABLE_WORD)))
-    return _Named(path, stem, tuple(dict.fromkeys(names)))
-
-
-def _without(stem: str, word: re.Pattern[str]) -> list[str]:
-    """The stem without each occurrence of a word, one at a time, and the separator before it; else the stem itself."""
-    found = word.finditer(stem)
-    return [(stem[: each.start()] + stem[each.end() :]).lstrip("-_. ") for each in found] or [stem]

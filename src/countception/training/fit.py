@@ -25,8 +25,9 @@ from countception.training.prepare import Prepared, prepare
 from countception.training.state import checkpoint_path
 from countception.training.unseen import LAST, Folds, Unseen, counted, forget, group_names, parts_of
 from countception.trust import calibration
-from countception.trust.confidence import IntervalModel, fit_intervals
+from countception.trust.confidence import IntervalModel
 from countception.trust.familiarity import Familiarity, fit_familiarity, image_features
+from countception.trust.fitting import fit_intervals
 from countception.trust.metrics import metrics
 
 Data = str | os.PathLike[str] | Dataset | Sequence[Sample]

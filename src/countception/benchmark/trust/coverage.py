@@ -21,7 +21,8 @@ import numpy as np
 import numpy.typing as npt
 
 from countception.benchmark.trust.tables import Counted
-from countception.trust.confidence import IntervalModel, fit_intervals, left_out_errors, supported
+from countception.trust.confidence import IntervalModel, supported
+from countception.trust.fitting import fit_intervals, left_out_errors
 
 Array = npt.NDArray[np.float64]
 
