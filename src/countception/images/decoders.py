@@ -271,7 +271,8 @@ def _inverted(pixels: Pixels, bits: int) -> Pixels:
 
 def _made_rgb(page: Any) -> bool:
     """Whether the file has YCbCr colours that tifffile makes RGB, as it does in decoding JPEG."""
-    return page.photometric.name == "YCBCR" and page.compression.name in ("JPEG", "OJPEG")
+    known = (getattr(value, "name", "") for value in (page.photometric, page.compression))
+    return tuple(known) in (("YCBCR", "JPEG"), ("YCBCR", "OJPEG"))
 
 
 def _alpha(page: Any, *, as_array: bool) -> int:
