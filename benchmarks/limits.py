@@ -17,7 +17,7 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -44,7 +44,7 @@ SYSTEMS = ("boxnet", "fcrn-a", "arteta", "fiaschi")
 LARGEST = {"vgg": 32, "mbm": 15, "adipocyte": 50}
 """N of the runs that are compared."""
 RELATIVES: dict[str, tuple[str, Callable[[str], str]]] = {
-    "mbm": ("field", lambda name: name.rpartition("_")[0]),
+    "mbm": ("field", cast("Callable[[str], str]", DATASETS["mbm"].field)),
     "adipocyte": ("donor", lambda name: name.split("_")[1]),
 }
 """Data set → what several of its images came from, and which one by the image's name."""

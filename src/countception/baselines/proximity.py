@@ -150,8 +150,7 @@ class ProximityMethod(Baseline[Options]):
         require_dots(training)
         chosen = {"scale.spacing": spacing_for([sample.dots.points for sample in training])}
         channels = {"network.channels": len(training[0].image)}
-        again = {"training.precision": self.setup.precision} if self.setup.precision else {}
-        config = updated(self.config, {"training.seed": seed, **channels, **chosen, **again})
+        config = updated(self.config, {"training.seed": seed, **channels, **chosen, **self.setup.repeated})
         prepared = prepare(
             [_one_class(sample) for sample in training],
             [_one_class(sample) for sample in validation],

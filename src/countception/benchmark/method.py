@@ -36,6 +36,11 @@ class Setup:
     precision: str = ""
     """What the training steps of a run were computed in that is repeated; empty leaves it to the configuration."""
 
+    @property
+    def repeated(self) -> dict[str, Any]:
+        """Changes to a training's configuration that make it the one that is repeated; none where none is."""
+        return {"training.precision": self.precision} if self.precision else {}
+
     def read(self, kind: type[Options]) -> Options:
         """The settings as an options dataclass of the method, checked against its fields and their types.
 

@@ -109,7 +109,7 @@ class NetworkMethod:
             folds=self.folds,
             out=out,
             config=self.config,
-            changes={"training.seed": seed} | _precision(self.setup),
+            changes={"training.seed": seed} | self.setup.repeated,
             device=self.setup.device,
             # without one, a run stopped between its training and its row is trained anew
             resume=out is not None and checkpoint_path(out).exists(),
@@ -118,10 +118,6 @@ class NetworkMethod:
         if counter.interrupted:
             raise KeyboardInterrupt  # half a training is no result; the checkpoint stays
         return FittedNetwork(counter, self.test_strides, flips=self.flips)
-
-
-def _precision(setup: Setup) -> dict[str, Any]:
-    return {"training.precision": setup.precision} if setup.precision else {}
 
 
 def _folds(number: Any) -> int | None:

@@ -251,7 +251,7 @@ def _photometric(path: Path, pixels: Pixels, page: Any, *, as_array: bool) -> Pi
     `as_array` says that tifffile wrote the file, which stores bool arrays as they are but calls their zeros white, and
     four planes as they are but calls the fourth alpha.
     """
-    meaning = getattr(page.photometric, "name", str(page.photometric))
+    meaning = _name(page.photometric)
     if meaning == "MINISWHITE" and pixels.dtype.kind in "bu":
         pixels = pixels if as_array else _inverted(pixels, int(page.bitspersample))
     elif meaning == "PALETTE":
@@ -271,8 +271,12 @@ def _inverted(pixels: Pixels, bits: int) -> Pixels:
 
 def _made_rgb(page: Any) -> bool:
     """Whether the file has YCbCr colours that tifffile makes RGB, as it does in decoding JPEG."""
-    known = (getattr(value, "name", "") for value in (page.photometric, page.compression))
-    return tuple(known) in (("YCBCR", "JPEG"), ("YCBCR", "OJPEG"))
+    return _name(page.photometric) == "YCBCR" and _name(page.compression) in ("JPEG", "OJPEG")
+
+
+def _name(value: Any) -> str:
+    """Of a value of a TIFF tag; of one that tifffile does not know, its number."""
+    return getattr(value, "name", str(value))
 
 
 def _alpha(page: Any, *, as_array: bool) -> int:
@@ -285,7 +289,7 @@ def _alpha(page: Any, *, as_array: bool) -> int:
 
 def plain_colours(tiff: Any, page: Any) -> bool:
     """Whether `_photometric` would leave every pixel as it is stored."""
-    meaning = getattr(page.photometric, "name", str(page.photometric))
+    meaning = _name(page.photometric)
     colours = meaning in ("MINISBLACK", "RGB") or _made_rgb(page)
     return bool(tiff.is_imagej) or (colours and not _alpha(page, as_array=bool(tiff.is_shaped)))
 

@@ -177,8 +177,8 @@ def _named(table: Path, column: str) -> dict[str, str]:
         image, group = (cells[place] if place < len(cells) else "" for place in places)
         if not image or not group:
             raise DatasetError(f"{table}, line {line}: needs both an image and a {column}")
-        if known.get(same_name(image), group) != group:
-            before = known[same_name(image)]
-            raise DatasetError(f"{table}, line {line}: {image} is in two groups, {before} and {group}")
-        known[same_name(image)] = known[same_name(str((table.parent / image).resolve()))] = group
+        name = same_name(image)
+        if known.get(name, group) != group:
+            raise DatasetError(f"{table}, line {line}: {image} is in two groups, {known[name]} and {group}")
+        known[name] = known[same_name(str((table.parent / image).resolve()))] = group
     return known

@@ -246,16 +246,20 @@ class IntervalModel(BaseModel):
 
     def _parted(self, counts: Array, spreads: Array | None, level: float) -> tuple[Array, Array, Array] | None:
         """The same of images that are not beyond those that were validated on."""
-        half = self._half_widths(counts, spreads, level)
-        if half is None:
+        if not 0 < level < 1:
+            raise ConfigError(f"an interval cannot have the level {level}: choose one between 0 and 1, such as 0.9")
+        if not self.supports(level):
             return None
-        places = np.log1p(counts) - self.centre[0]
-        shared = self._student(level) * counts[:, None] * np.stack([np.ones_like(counts), places], axis=1)
+        features = self._centred(counts, spreads)
+        logs = np.array(self.log_scores)[:, None] + np.array(self.exponents) @ features.T
+        half = self._half_widths(logs, features, level)
+        t = self._student(level)
+        shared = t * counts[:, None] * np.stack([np.ones_like(counts), features[:, 0]], axis=1)
         if self.networks == 1:
             size = np.sqrt(self._variance(shared))
             shared = shared * np.minimum(1.0, half / np.maximum(size, SMALLEST_ERROR))[:, None]
         variance = self._variance(shared)
-        squares = self._mean_squares(counts, spreads) * self._student(level) ** 2
+        squares = np.exp(2 * logs).mean(0) * t**2  # mean squared errors, and their quantile
         return np.maximum(np.square(half) - variance, 0.0), squares - variance, shared
 
     def _variance(self, shared: Array) -> Array:
@@ -270,11 +274,6 @@ class IntervalModel(BaseModel):
         known = self.networks if self.networks > 1 else self.groups or self.images
         return float(stdtrit(max(1, known - 1), 0.5 + level / 2))
 
-    def _mean_squares(self, counts: Array, spreads: Array | None) -> Array:
-        """Mean squared error that the scores make expect of each image."""
-        logs = np.array(self.log_scores)[:, None] + np.array(self.exponents) @ self._centred(counts, spreads).T
-        return np.asarray(np.exp(2 * logs).mean(0))
-
     def _centred(self, counts: Array, spreads: Array | None) -> Array:
         features = features_of(counts, spreads) - self.centre
         if spreads is None:
@@ -282,13 +281,8 @@ class IntervalModel(BaseModel):
         features[:, 1] = np.maximum(features[:, 1], self.lowest_spread)
         return features
 
-    def _half_widths(self, counts: Array, spreads: Array | None, level: float) -> Array | None:
-        if not 0 < level < 1:
-            raise ConfigError(f"an interval cannot have the level {level}: choose one between 0 and 1, such as 0.9")
-        if not self.supports(level):
-            return None
-        features = self._centred(counts, spreads)
-        logs = np.array(self.log_scores)[:, None] + np.array(self.exponents) @ features.T
+    def _half_widths(self, logs: Array, features: Array, level: float) -> Array:
+        """Of images with `features`, from the logs of their errors by each score, ``(scores, images)``."""
         share = float(np.quantile(self._shares, level, method="weibull"))
         return np.exp(weighted_quantile(logs, nearness(self._places, features[:, 0]), share))
 

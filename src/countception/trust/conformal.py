@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -40,6 +42,12 @@ def fit_exponents(sizes: Array, features: Array, weights: Array) -> Array:
 def rank(level: float, n: int) -> float:
     """Rank, from 1, of the order statistic of n that a further one lies below with probability `level`."""
     return level * (n + 1) - 1e-9
+
+
+def group_numbers(groups: Sequence[str], n: int) -> tuple[npt.NDArray[np.int64], int]:
+    """For each of n images the number of its group, from 0, and how many there are; without names each is one."""
+    numbers = np.unique(groups or np.arange(n).astype(str), return_inverse=True)[1]
+    return numbers, int(numbers.max()) + 1
 
 
 def nearness(places: Array, at: Array) -> Array:

@@ -23,7 +23,7 @@ from countception.geometry import working_shape
 from countception.images.normalise import Normalisation
 from countception.images.pieces import Pixels
 from countception.images.resample import resample_region
-from countception.trust.conformal import rank
+from countception.trust.conformal import group_numbers, rank
 
 Array = npt.NDArray[np.float64]
 Pixels32 = npt.NDArray[np.float32]
@@ -117,8 +117,7 @@ def fit_familiarity(images: Sequence[Mapping[str, float]], groups: Sequence[str]
     n = len(images)
     if n < FEWEST:
         return Familiarity(images=n)
-    members = np.unique(groups or np.arange(n).astype(str), return_inverse=True)[1]
-    number = int(members.max()) + 1
+    members, number = group_numbers(groups, n)
     if number < FEWEST:
         members, number = np.arange(n), n
     names = tuple(name for name in images[0] if all(name in each for each in images))

@@ -18,7 +18,7 @@ from countception.trust.confidence import (
     checked,
     features_of,
 )
-from countception.trust.conformal import fit_exponents
+from countception.trust.conformal import fit_exponents, group_numbers
 
 
 def left_out_errors(true: Array, counts: Array) -> Array:
@@ -114,8 +114,7 @@ def _bias(errors: Array, counts: Array, places: Array, parts: Sequence[int], gro
     weights = 1 / np.maximum(counts, 1.0)
     inverse = np.linalg.pinv(design.T @ (weights[:, None] * design))
     found = inverse @ (design.T @ (weights * errors))
-    members = np.unique(groups or np.arange(len(errors)).astype(str), return_inverse=True)[1]
-    number = int(members.max()) + 1
+    members, number = group_numbers(groups, len(errors))
     scores = np.zeros((number, 2))
     np.add.at(scores, members, design * (weights * (errors - design @ found))[:, None])
     spare = number / max(1, number - 2)
