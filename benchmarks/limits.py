@@ -3,10 +3,11 @@
     python benchmarks/limits.py --data-root DATA     measures, and writes benchmarks/results/limits.json
     python benchmarks/limits.py --page               makes the page and its plot from that file
 
-Four questions. How large is the error of somebody with perfect eyes who takes objects up to some distance apart
+Five questions. How large is the error of somebody with perfect eyes who takes objects up to some distance apart
 for one (`hidden`)? How much of our error on an image is its own, whatever network and training images (`shared`)? And
 are errors of images that came from one slide more alike than those of any (`relatives`)? How many dots are found by
-points that know nothing (`chance`)?
+points that know nothing (`chance`)? What would be left of a network's error if all counts of a run were not too high
+or too low together (`biased`)?
 """
 
 from __future__ import annotations
@@ -43,6 +44,10 @@ SYSTEMS = ("boxnet", "fcrn-a", "arteta", "fiaschi")
 """Whose errors are compared: two networks, a ridge regression on words of features, a forest."""
 LARGEST = {"vgg": 32, "mbm": 15, "adipocyte": 50}
 """N of the runs that are compared."""
+NETWORKS = ("boxnet", "fcrn-a", "fcrn-b")
+"""Whose errors are looked at without each run's bias."""
+FACTORS = np.linspace(0.5, 2, 1501)
+"""Of counts, among which is the one that leaves the least error."""
 RELATIVES: dict[str, tuple[str, Callable[[str], str]]] = {
     "mbm": ("field", cast("Callable[[str], str]", DATASETS["mbm"].field)),
     "adipocyte": ("donor", lambda name: name.split("_")[1]),
@@ -81,6 +86,7 @@ def measure(data: dict[str, list[Sample]], results: Results) -> Json:
         "shared": [shared(name, results) for name in data],
         "chance": [chance(name, samples) for name, samples in data.items()],
         "relatives": [relatives(name, results) for name in data if name in RELATIVES],
+        "biased": [biased(name, n, results) for name in data for n in DATASETS[name].sizes],
     }
 
 
@@ -201,16 +207,38 @@ def relatives(name: str, results: Results) -> Json:
     }
 
 
+def biased(name: str, n: int, results: Results) -> Json:
+    """MAE of networks as they count, and with the factor for each run that hindsight calls the best."""
+    rows = results.rows()
+    runs = {system: {row.split: row for row in runs_of(name, system, n, rows)} for system in NETWORKS}
+    splits = sorted(set.intersection(*map(set, runs.values())))
+    found: Json = {"data": name, "n": n, "splits": splits, "systems": {}}
+    for system in NETWORKS:
+        tables = [results.predictions(runs[system][split].key) for split in splits]
+        true = [np.array([float(each.true) for each in table]) for table in tables]
+        counts = [np.array([float(each.count) for each in table]) for table in tables]
+        errors = [np.abs(np.outer(FACTORS, c) - t).mean(axis=1) for c, t in zip(counts, true, strict=True)]
+        found["systems"][system] = {
+            "mae": float(np.mean([np.abs(c - t).mean() for c, t in zip(counts, true, strict=True)])),
+            "best": float(np.mean([each.min() for each in errors])),
+        }
+    return found
+
+
 def image_errors(name: str, system: str, rows: Sequence[Row], results: Results) -> dict[str, list[float]]:
     """Errors of a system's present default on each test image, one for each run that it was tested in."""
-    known = config_hash(make(system, Setup(name)))
     found: dict[str, list[float]] = defaultdict(list)
-    for row in rows:
-        alike = (row.data, row.method, row.n, row.split_by, row.settings) == (name, system, LARGEST[name], "image", "")
-        if alike and row.config_hash == known:
-            for each in results.predictions(row.key):
-                found[each.image].append(float(each.count) - float(each.true))
+    for row in runs_of(name, system, LARGEST[name], rows):
+        for each in results.predictions(row.key):
+            found[each.image].append(float(each.count) - float(each.true))
     return found
+
+
+def runs_of(name: str, system: str, n: int, rows: Sequence[Row]) -> list[Row]:
+    """Rows of a system's present default on random splits with N images to learn from."""
+    known = config_hash(make(system, Setup(name)))
+    wanted = (name, system, n, "image", "", known)
+    return [row for row in rows if (row.data, row.method, row.n, row.split_by, row.settings, row.config_hash) == wanted]
 
 
 if __name__ == "__main__":

@@ -95,6 +95,23 @@ def test_errors_within_a_donor_beside_those_of_all(limits: ModuleType, tmp_path:
     assert found["within"] == pytest.approx(1), "squares of 1, 1, 0, 0 over two degrees of freedom"
 
 
+def test_a_bias_that_hindsight_knows_is_no_error(limits: ModuleType, tmp_path: Path) -> None:
+    results = Results(tmp_path)
+    for system in limits.NETWORKS:
+        known = config_hash(make(system, Setup("vgg")))
+        for split in range(2 if system == "boxnet" else 1):
+            row = make_row(method=system, data="vgg", n=8, split=split, config_hash=known)
+            counts = (125.0, 250.0) if system == "boxnet" else (100.0, 210.0)
+            results.save_predictions(
+                row.key, [Prediction(f"{t}", t, c, 0.1) for t, c in zip((100, 200), counts, strict=True)]
+            )
+            results.append([row])
+    found = limits.biased("vgg", 8, results)
+    assert found["splits"] == [0], "the one that all were run on"
+    assert found["systems"]["boxnet"] == {"mae": 37.5, "best": pytest.approx(0, abs=1e-9)}
+    assert found["systems"]["fcrn-a"] == {"mae": 5, "best": pytest.approx(100 * (1 - 200 / 210) / 2, abs=0.05)}
+
+
 @pytest.mark.usefixtures("limits")
 def test_committed_page_is_what_the_committed_figures_give() -> None:
     page = importlib.import_module("limits_page")
