@@ -7,7 +7,7 @@ A `Config` is what is written into a model file. `recipe(name)` makes the two th
 from __future__ import annotations
 
 from difflib import get_close_matches
-from typing import Any, Literal, TypedDict
+from typing import Annotated, Any, Literal, TypedDict
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticKnownError
@@ -15,6 +15,7 @@ from pydantic_core import PydanticKnownError
 from countception.errors import ConfigError
 from countception.validation_errors import in_words
 
+Channel = Annotated[int, Field(ge=0)]
 LEVEL = 0.9
 """Probability with which an interval holds the true count, where no other is asked for."""
 
@@ -179,6 +180,8 @@ class Config(_Frozen):
     """Everything that decides what a trained model does."""
 
     recipe: str = "default"
+    channels: tuple[Channel, ...] | None = Field(None, min_length=1)
+    """Which channels of the images the network is shown, from 0, in training and counting; None shows all."""
     network: NetworkConfig = NetworkConfig()
     scale: ScaleConfig = ScaleConfig()
     training: TrainingConfig = TrainingConfig()
@@ -187,6 +190,13 @@ class Config(_Frozen):
     """Fit one factor on the validation images that removes the low bias a robust map loss leaves."""
     calibration_prior: float = Field(0.02, gt=0)
     """How far from 1 that factor is expected to lie: few validation images are believed only so far."""
+
+    @field_validator("channels")
+    @classmethod
+    def _channels_differ(cls, channels: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        if channels is not None and len(set(channels)) < len(channels):
+            raise ValueError("one of them is there twice")
+        return channels
 
     @model_validator(mode="after")
     def _flips_fit(self) -> Config:
@@ -238,7 +248,7 @@ NETWORK_SETTINGS: dict[str, dict[str, Any]] = {
 
 DECIDED = {
     "recipe": "choose a recipe by its name (config, --recipe)",
-    "network.channels": "images have as many as they have",
+    "network.channels": "images have as many as they have; channels chooses some",
     "network.classes": "there are as many as the dots have names",
 }
 """What nobody chooses by a setting, and why."""

@@ -573,6 +573,17 @@ def test_a_page_of_stacks_is_learned_from_as_it_is_counted(tmp_path: Path) -> No
     refused(run("evaluate", model, stacks), "is a stack of 2 planes")
 
 
+def test_a_channel_of_several_is_learned_from_and_counted_in(tmp_path: Path) -> None:
+    data, model = tiny.dataset(tmp_path / "data"), tmp_path / "one.count"
+    result = run("train", data, "-o", model, "--steps", "4", "--channels", "1", *tiny.OPTIONS)
+    assert result.exit_code == 0, result.stderr
+    assert "1 of the images': 1, counted from 0" in run("info", model).stdout
+    result = run("count", model, data / "images", "-o", tmp_path / "c.csv", "--overlays", tmp_path / "overlays")
+    assert result.exit_code == 0, result.stderr
+    assert len(pd.read_csv(tmp_path / "c.csv")) == len(list((tmp_path / "overlays").iterdir())) == 4
+    refused(run("train", data, "-o", model, "--steps", "4", "--channels", "first"), "--channels", "0,2")
+
+
 def test_each_page_of_stacks_is_counted(tmp_path: Path) -> None:
     data = tiny.dataset(tmp_path / "cells", 4)
     model, counts, totals = tmp_path / "m.count", tmp_path / "counts.csv", tmp_path / "totals.csv"

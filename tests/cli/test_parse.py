@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from countception.cli.parse import read_duration
+from countception.cli.parse import read_channels, read_duration
 from countception.errors import ConfigError
 
 
@@ -25,3 +25,10 @@ def test_a_rest_without_a_unit_is_of_the_next_smaller_one(text: str, seconds: fl
 def test_what_is_no_length_of_time_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="10m"):
         read_duration(text)
+
+
+def test_channels_are_numbers_with_commas() -> None:
+    assert read_channels("0, 2") == [0, 2]
+    for text in ("", "a", "1,", "-1", "1.5"):
+        with pytest.raises(ConfigError, match=r"such as 0 or 0,2"):
+            read_channels(text)

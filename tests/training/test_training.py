@@ -23,7 +23,7 @@ from countception.counting import predict
 from countception.counting.counter import Counter
 from countception.counting.tensor_file import read_tensors
 from countception.data.dataset import Sample
-from countception.errors import ConfigError, CountceptionError, DatasetError, ModelFileError, OutputError
+from countception.errors import ConfigError, CountceptionError, DatasetError, ImageError, ModelFileError, OutputError
 from countception.evaluation.evaluation import evaluate
 from countception.evaluation.matching import match, pooled
 from countception.points import Dots
@@ -491,6 +491,35 @@ def test_validation_images_need_not_show_every_class() -> None:
     assert counter.model.validation["true"] == [len(sample.dots) for sample in only]
     with pytest.raises(DatasetError, match="has dots of class kind 0, but the classes are kind 1, as in the training"):
         train(only, valid=data, changes=QUICK)
+
+
+def test_channels_that_are_not_chosen_make_no_difference(tmp_path: Path) -> None:
+    data, rng = blobs(5), np.random.default_rng(1)
+
+    def between(sample: Sample, after: int) -> Sample:
+        noise = rng.integers(0, 255, (1 + after, *sample.image.shape[1:])).astype(np.uint8)
+        return replace(sample, image=np.concatenate([noise[:1], sample.image, noise[1:]]))
+
+    alone = train(data, changes=QUICK)
+    chosen = train(
+        [between(sample, 1) for sample in data], out=tmp_path / "a.count", changes={**QUICK, "channels": [1]}
+    )
+    assert same(alone, chosen)
+    assert alone.model.familiarity == chosen.model.familiarity
+    kept, image = Counter.load(tmp_path / "a.count"), between(data[0], 2)
+    count = kept.count_pixels(image.image)
+    assert count.value == alone.count_pixels(data[0].image).value
+    assert count.warnings == alone.count_pixels(data[0].image).warnings
+    np.testing.assert_array_equal(np.asarray(kept.shown(image.image)), data[0].image)
+    assert kept.config.channels == (1,)
+    assert evaluate(kept, [image]).rows[0].count == count.value
+    with pytest.raises(ImageError, match="has 1 channel, numbered from 0, but the model is shown channel 1"):
+        kept.count_pixels(data[0].image)
+
+
+def test_a_channel_that_is_not_there_is_refused() -> None:
+    with pytest.raises(DatasetError, match=r"blobs . has no channel 2: it has 2, numbered from 0; choose among these"):
+        train(blobs(3, channels=2), changes={**QUICK, "channels": [0, 2]})
 
 
 def test_an_unwritable_place_is_found_before_training(tmp_path: Path) -> None:

@@ -76,6 +76,7 @@ ADDED: dict[str, Any] = {
     "network.sigma": 2.0,
     "network.start_at_mean": False,
     "calibration_prior": 0.02,
+    "channels": None,
     "sift": False,
 }
 """Configuration keys, dotted, that are younger than the first committed rows, with the value that means what was done

@@ -116,6 +116,7 @@ def train(
     network: given.Network = None,
     window: given.Window = None,
     scale: given.Scale = None,
+    channels: given.Channels = None,
     seed: given.TrainingSeed = None,
     settings: given.Settings = None,
     order: given.Order = None,
@@ -156,7 +157,7 @@ def train(
 
     named = {"training.steps": steps, "training.epochs": epochs, "network.name": network, "network.window": window}
     named["training.seed"] = seed
-    changes = parse.read_changes(settings or [], named, time_budget=time_budget, scale=scale)
+    changes = parse.read_changes(settings or [], named, time_budget=time_budget, scale=scale, channels=channels)
     validation = parse.read_valid(valid)
     places = out, training.checkpoint_path(out), *curve_paths(out)
     parse.check_results(*places, data=(data, validation), read=(regions,))

@@ -80,6 +80,10 @@ Window = Annotated[int | None, Option(metavar="R", help="Side of the counting wi
 Scale = Annotated[
     str | None, Option(metavar="auto|S", help="Working pixels per image pixel; auto: from the spacing of the dots.")
 ]
+Channels = Annotated[
+    str | None,
+    Option(metavar="N,…", help="Channels of the images to learn from and to count in, from 0.  [default: all]"),
+]
 TrainingSeed = Annotated[
     int | None, Option("--seed", metavar="N", help="The same seed gives the same model on one machine.  [default: 0]")
 ]

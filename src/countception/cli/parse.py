@@ -43,7 +43,12 @@ def read_settings(pairs: list[str]) -> dict[str, Any]:
 
 
 def read_changes(
-    pairs: list[str], named: Mapping[str, Any], *, time_budget: str | None, scale: str | None
+    pairs: list[str],
+    named: Mapping[str, Any],
+    *,
+    time_budget: str | None,
+    scale: str | None,
+    channels: str | None = None,
 ) -> dict[str, Any]:
     """Changes to a recipe, dotted: what options of their own say goes before ``KEY=VALUE`` pairs.
 
@@ -53,8 +58,8 @@ def read_changes(
         As for `read_settings`.
     named
         Settings that have options of their own; None changes nothing.
-    time_budget, scale
-        Two more, as text.
+    time_budget, scale, channels
+        Three more, as text.
 
     Raises
     ------
@@ -66,6 +71,8 @@ def read_changes(
         changes["training.seconds"] = read_duration(time_budget)
     if scale is not None:
         changes["scale.factor"] = read_scale(scale)
+    if channels is not None:
+        changes["channels"] = read_channels(channels)
     return changes
 
 
@@ -115,6 +122,22 @@ def read_scale(text: str) -> float | None:
         raise ConfigError(f"--scale {text} is neither auto nor a number") from None
 
 
+def read_channels(text: str) -> list[int]:
+    """Numbers, from 0, with commas between them.
+
+    Raises
+    ------
+    ConfigError
+        Anything else.
+    """
+    numbers = [part.strip() for part in text.split(",")]
+    if not all(_is_number(part) for part in numbers):
+        raise ConfigError(
+            f"--channels {text or 'nothing'} names no channels: give their numbers, from 0, such as 0 or 0,2"
+        )
+    return list(map(int, numbers))
+
+
 def read_valid(text: str | None) -> str | float | None:
     """A share where `text` is a number and there is no such file, a data set otherwise."""
     try:
@@ -132,7 +155,11 @@ def read_level(level: float | None) -> float:
 
 def read_axis(text: str | None) -> int | str | None:
     """An axis by number or by letter."""
-    return int(text) if text is not None and text.isascii() and text.isdigit() and len(text) < DIGITS else text
+    return int(text) if text is not None and _is_number(text) else text
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < DIGITS
 
 
 def read_page(text: str | None) -> Page | Literal["all"] | None:
@@ -147,7 +174,7 @@ def read_page(text: str | None) -> Page | Literal["all"] | None:
         return None
     if text in ("max", "mean", "all"):
         return cast("Literal['max', 'mean', 'all']", text)
-    if not (text.isascii() and text.isdigit() and len(text) < DIGITS):
+    if not _is_number(text):
         raise ConfigError(f"--page {text or 'nothing'} is no page: give its number, from 0, or max, mean or all")
     return int(text)
 

@@ -99,10 +99,11 @@ class Canvas:
         return np.ascontiguousarray(region.transpose(0, 2, 1) if self.view.transpose else region)
 
     def _read_working(self, rows: tuple[int, int], columns: tuple[int, int]) -> npt.NDArray[np.float32]:
-        region = np.zeros((self.image.shape[0], rows[1] - rows[0], columns[1] - columns[0]), np.float32)
+        region = np.zeros((self.normalisation.channels, rows[1] - rows[0], columns[1] - columns[0]), np.float32)
         y0, y1 = max(rows[0], 0), min(rows[1], self.working[0])
         x0, x1 = max(columns[0], 0), min(columns[1], self.working[1])
         if y0 < y1 and x0 < x1:
-            seen = self.normalisation(resample_region(self.image, self.scale, (y0, y1), (x0, x1)))
+            image = self.normalisation.shown(self.image)
+            seen = self.normalisation(resample_region(image, self.scale, (y0, y1), (x0, x1)))
             region[:, y0 - rows[0] : y1 - rows[0], x0 - columns[0] : x1 - columns[0]] = seen
         return region

@@ -167,6 +167,10 @@ class Counter:
         self.model.normalisation.check(pixels)
         return self._count(pixels, counting, points=points, report=report)
 
+    def shown(self, pixels: Pixels) -> Pixels:
+        """Of an image ``(channel, y, x)``, the channels that the network is shown: for pictures of what it counted."""
+        return self.model.normalisation.shown(pixels)
+
     def _counting(self, **options: Unpack[CountOptions]) -> CountingConfig:
         """How images are counted; an option that is None is as the model was trained to."""
         chosen = {f"counting.{key}": value for key, value in options.items() if value is not None}

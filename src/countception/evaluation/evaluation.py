@@ -270,7 +270,7 @@ def _evaluated(
     if pictures:
         from countception.results.pictures import encoded, overlay
 
-        picture = encoded(overlay(seen.image, count, dots=seen.dots.points))
+        picture = encoded(overlay(counter.shown(seen.image), count, dots=seen.dots.points))
     by_class = {}
     if len(count.by_class) > 1:
         numbers = [(seen.dots.labels == label).sum() for label in range(len(count.by_class))]

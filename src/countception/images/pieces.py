@@ -38,6 +38,9 @@ class Pixels(Protocol):
     def __getitem__(self, region: Region, /) -> npt.NDArray[Any]:
         """The pixels of a region."""
 
+    def __array__(self) -> npt.NDArray[Any]:
+        """All of them."""
+
 
 @dataclass(frozen=True)
 class Pieces:

@@ -257,7 +257,7 @@ class _Job:
         if small or self.outputs.overlays is not None:
             from countception.results.pictures import encoded, overlay
 
-            drawn = overlay(pixels, count, regions=regions)
+            drawn = overlay(self.counter.shown(pixels), count, regions=regions)
             picture = encoded(drawn, largest=THUMBNAIL) if small else None
         written = self.outputs.write(plane, count, drawn)
         low, high = self._interval(count) or (None, None)

@@ -96,7 +96,7 @@ def train(
     chosen = configure(config, changes)
     training, validation, parts = _gather(data, valid, folds, chosen.training.seed)
     first = training[0]
-    found = {"network.channels": first.image.shape[0], "network.classes": len(first.dots.class_names)}
+    found = {"network.channels": _channels(chosen, first), "network.classes": len(first.dots.class_names)}
     chosen = updated(chosen, found if folds is None else found | _for_folds(chosen, folds))
     with short_of(_too_large(chosen.training)):
         prepared = prepare(training, validation, chosen, folds=folds, checkpoint=checkpoint, device=device)
@@ -116,6 +116,19 @@ def train(
         checkpoint.unlink(missing_ok=True)
         forget(out)
     return counter
+
+
+def _channels(config: Config, sample: Sample) -> int:
+    """How many the network is shown of images like this one."""
+    has = len(sample.image)
+    if config.channels is None:
+        return has
+    if max(config.channels) >= has:
+        raise DatasetError(
+            f"{sample.name} has no channel {max(config.channels)}: it has {has}, numbered from 0; choose among these "
+            "(channels, --channels), or leave that out to learn from all"
+        )
+    return len(config.channels)
 
 
 def _too_large(training: TrainingConfig) -> ConfigError:

@@ -68,7 +68,7 @@ def prepare(
     place = choose_device(device)
     torch.manual_seed(config.training.seed)
     scale = find_scale([sample.dots.points for sample in training], config.scale)
-    normalisation = learn([sample.image for sample in training])
+    normalisation = learn([sample.image for sample in training], config.channels)
     examples = [_example(sample, normalisation, scale) for sample in training]
     network = (make or _network)(config, examples)
     network.to(place).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -89,5 +89,5 @@ def _network(config: Config, examples: Sequence[Example]) -> Network:
 
 
 def _example(sample: Sample, normalisation: Normalisation, scale: float) -> Example:
-    image = normalisation(resample(sample.image, scale))
+    image = normalisation(resample(normalisation.shown(sample.image), scale))
     return Example(image, to_working(sample.dots.points, scale), sample.dots.labels)

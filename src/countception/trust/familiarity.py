@@ -159,7 +159,8 @@ def image_features(
         the means and half of Fisher's z of the correlation (colour); the log density of objects.
     """
     working = working_shape((image.shape[1], image.shape[2]), scale)
-    parts = [normalisation(resample_region(image, scale, rows, columns)) for rows, columns in _parts(working)]
+    shown = normalisation.shown(image)
+    parts = [normalisation(resample_region(shown, scale, rows, columns)) for rows, columns in _parts(working)]
     pixels = np.stack(parts, axis=1)  # (channel, part, y, x)
     features = _intensities(pixels.reshape(len(pixels), -1))
     octaves = np.log(np.array(list(_octaves(pixels))).reshape(-1, len(pixels)) + FAINT)
