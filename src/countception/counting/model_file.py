@@ -164,7 +164,7 @@ def _rebuild(values: dict[str, Any], weights: dict[str, Tensor]) -> Model:
         network=network.eval(),
         config=config,
         scale=float(values["scale"]),
-        normalisation=Normalisation(**{key: tuple(value) for key, value in values["normalisation"].items()}),
+        normalisation=Normalisation(**{key: value and tuple(value) for key, value in values["normalisation"].items()}),
         calibration=Calibration(**values["calibration"]),
         intervals=IntervalModel(**values["intervals"]),
         flipped_intervals=IntervalModel(**values.get("flipped_intervals", {})),  # not in models of older versions
@@ -190,7 +190,9 @@ def _check(model: Model) -> None:
         f"factor {model.calibration.factor}": 0 < model.calibration.factor < math.inf,
         "normalisation": len(look.mean) == len(look.deviation) == network.channels
         and all(map(math.isfinite, look.mean))
-        and all(0 < deviation < math.inf for deviation in look.deviation),
+        and all(0 < deviation < math.inf for deviation in look.deviation)
+        and look.numbers == model.config.channels
+        and (look.numbers is None or len(look.numbers) == network.channels),
         f"{len(model.class_names)} classes": len(model.class_names) == network.classes,
     }
     for what, possible in sound.items():
