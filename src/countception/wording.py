@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from pathlib import Path
 
+NAMED = 3
+"""So many of several files are named."""
 NONE = "–"
 """Where there is no number."""
 
@@ -21,6 +25,15 @@ def whole(count: float | None) -> str:
 def images(number: int) -> str:
     """So many images."""
     return "1 image" if number == 1 else f"{number} images"
+
+
+def count_of(paths: Sequence[Path], noun: str) -> str:
+    """Say how many files there are, and name the first few."""
+    if not paths:
+        return f"no {noun}s"
+    more = f" and {len(paths) - NAMED} more" if len(paths) > NAMED else ""
+    names = ", ".join(path.name for path in paths[:NAMED])
+    return f"{len(paths)} {noun}{'s' if len(paths) > 1 else ''} ({names}{more})"
 
 
 def signed(value: float) -> str:

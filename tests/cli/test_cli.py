@@ -359,6 +359,14 @@ def test_good_images_are_counted_and_bad_ones_listed(images: Path, tmp_path: Pat
     assert sorted(path.name for path in (tmp_path / "m").iterdir()) == ["good0.tif", "good1.tif"]
 
 
+def test_images_of_other_kinds_are_named_and_the_others_counted(images: Path, tmp_path: Path) -> None:
+    for name in ("x.czi", "y.webp"):
+        (images / name).touch()
+    result = run("count", tiny.model_file(), images, "-o", tmp_path / "counts.csv")
+    assert f"{images}: 2 images (x.czi, y.webp) are of a kind that is not read: export as TIFF\n" in result.stderr
+    assert not {"x.czi", "y.webp"} & {Path(name).name for name in pd.read_csv(tmp_path / "counts.csv").image}
+
+
 def test_without_a_file_the_counts_go_to_standard_output(images: Path) -> None:
     result = run("count", tiny.model_file(), images / "good0.png", images / "good1.png")
     assert result.exit_code == 0

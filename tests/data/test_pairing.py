@@ -7,6 +7,7 @@ import pytest
 
 from countception.data.dataset import Dataset, load_dataset, read_dataset
 from countception.errors import DatasetError
+from countception.points import read_points
 from countception.results.curve import curve_paths
 
 CONTENTS = {
@@ -88,6 +89,33 @@ class TestOneFolder:
         make(tmp_path, image, dots)
         (tmp_path / dots).write_bytes(CONTENTS[Path(dots).suffix])
         assert pairs(read_dataset(tmp_path)) == [(image, dots)]
+
+    def test_images_that_are_not_read_are_named(self, tmp_path: Path) -> None:
+        make(tmp_path, "a.tif", "a.csv", "b.czi", "b.csv", ".c.nd2")
+        dataset = read_dataset(tmp_path)
+        assert [path.name for path in dataset.unread] == ["b.czi"]
+        with pytest.raises(
+            DatasetError, match=r"1 dots file \(b\.csv\) without.*; 1 image \(b\.czi\) is of a kind that is"
+        ):
+            load_dataset(dataset)
+        make(tmp_path / "none", "images/a.czi", "images/b.gif", "points/a.csv")
+        with pytest.raises(
+            DatasetError, match=r"2 images \(a\.czi, b\.gif\) are of a kind that is not read: export as"
+        ):
+            read_dataset(tmp_path / "none")
+
+    def test_texts_are_dots_if_they_look_like_that(self, tmp_path: Path) -> None:
+        make(tmp_path, "a.tif", "b.tif", "c.tif", "readme.txt")
+        (tmp_path / "a.txt").write_text("12.5\t7\n3\t4\n")
+        (tmp_path / "b.txt").write_text("y x class\n1  2.5 cell\n")
+        (tmp_path / "c.txt").write_text("seen on Monday\n")
+        dataset = read_dataset(tmp_path, order="xy")
+        assert pairs(dataset) == [("a.tif", "a.txt"), ("b.tif", "b.txt")]
+        assert [path.name for path in dataset.unmatched_images] == ["c.tif"]
+        assert [path.name for path in dataset.passed_over] == ["c.txt"]
+        found = [read_points(item.dots, order="xy") for item in dataset.items]
+        assert [dots.points.tolist() for dots in found] == [[[7, 12.5], [4, 3]], [[1, 2.5]]]
+        assert found[1].class_names == ("cell",)
 
     def test_a_file_that_is_no_dots_is_named_where_an_image_has_no_others(self, tmp_path: Path) -> None:
         make(tmp_path, "a.tif", "a.csv", "b.tif", "b.geojson", "b.json", "c.xml")

@@ -20,7 +20,8 @@ from PIL import Image, ImageOps
 
 from countception.errors import ImageError
 from countception.images import decoders
-from countception.images.read import as_channels_first, check_finite, find_images, natural_key, read_image
+from countception.images.find import find_images, natural_key
+from countception.images.read import as_channels_first, check_finite, read_image
 
 RNG = np.random.default_rng(0)
 GREY = RNG.integers(0, 256, (20, 30), np.uint8)

@@ -251,3 +251,25 @@ def test_the_finest_of_a_pyramid_is_read(tmp_path: Path) -> None:
     with opened(path) as image:
         assert isinstance(image, Pieces)
         np.testing.assert_array_equal(image[:, 60:200, 10:300], read_image(path)[:, 60:200, 10:300])
+
+
+def test_of_a_slide_its_image_is_read_and_not_what_lies_beside(tmp_path: Path) -> None:
+    """As Aperio writes them: the image in tiles, a thumbnail, a smaller level, the label and the whole slide."""
+    path, base = tmp_path / "a.svs", noise(512, 768, 3)
+    text = "Aperio Image Library v11\n768x512 (256x256)|AppMag = 20|MPP = 0.5"
+    options: dict[str, Any] = {"photometric": "rgb", "compression": "deflate", "metadata": None}
+    with tifffile.TiffWriter(path) as tiff:
+        tiff.write(base, tile=(256, 256), description=text, **options)
+        tiff.write(base[::6, ::6], rowsperstrip=8, description=f"{text} -> 128", **options)
+        tiff.write(base[::2, ::2], tile=(128, 128), description=text, **options)
+        tiff.write(base[:90, :90], rowsperstrip=90, description="Aperio\nlabel 90x90", subfiletype=1, **options)
+        tiff.write(base[:90, :99], rowsperstrip=90, description="Aperio\nmacro 99x90", subfiletype=9, **options)
+    whole = np.moveaxis(base, 2, 0)
+    np.testing.assert_array_equal(read_image(path), whole)
+    np.testing.assert_array_equal(read_image(path, page=2), whole[:, ::2, ::2])
+    with opened(path) as pieces_:
+        assert isinstance(pieces_, Pieces)
+        np.testing.assert_array_equal(pieces_[:, 200:300, 500:], whole[:, 200:300, 500:])
+    (row,) = count_files(tiny.untrained(), [tmp_path], pixel_size=None)
+    assert (row.width, row.height, row.error) == (768, 512, "")
+    assert row.area_mm2 == pytest.approx(768 * 512 * 0.25e-6)

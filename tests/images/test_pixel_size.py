@@ -42,6 +42,12 @@ def test_pixels_per_centimetre_are_believed_and_per_inch_are_not(tmp_path: Path)
         assert read_pixel_size(path) is None
 
 
+def test_a_slide_says_its_micrometres_per_pixel(tmp_path: Path) -> None:
+    for text, side in (("|AppMag = 20|MPP = 0.4990", 0.499), ("|AppMag = 20", None)):
+        tifffile.imwrite(tmp_path / "a.svs", PIXELS, description=f"Aperio Image\n9x8{text}", metadata=None)
+        assert read_pixel_size(tmp_path / "a.svs") == side
+
+
 def test_what_says_nothing_is_none(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "plain.tif", PIXELS)
     tifffile.imwrite(tmp_path / "none.tif", PIXELS, imagej=True)

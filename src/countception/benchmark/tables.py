@@ -12,7 +12,7 @@ from pathlib import Path
 from countception.benchmark.corrected import Corrected
 from countception.benchmark.methods import title
 from countception.benchmark.results import Row
-from countception.images.read import natural_key
+from countception.images.find import natural_key
 
 System = tuple[str, str]
 """Method and settings."""

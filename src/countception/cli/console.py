@@ -141,6 +141,7 @@ def show_inspection(found: Inspection) -> None:
         "images without dots": [(name, "") for name in found.unmatched_images],
         "dots without an image": [(name, "") for name in found.unmatched_dots],
         "hold no dots": [(sentence, "") for sentence in found.passed_over],
+        "of a kind that is not read (export as TIFF)": [(name, "") for name in found.unread],
         "cannot be used": list(found.unreadable.items()),
         "dots outside the image": [
             (name, f"{n}" + (", as if x and y were swapped" if name in found.swapped else ""))

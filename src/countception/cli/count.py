@@ -65,7 +65,7 @@ def count(
       countception count cells.count plates/*/*.tif -o counts.csv --group-by folder --totals totals.csv
     """
     from countception.counting.counter import Counter
-    from countception.images.read import find_images
+    from countception.images.find import find_images
     from countception.results.batch import BatchOptions
     from countception.results.groups import find_groups
     from countception.results.outputs import check_places, check_tables
@@ -75,6 +75,7 @@ def count(
     regions_csv = _regions_file(out, regions, regions_csv, shown=shown)
     counter = Counter.load(model, device=device)
     files = find_images(images)
+    _tell_unread(images)
     names = dict(zip(map(str, files), find_groups(files, by=group_by, table=groups), strict=True))
     read = [place for place in (model, groups, regions) if place is not None]
     check_places([*files, *read], out, regions_csv, totals, report)
@@ -98,6 +99,16 @@ def count(
     grouped = group_by is not None or groups is not None
     written = (out, regions_csv, totals, report)
     _tell(rows, names, counter, level=level, flips=flips or None, grouped=grouped, written=written, shown=shown)
+
+
+def _tell_unread(images: Sequence[str]) -> None:
+    """Name what is in the folders but is not counted, as it is of kinds that are not read."""
+    from countception.images.find import unread_in, why_unread
+
+    for folder in map(Path, images):
+        why = why_unread(unread_in(folder)) if folder.is_dir() else ""
+        if why:
+            typer.echo(f"{folder}: {why.removeprefix('; ')}", err=True)
 
 
 def _tell(

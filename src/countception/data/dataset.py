@@ -15,14 +15,16 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from countception.data.pairing import Dataset, Item, count_of, read_dataset, why_passed_over
+from countception.data.pairing import Dataset, Item, read_dataset, why_passed_over
 from countception.errors import DatasetError, PointsError
 from countception.geometry import inside
+from countception.images.find import why_unread
 from countception.images.pieces import Pieces, opened
 from countception.images.pixel_size import read_pixel_size
 from countception.images.projection import Page
 from countception.images.read import Image, checked, read_image, stored
 from countception.points import Dots, Order, read_points
+from countception.wording import count_of
 
 __all__ = [
     "Dataset",
@@ -316,6 +318,7 @@ def _refuse_unmatched(dataset: Dataset) -> None:
             f"{dataset.root}: has {' and '.join(found)} without a partner; rename them, or pass "
             "over them (--ignore-unmatched), and give images without objects an empty table of dots with the header x,y"
             + why_passed_over(dataset.passed_over)
+            + why_unread(dataset.unread)
         )
 
 

@@ -50,6 +50,8 @@ class Inspection:
     unmatched_dots: tuple[str, ...]
     passed_over: tuple[str, ...]
     """What is wrong with files that could be the dots of images without any."""
+    unread: tuple[str, ...]
+    """Images in the folder that are of kinds that are not read."""
     unreadable: dict[str, str]
     """Pairs that cannot be used, with the sentence that says why; the figures below are of the others."""
     sizes: dict[str, int]
@@ -85,7 +87,8 @@ class Inspection:
         """Plain values, fit for JSON."""
         values = asdict(self)
         values["channels"] = {str(channels): number for channels, number in self.channels.items()}
-        for key in ("unmatched_images", "unmatched_dots", "passed_over", "swapped", "intensity", "third_nearest_range"):
+        names = ("unmatched_images", "unmatched_dots", "passed_over", "unread", "swapped")
+        for key in (*names, "intensity", "third_nearest_range"):
             values[key] = None if values[key] is None else list(values[key])
         values["same"] = [list(names) for names in self.same]
         if values["counts"] is not None:
@@ -169,6 +172,7 @@ def inspect(
         unmatched_images=tuple(path.name for path in dataset.unmatched_images),
         unmatched_dots=tuple(path.name for path in dataset.unmatched_dots),
         passed_over=tuple(map(why_no_dots, dataset.passed_over)),
+        unread=tuple(path.name for path in dataset.unread),
         unreadable=unreadable,
         sizes={f"{y} × {x}": tally.sizes[y, x] for y, x in sorted(tally.sizes, key=lambda size: size[0] * size[1])},
         channels=dict(sorted(tally.channels.items())),

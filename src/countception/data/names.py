@@ -14,7 +14,7 @@ from pathlib import Path
 from countception import points
 from countception.errors import DatasetError
 from countception.files import same_name
-from countception.images.read import SUFFIXES, left_alone, natural_key
+from countception.images.find import SUFFIXES, left_alone, natural_key
 
 DOTS_FOLDERS = ("points", "annotations", "dots", "labels", "masks")
 TABLES = points.SUFFIXES - SUFFIXES

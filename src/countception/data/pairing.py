@@ -28,12 +28,11 @@ from pathlib import Path
 from countception import points
 from countception.data.names import DOTS_FOLDERS, is_table, listing, pair
 from countception.errors import DatasetError, PointsError
+from countception.images.find import SUFFIXES, left_alone, natural_key, unread_in, why_unread
 from countception.images.projection import Page
-from countception.images.read import SUFFIXES, left_alone, natural_key
 from countception.points.table import read_table
+from countception.wording import count_of
 
-NAMED = 3
-"""So many of several files are named."""
 CONVENTIONS = (
     "name them a.png and a.csv, a_dots.png, a_points.csv, a.roi, CellCounter_a.xml or a.geojson in one folder, or "
     "alike in images/ and points/ (annotations/, dots/, labels/, masks/), list them in a CSV with columns image and "
@@ -70,6 +69,8 @@ class Dataset:
     """Order of coordinates in tables without a header."""
     passed_over: tuple[Path, ...] = ()
     """Files called as the dots of an image without any would be, but that hold no dots."""
+    unread: tuple[Path, ...] = ()
+    """Images in the folder that are of kinds that are not read."""
     page: Page | None = None
     axis: int | str | None = None
     """What is read of stacks, as `countception.images.read.read_image` takes it."""
@@ -141,18 +142,20 @@ def read_dataset(
         if root.is_dir() and not (root / "manifest.csv").is_file():
             pairs, images_left, dots_left, passed = pair(*listing(root, image_suffix, dots_suffix))
             items = tuple(Item(image, dots, image.stem) for image, dots in pairs)
+            unread = _unread(root)
         elif root.exists():
             root, items = _manifest(root / "manifest.csv" if root.is_dir() else root)
-            images_left, dots_left, passed = [], [], []
+            images_left, dots_left, passed, unread = [], [], [], []
         else:
             raise DatasetError(f"{root}: there is no such folder or manifest")
     except OSError as error:
         raise DatasetError(f"{root}: cannot be read: {error.strerror or error}") from error
     if not items:
-        raise DatasetError(_nothing_pairs(root, images_left, dots_left) + why_passed_over(passed))
+        why = why_passed_over(passed) + why_unread(unread)
+        raise DatasetError(_nothing_pairs(root, images_left, dots_left) + why)
     classes = _classes(items, order)
-    left, passed_over = (tuple(images_left), tuple(dots_left)), tuple(passed)
-    return Dataset(items, classes, *left, root, order, passed_over, page, axis)
+    left, others = (tuple(images_left), tuple(dots_left)), (tuple(passed), tuple(unread))
+    return Dataset(items, classes, *left, root, order, *others, page, axis)
 
 
 def is_part_of(data: str | os.PathLike[str], file: Path) -> bool:
@@ -183,6 +186,11 @@ def _is_part_of(root: Path, file: Path) -> bool:
     return file.suffix.lower() in SUFFIXES or points.holds_dots(file)
 
 
+def _unread(root: Path) -> list[Path]:
+    """Images of other kinds in a folder of images with dots, or in its folder of images."""
+    return [file for folder in (root, root / "images") if folder.is_dir() for file in unread_in(folder)]
+
+
 def why_passed_over(files: Sequence[Path]) -> str:
     """What is wrong with the first of them, to go on a sentence with; empty without any."""
     return "".join(f"; {why_no_dots(file)}" for file in files[:1])
@@ -195,15 +203,6 @@ def why_no_dots(file: Path) -> str:
     except PointsError as error:
         return str(error)
     return f"{file}: holds no points"
-
-
-def count_of(paths: Sequence[Path], noun: str) -> str:
-    """Say how many files there are, and name the first few."""
-    if not paths:
-        return f"no {noun}s"
-    more = f" and {len(paths) - NAMED} more" if len(paths) > NAMED else ""
-    names = ", ".join(path.name for path in paths[:NAMED])
-    return f"{len(paths)} {noun}{'s' if len(paths) > 1 else ''} ({names}{more})"
 
 
 def _manifest(path: Path) -> tuple[Path, tuple[Item, ...]]:

@@ -35,6 +35,9 @@ _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 _EXIF_ORIENTATION = 0x0112
 PLANE = "CSYX"
 """Axes of one picture, channels first; those of a stack have other names (as in ``tifffile``)."""
+SLIDE = "Baseline"
+"""What tifffile calls the image of a whole slide, which has pictures of the slide and its label beside it. Of a file of
+Zeiss's LSM, too, the first image is the one that is meant; the other is small."""
 _PREMULTIPLIED, _UNASSOCIATED = 1, 2
 """Kinds of alpha in a TIFF: colours that are on black already, and colours as if there were no alpha."""
 
@@ -131,12 +134,13 @@ def series_of(path: Path, tiff: Any, page: Page | None) -> tuple[Any, Page | Non
     """The pages that belong together and hold the image, and which is still to be chosen among them."""
     series = tiff.series[0]
     if len(tiff.series) > 1:  # such as an overview beside the image
-        if not isinstance(page, int):
+        if isinstance(page, int):
+            series, page = tiff.pages[in_range(path, page, len(tiff.pages))], None
+        elif not (series.name == SLIDE or tiff.is_lsm):
             raise ImageError(
                 f"{path}: holds {len(tiff.series)} images of several kinds; name the page to read (--page, "
                 "or page of `load_dataset` and `count`)"
             )
-        series, page = tiff.pages[in_range(path, page, len(tiff.pages))], None
     _check_honest(path, _bytes(series.shape, series.dtype.itemsize))
     return series, page
 

@@ -4,6 +4,8 @@ OME-TIFF
     ``PhysicalSizeX`` and ``PhysicalSizeY`` of the first image, with their units (micrometres if none is given).
 ImageJ
     The resolution in the TIFF tags, where ImageJ's unit is a length.
+Aperio's SVS
+    ``MPP``, micrometres per pixel.
 other TIFF
     A resolution in pixels per centimetre. Resolutions per inch are passed over, in all formats: programs write 72, 96
     or 300 there that mean nothing; and so are these where they were converted, and the 10 per centimetre that others
@@ -62,6 +64,8 @@ def read_pixel_size(path: str | os.PathLike[str]) -> float | None:
 def _sides(tiff: TiffFile) -> tuple[float, float] | None:
     if tiff.ome_metadata:
         return _ome(tiff.ome_metadata)
+    if tiff.is_svs:
+        return _aperio(tiff)
     tags: Any = tiff.pages[0].tags  # type: ignore[union-attr, unused-ignore]
     if "XResolution" not in tags or "YResolution" not in tags:
         return None
@@ -76,6 +80,13 @@ def _sides(tiff: TiffFile) -> tuple[float, float] | None:
     if not tiff.is_imagej and any(math.isclose(per_unit[0], each, rel_tol=0.005) for each in MEANINGLESS):
         return None
     return one / per_unit[0], one / per_unit[1]
+
+
+def _aperio(tiff: TiffFile) -> tuple[float, float] | None:
+    from tifffile.tifffile import svs_description_metadata
+
+    side = svs_description_metadata(tiff.pages.first.description).get("MPP")
+    return None if side is None else (float(side), float(side))
 
 
 def _ome(text: str) -> tuple[float, float] | None:

@@ -21,10 +21,8 @@ orientation
 
 from __future__ import annotations
 
-import glob
 import os
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -40,10 +38,6 @@ StrPath = str | os.PathLike[str]
 Image = npt.NDArray[np.uint8] | npt.NDArray[np.uint16] | npt.NDArray[np.float32]
 """Pixels ``(channel, y, x)``, finite, at least one of each."""
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
-"""Suffixes, in lower case, of the files that count as images when a folder is read."""
-CURVES = (".curve.csv", ".curve.png")
-"""How the names of training curves end (`countception.results.curve.write_curve`)."""
 MISSING = 1e15
 """Nothing measures so much: programs write such numbers where there is no measurement."""
 
@@ -202,68 +196,6 @@ def check_finite(image: npt.NDArray[Any], name: str) -> None:
             f"{name}: {bad} of {image.size} pixel values are NaN or infinite, or beyond {MISSING:g} as those "
             "that stand for missing ones; replace them before counting"
         )
-
-
-def find_images(paths: StrPath | Iterable[StrPath]) -> list[Path]:
-    """Image files named by files, folders and patterns, each once, in the order named.
-
-    A folder stands for the images in it (not in its subfolders), sorted as people count: ``2.png`` before ``10.png``.
-    Hidden files are skipped. ``*``, ``?``, ``[...]`` and ``**`` are patterns unless a file has that very name.
-
-    Raises
-    ------
-    ImageError
-        Nothing is named, or a name matches no image.
-    """
-    names = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
-    if not names:
-        raise ImageError("no images are named; name files, folders or patterns such as 'plate1/*.tif'")
-    found: dict[Path, Path] = {}
-    for name in names:
-        for path in _matches(os.fspath(name)):
-            found.setdefault(path.resolve(), path)
-    return list(found.values())
-
-
-def images_in(folder: Path) -> list[Path]:
-    """Image files in a folder by suffix, in natural order, but for those that are `left_alone`."""
-    files = (path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and not left_alone(path.name))
-    return sorted((path for path in files if path.is_file()), key=lambda path: natural_key(path.name))
-
-
-def left_alone(name: str) -> bool:
-    """Whether a file is nobody's image or dots, by its name: hidden, or a training curve that lies beside its model."""
-    return name.startswith(".") or name.endswith(CURVES)
-
-
-def natural_key(name: str) -> list[tuple[bool, int, str]]:
-    """Sort key that compares runs of digits as numbers."""
-    parts = re.findall(r"[0-9]+|[^0-9]+", name)
-    return [(False, int(part), part) if part[0] in "0123456789" else (True, 0, part) for part in parts]
-
-
-def _matches(name: str) -> list[Path]:
-    path = Path(name)
-    try:
-        if path.is_dir():
-            found = images_in(path)
-            if not found:
-                below = any(each.is_dir() for each in path.iterdir())
-                hint = f"; name those of its folders by a pattern such as '{path}/*/*.tif'" if below else ""
-                raise ImageError(f"{path}: the folder has no images in it ({', '.join(sorted(SUFFIXES))}){hint}")
-            return found
-        if path.exists():
-            return [path]
-        if glob.has_magic(name):
-            pattern = str(Path(glob.escape(str(path.parent)), path.name)) if path.parent.is_dir() else name
-            files = (Path(match) for match in glob.glob(pattern, recursive=True))  # noqa: PTH207 - Path.glob knows no absolute patterns
-            found = [f for f in files if f.suffix.lower() in SUFFIXES and not f.name.endswith(CURVES) and f.is_file()]
-            if found:
-                return sorted(found, key=lambda file: natural_key(str(file)))
-            raise ImageError(f"{name}: no image matches the pattern")
-    except OSError as error:
-        raise ImageError(f"{name}: cannot be read: {error.strerror or error}") from error
-    raise ImageError(f"{name}: there is no such file or folder")
 
 
 def first_bytes(path: Path) -> bytes:

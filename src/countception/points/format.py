@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from countception.errors import PointsError
-from countception.images.read import natural_key
+from countception.images.find import natural_key
 from countception.points.dots import DEFAULT_CLASSES, Dots
 
 Order = Literal["xy", "yx"]

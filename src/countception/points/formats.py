@@ -19,7 +19,10 @@ from countception.points import geojson, markers, mask, rois, table
 from countception.points.dots import Dots
 from countception.points.format import Format, Order, ReadOptions, Writer, unknown
 
-FORMATS: tuple[Format, ...] = (table.FORMAT, mask.FORMAT, rois.SET, rois.SINGLE, markers.FORMAT, geojson.FORMAT)
+FORMATS: tuple[Format, ...] = (
+    *(table.FORMAT, table.TEXT, mask.FORMAT),
+    *(rois.SET, rois.SINGLE, markers.FORMAT, geojson.FORMAT),
+)
 """Every format; the first that fits is taken."""
 
 SUFFIXES = frozenset(suffix for format_ in FORMATS for suffix in format_.suffixes)

@@ -25,7 +25,8 @@ import numpy as np
 import numpy.typing as npt
 
 from countception.errors import ImageError, PointsError
-from countception.images.read import SUFFIXES, read_numbers
+from countception.images.find import SUFFIXES
+from countception.images.read import read_numbers
 from countception.points import labels
 from countception.points.dots import Dots
 from countception.points.format import Format, ReadOptions

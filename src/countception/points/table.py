@@ -2,9 +2,10 @@
 
 The header says what the columns are, in any order and case: ``x`` and ``y``, or napari's ``axis-0`` (y) and ``axis-1``
 (x); then, if there is one, ``class``. Other columns are left alone: ``label`` or ``type`` may as well hold numbers of
-objects or names of files. Columns are parted by commas, semicolons or tabs; where commas do not part columns they may
-be decimal signs, as spreadsheets write in much of Europe. The text is UTF-8 or UTF-16; headings that are not read may
-be in any encoding. Coordinates are in pixels; a whole number is a pixel's centre.
+objects or names of files. Columns are parted by commas, semicolons or tabs, or by spaces where there is none of these;
+where commas do not part columns they may be decimal signs, as spreadsheets write in much of Europe. The text is UTF-8
+or UTF-16; headings that are not read may be in any encoding. Coordinates are in pixels; a whole number is a pixel's
+centre.
 """
 
 from __future__ import annotations
@@ -131,7 +132,7 @@ def read_table(path: Path, *, foreign: bool = False) -> Table:
     if text is None:
         raise PointsError(f"{path}: {NO_TEXT}")
     first = next((line for line in text.splitlines() if line.strip()), "")
-    delimiter = next((mark for mark in "\t;" if mark in first), ",")  # a comma beside these is a decimal sign
+    delimiter = next((mark for mark in "\t;, " if mark in first.strip()), ",")  # a comma beside these is a decimal sign
     return Table(path, delimiter, [(line, cells) for line, cells in _rows(path, text, delimiter) if any(cells)])
 
 
@@ -237,4 +238,18 @@ def _decimal(text: str, delimiter: str) -> str:
     return text if delimiter == "," else text.replace(",", ".", 1)
 
 
+def _is_of_dots(path: Path) -> bool:
+    """Whether a text is a table of dots, by its first line: columns called as coordinates are, or two numbers."""
+    try:
+        table = read_table(path, foreign=True)
+    except PointsError:
+        return False
+    first = [cell for cell in table.rows[0][1] if cell] if table.rows else []
+    names = {cell.lower() for cell in first}
+    numbers = len(first) == 2 and all(_is_number(cell, table.delimiter) for cell in first)
+    return numbers or any(set(pair) <= names for pair in COORDINATES)
+
+
 FORMAT = Format("table", (".csv", ".tsv"), read, write)
+TEXT = Format("text", (".txt",), read, recognises=_is_of_dots)
+"""Such as ImageJ's XY Coordinates. Notes are called so, too."""

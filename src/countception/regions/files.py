@@ -24,7 +24,7 @@ import numpy as np
 from countception import geojson, imagej
 from countception.errors import ImageError, RegionsError
 from countception.geometry import Points
-from countception.images.read import SUFFIXES as IMAGE_SUFFIXES
+from countception.images.find import SUFFIXES as IMAGE_SUFFIXES
 from countception.images.read import read_numbers
 from countception.regions.shapes import Mask, Polygon, Region
 

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Literal, Unpack
 from countception.config import LEVEL, CountOptions
 from countception.errors import ConfigError, ImageError, RegionsError
 from countception.files import unique_names
+from countception.images.find import find_images
 from countception.images.pieces import Pieces, Source
 from countception.images.pixel_size import read_pixel_size
 from countception.images.planes import EVERY, Plane, called, planes
 from countception.images.projection import PROJECTIONS, Page
-from countception.images.read import Image, about, find_images
+from countception.images.read import Image, about
 from countception.memory import enough_to_count
 from countception.results.outputs import Outputs
 from countception.results.row import Row
@@ -80,7 +81,7 @@ def count_files(
     counter
         A trained counter.
     paths
-        Files, folders and patterns, as in `countception.images.read.find_images`.
+        Files, folders and patterns, as in `countception.images.find.find_images`.
     regions
         Count inside these regions, too: one file for all images, or a folder with a file for each, as
         `countception.regions.RegionFiles` takes it.

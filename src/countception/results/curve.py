@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from countception.counting.model_file import SUFFIX
-from countception.images.read import CURVES
+from countception.images.find import CURVES
 from countception.results import plots
 from countception.results.facts import put_aside
 from countception.results.tables import csv_file

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from countception.errors import ConfigError, OutputError
 from countception.files import whole_file
-from countception.images.read import images_in
+from countception.images.find import images_in
 from countception.points import Dots, write_points
 from countception.simulation import fluorescence, membranes, stained
 from countception.simulation.looks import LOOKS, Fluorescence, Look, Membranes, Stained, look_named

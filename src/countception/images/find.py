@@ -1,0 +1,100 @@
+"""Which files are images: by name, in folders and by patterns."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from countception.errors import ImageError
+from countception.images.read import StrPath
+from countception.wording import count_of
+
+TIFF_SUFFIXES = frozenset({".tif", ".tiff", ".btf", ".tf8", ".lsm", ".stk", ".svs", ".ndpi", ".scn", ".bif", ".qptiff"})
+"""Of TIFF files, those of microscopes and of scanners of slides among them."""
+SUFFIXES = TIFF_SUFFIXES | {".png", ".jpg", ".jpeg", ".bmp"}
+"""Suffixes, in lower case, of the files that count as images when a folder is read."""
+OTHER_SUFFIXES = frozenset(
+    {".gif", ".webp", ".jp2", ".jxl", ".avif", ".heic", ".dng", ".psd", ".dcm", ".mrxs"}
+    | {".czi", ".lif", ".nd2", ".vsi", ".oib", ".oif", ".oir", ".zvi", ".ims", ".dv", ".mrc", ".ets"}
+)
+"""Suffixes of images that are not read: what is passed over is told."""
+CURVES = (".curve.csv", ".curve.png")
+"""How the names of training curves end (`countception.results.curve.write_curve`)."""
+
+
+def find_images(paths: StrPath | Iterable[StrPath]) -> list[Path]:
+    """Image files named by files, folders and patterns, each once, in the order named.
+
+    A folder stands for the images in it (not in its subfolders), sorted as people count: ``2.png`` before ``10.png``.
+    Hidden files are skipped. ``*``, ``?``, ``[...]`` and ``**`` are patterns unless a file has that very name.
+
+    Raises
+    ------
+    ImageError
+        Nothing is named, or a name matches no image.
+    """
+    names = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
+    if not names:
+        raise ImageError("no images are named; name files, folders or patterns such as 'plate1/*.tif'")
+    found: dict[Path, Path] = {}
+    for name in names:
+        for path in _matches(os.fspath(name)):
+            found.setdefault(path.resolve(), path)
+    return list(found.values())
+
+
+def images_in(folder: Path) -> list[Path]:
+    """Image files in a folder by suffix, in natural order, but for those that are `left_alone`."""
+    files = (path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and not left_alone(path.name))
+    return sorted((path for path in files if path.is_file()), key=lambda path: natural_key(path.name))
+
+
+def unread_in(folder: Path) -> list[Path]:
+    """Files in a folder that are images of a kind that is not read, by suffix, in natural order."""
+    files = (path for path in folder.iterdir() if path.suffix.lower() in OTHER_SUFFIXES and not left_alone(path.name))
+    return sorted((path for path in files if path.is_file()), key=lambda path: natural_key(path.name))
+
+
+def why_unread(files: Sequence[Path]) -> str:
+    """What to do about images of kinds that are not read, to go on a sentence with; empty without any."""
+    are = "is" if len(files) == 1 else "are"
+    return f"; {count_of(files, 'image')} {are} of a kind that is not read: export as TIFF" if files else ""
+
+
+def left_alone(name: str) -> bool:
+    """Whether a file is nobody's image or dots, by its name: hidden, or a training curve that lies beside its model."""
+    return name.startswith(".") or name.endswith(CURVES)
+
+
+def natural_key(name: str) -> list[tuple[bool, int, str]]:
+    """Sort key that compares runs of digits as numbers."""
+    parts = re.findall(r"[0-9]+|[^0-9]+", name)
+    return [(False, int(part), part) if part[0] in "0123456789" else (True, 0, part) for part in parts]
+
+
+def _matches(name: str) -> list[Path]:
+    path = Path(name)
+    try:
+        if path.is_dir():
+            found = images_in(path)
+            if not found:
+                below = any(each.is_dir() for each in path.iterdir())
+                hint = f"; name those of its folders by a pattern such as '{path}/*/*.tif'" if below else ""
+                hint += why_unread(unread_in(path))
+                raise ImageError(f"{path}: the folder has no images in it ({', '.join(sorted(SUFFIXES))}){hint}")
+            return found
+        if path.exists():
+            return [path]
+        if glob.has_magic(name):
+            pattern = str(Path(glob.escape(str(path.parent)), path.name)) if path.parent.is_dir() else name
+            files = (Path(match) for match in glob.glob(pattern, recursive=True))  # noqa: PTH207 - Path.glob knows no absolute patterns
+            found = [f for f in files if f.suffix.lower() in SUFFIXES and not f.name.endswith(CURVES) and f.is_file()]
+            if found:
+                return sorted(found, key=lambda file: natural_key(str(file)))
+            raise ImageError(f"{name}: no image matches the pattern")
+    except OSError as error:
+        raise ImageError(f"{name}: cannot be read: {error.strerror or error}") from error
+    raise ImageError(f"{name}: there is no such file or folder")
