@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from countception.config import AugmentConfig
+from countception.geometry import inside
 from countception.training.augment import Example, augment
 
 STILL = AugmentConfig(overhang=0, flips=False, zoom=0.0, intensity=0.0, noise=0.0)
@@ -56,6 +57,17 @@ def test_labels_go_with_their_dots() -> None:
     assert len(crop.points) > 3
     for (y, x), label in zip(crop.points, crop.labels, strict=True):
         assert crop.image[label, round(y), round(x)] == 1
+
+
+def test_dots_on_the_edges_of_pixels_are_in_one_crop_and_turning_loses_none() -> None:
+    """As of programs that place dots at the corners of pixels."""
+    side, n = 8, 3
+    grid = np.stack(np.meshgrid(*[np.arange(side * n) - 0.5] * 2, indexing="ij"), -1).reshape(-1, 2)
+    example = Example(np.zeros((1, side * n, side * n), np.float32), grid, np.zeros(len(grid), np.int64))
+    for seed in range(30):
+        crop = augment(example, AugmentConfig(overhang=0, zoom=0.0, intensity=0.0), side, np.random.default_rng(seed))
+        assert len(crop.points) == side**2
+        assert inside(crop.points, (side, side)).all()
 
 
 def test_no_change_asked_for_is_none_made() -> None:

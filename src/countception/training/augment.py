@@ -35,14 +35,15 @@ def augment(example: Example, config: AugmentConfig, side: int, rng: np.random.G
     zoom = float(np.exp(rng.uniform(-config.zoom, config.zoom)))
     starts = [_start(length, side / zoom, config.overhang, rng) for length in example.image.shape[1:]]
     image, points = _cut(example, zoom, starts, side)
+    kept = inside(points, (side, side))
+    points, labels = points[kept], example.labels[kept]
     if config.flips:
         image, points = _turn(image, points, int(rng.integers(8)))
     if config.intensity > 0:
         image = _relight(image, config.intensity, rng)
     if config.noise > 0:
         image = image + rng.normal(0, config.noise * rng.uniform(), image.shape).astype(np.float32)
-    kept = inside(points, (side, side))
-    return Example(np.ascontiguousarray(image, np.float32), points[kept], example.labels[kept])
+    return Example(np.ascontiguousarray(image, np.float32), points, labels)
 
 
 def _start(length: int, seen: float, overhang: int, rng: np.random.Generator) -> float:
@@ -70,7 +71,7 @@ def _cut(example: Example, zoom: float, starts: list[float], side: int) -> tuple
 
 
 def _turn(image: Pixels, points: Points, code: int) -> tuple[Pixels, Points]:
-    """One of the eight symmetries of the square."""
+    """One of the eight symmetries of the square; dots on its first edges, which are inside, stay inside."""
     last = image.shape[1] - 1
     if code & 1:
         image, points = image[:, ::-1], np.stack([last - points[:, 0], points[:, 1]], 1)
@@ -78,7 +79,7 @@ def _turn(image: Pixels, points: Points, code: int) -> tuple[Pixels, Points]:
         image, points = image[:, :, ::-1], np.stack([points[:, 0], last - points[:, 1]], 1)
     if code & 4:
         image, points = image.transpose(0, 2, 1), points[:, ::-1]
-    return image, points
+    return image, np.minimum(points, np.nextafter(last + 0.5, 0))
 
 
 def _relight(image: Pixels, strength: float, rng: np.random.Generator) -> Pixels:
