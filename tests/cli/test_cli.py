@@ -583,12 +583,21 @@ def test_a_page_of_stacks_is_learned_from_as_it_is_counted(tmp_path: Path) -> No
 
 def test_a_channel_of_several_is_learned_from_and_counted_in(tmp_path: Path) -> None:
     data, model = tiny.dataset(tmp_path / "data"), tmp_path / "one.count"
-    result = run("train", data, "-o", model, "--steps", "4", "--channels", "1", *tiny.OPTIONS)
+    result = run("train", data, "-o", model, "--steps", "4", "--channels", "2", *tiny.OPTIONS)
     assert result.exit_code == 0, result.stderr
-    assert "1 of the images': 1, counted from 0" in run("info", model).stdout
+    assert "1 of the images': 2, counted from 0" in run("info", model).stdout
     result = run("count", model, data / "images", "-o", tmp_path / "c.csv", "--overlays", tmp_path / "overlays")
     assert result.exit_code == 0, result.stderr
     assert len(pd.read_csv(tmp_path / "c.csv")) == len(list((tmp_path / "overlays").iterdir())) == 4
+    for kind, number in (("same", "2"), ("other", "0")):
+        result = run("count", model, data / "images", "--channels", number, "--overlays", tmp_path / kind)
+        assert result.exit_code == 0, result.stderr
+    for picture in (tmp_path / "overlays").iterdir():
+        assert picture.read_bytes() == (tmp_path / "same" / picture.name).read_bytes()
+        assert picture.read_bytes() != (tmp_path / "other" / picture.name).read_bytes()
+    result = run("evaluate", model, data, "--channels", "0")
+    assert result.exit_code == 0, result.stderr
+    refused(run("evaluate", model, data, "--channels", "0,1"), "channels 0, 1", "the model is shown 1")
     refused(run("train", data, "-o", model, "--steps", "4", "--channels", "first"), "--channels", "0,2")
 
 

@@ -512,6 +512,13 @@ def test_channels_that_are_not_chosen_make_no_difference(tmp_path: Path) -> None
     assert count.warnings == alone.count_pixels(data[0].image).warnings
     np.testing.assert_array_equal(np.asarray(kept.shown(image.image)), data[0].image)
     assert kept.config.channels == (1,)
+    assert alone.with_channels([1]).count_pixels(image.image).value == count.value
+    swapped = kept.with_channels([0])
+    assert swapped.count_pixels(image.image[1:]).value == count.value
+    swapped.save(tmp_path / "b.count")
+    assert Counter.load(tmp_path / "b.count").count_pixels(image.image[1:]).value == count.value
+    with pytest.raises(ConfigError, match=r"channels 0, 1 cannot be counted in: the model is shown 1, so name as many"):
+        kept.with_channels([0, 1])
     assert evaluate(kept, [image]).rows[0].count == count.value
     with pytest.raises(ImageError, match="has 1 channel, numbered from 0, but the model is shown channel 1"):
         kept.count_pixels(data[0].image)

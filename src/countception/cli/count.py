@@ -45,6 +45,7 @@ def count(
     tile: given.Tile = None,
     page: given.Pages = None,
     axis: given.Axis = None,
+    channels: given.OtherChannels = None,
     device: given.Device = None,
 ) -> None:
     """Count the objects in images.
@@ -64,7 +65,6 @@ def count(
       countception count cells.count new/ -o counts.csv --regions rois/ --pixel-size 0.65
       countception count cells.count plates/*/*.tif -o counts.csv --group-by folder --totals totals.csv
     """
-    from countception.counting.counter import Counter
     from countception.images.find import find_images
     from countception.results.batch import BatchOptions
     from countception.results.groups import find_groups
@@ -73,7 +73,7 @@ def count(
     level = parse.read_level(level)
     shown = out is None and sys.stdout.isatty()  # otherwise the table goes to standard output
     regions_csv = _regions_file(out, regions, regions_csv, shown=shown)
-    counter = Counter.load(model, device=device)
+    counter = _load(model, device, channels)
     files = find_images(images)
     _tell_unread(images)
     names = dict(zip(map(str, files), find_groups(files, by=group_by, table=groups), strict=True))
@@ -99,6 +99,14 @@ def count(
     grouped = group_by is not None or groups is not None
     written = (out, regions_csv, totals, report)
     _tell(rows, names, counter, level=level, flips=flips or None, grouped=grouped, written=written, shown=shown)
+
+
+def _load(model: Path, device: str | None, channels: str | None) -> Counter:
+    """The counter, for other channels than it was trained on where they are named."""
+    from countception.counting.counter import Counter
+
+    counter = Counter.load(model, device=device)
+    return counter if channels is None else counter.with_channels(parse.read_channels(channels))
 
 
 def _tell_unread(images: Sequence[str]) -> None:
@@ -229,6 +237,7 @@ def evaluate(
     regions: given.MarkedIn = None,
     page: given.Page = None,
     axis: given.Axis = None,
+    channels: given.OtherChannels = None,
     device: given.Device = None,
 ) -> None:
     """Compare counts with the truth on images with dots.
@@ -246,7 +255,6 @@ def evaluate(
     """
     from countception.cli import console
     from countception.cli.progress import file_bar
-    from countception.counting.counter import Counter
     from countception.evaluation import evaluation
     from countception.files import write_json
     from countception.results.outputs import check_tables
@@ -257,7 +265,7 @@ def evaluate(
     check_tables(csv)
     if plot is not None:
         plot_kind(plot)
-    counter = Counter.load(model, device=device)
+    counter = _load(model, device, channels)
     reading = parse.Reading(order, image_suffix, dots_suffix, ignore_unmatched, page, axis, regions)
     with file_bar() as shown:
         result = evaluation.evaluate(

@@ -84,6 +84,10 @@ Channels = Annotated[
     str | None,
     Option(metavar="N,…", help="Channels of the images to learn from and to count in, from 0.  [default: all]"),
 ]
+OtherChannels = Annotated[
+    str | None,
+    Option("--channels", metavar="N,…", help="Channels to count in, from 0.  [default: those that were learned from]"),
+]
 TrainingSeed = Annotated[
     int | None, Option("--seed", metavar="N", help="The same seed gives the same model on one machine.  [default: 0]")
 ]

@@ -22,7 +22,7 @@ from countception.counting.canvas import Canvas, View
 from countception.counting.count import Count
 from countception.counting.model_file import Model
 from countception.counting.predict import Report, choose_device, raw_map
-from countception.errors import ImageError
+from countception.errors import ConfigError, ImageError
 from countception.geometry import to_image, working_shape
 from countception.images.pieces import Pieces, Pixels, opened
 from countception.images.projection import Page
@@ -82,6 +82,29 @@ class Counter:
             There is no such device.
         """
         return cls(model_file.load(path), device=device)
+
+    def with_channels(self, channels: Sequence[int]) -> Counter:
+        """The same counter for images that have elsewhere what it was trained on.
+
+        Parameters
+        ----------
+        channels
+            Numbers, from 0, of the channels to count in, each in place of one that it was trained on: ``[2]`` for a
+            counter of grey images that is to count in the blue of others.
+
+        Raises
+        ------
+        ConfigError
+            There are not as many as it was trained on, or they make no sense.
+        """
+        config = updated(self.config, {"channels": list(channels)})
+        if len(channels) != config.network.channels:
+            raise ConfigError(
+                f"channels {', '.join(map(str, channels))} cannot be counted in: the model is shown "
+                f"{config.network.channels}, so name as many"
+            )
+        look = replace(self.model.normalisation, numbers=config.channels)
+        return Counter(replace(self.model, config=config, normalisation=look), device=str(self.device))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model file, whole or not at all.

@@ -71,8 +71,8 @@ class Normalisation:
                 )
         elif image.shape[0] != self.channels:
             raise ImageError(
-                f"{has} but the model was trained on images of {self.channels}: convert the image, or train a model on "
-                "images like it"
+                f"{has} but the model was trained on images of {self.channels}: say which to count in (--channels, "
+                "Counter.with_channels), convert the image, or train a model on images like it"
             )
 
     def __call__(self, image: npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:
