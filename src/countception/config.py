@@ -181,7 +181,7 @@ class Config(_Frozen):
 
     recipe: str = "default"
     channels: tuple[Channel, ...] | None = Field(None, min_length=1)
-    """Which channels of the images the network is shown, from 0, in training and counting; None shows all."""
+    """Which channels of the images, from 0, the network learns from, and counts in unless told others; None: all."""
     network: NetworkConfig = NetworkConfig()
     scale: ScaleConfig = ScaleConfig()
     training: TrainingConfig = TrainingConfig()

@@ -98,7 +98,7 @@ class TestOneFolder:
             DatasetError, match=r"1 dots file \(b\.csv\) without.*; 1 image \(b\.czi\) is of a kind that is"
         ):
             load_dataset(dataset)
-        make(tmp_path / "none", "images/a.czi", "images/b.gif", "points/a.csv")
+        make(tmp_path / "none", "Images/a.czi", "Images/b.gif", "points/a.csv")
         with pytest.raises(
             DatasetError, match=r"2 images \(a\.czi, b\.gif\) are of a kind that is not read: export as"
         ):
@@ -108,13 +108,19 @@ class TestOneFolder:
         make(tmp_path, "a.tif", "b.tif", "c.tif", "readme.txt")
         (tmp_path / "a.txt").write_text("12.5\t7\n3\t4\n")
         (tmp_path / "b.txt").write_text("y x class\n1  2.5 cell\n")
-        (tmp_path / "c.txt").write_text("seen on Monday\n")
+        (tmp_path / "c.txt").write_text("Cells at x and y marked on Monday\n")
+        (tmp_path / "scale.txt").write_text("0.65 0.65\n")
+        (tmp_path / "Results.txt").write_text(" \tX\tY\n1\t3\t4\n")
+        make(tmp_path, "d.tif")
+        (tmp_path / "d.csv").write_text("x,y\n")
+        (tmp_path / "d.txt").write_text("x y\n1 2\n")
         dataset = read_dataset(tmp_path, order="xy")
-        assert pairs(dataset) == [("a.tif", "a.txt"), ("b.tif", "b.txt")]
+        assert pairs(dataset) == [("a.tif", "a.txt"), ("b.tif", "b.txt"), ("d.tif", "d.csv")]
+        assert dataset.unmatched_dots == (), "notes are called so, too"
         assert [path.name for path in dataset.unmatched_images] == ["c.tif"]
         assert [path.name for path in dataset.passed_over] == ["c.txt"]
         found = [read_points(item.dots, order="xy") for item in dataset.items]
-        assert [dots.points.tolist() for dots in found] == [[[7, 12.5], [4, 3]], [[1, 2.5]]]
+        assert [dots.points.tolist() for dots in found] == [[[7, 12.5], [4, 3]], [[1, 2.5]], []]
         assert found[1].class_names == ("cell",)
 
     def test_a_file_that_is_no_dots_is_named_where_an_image_has_no_others(self, tmp_path: Path) -> None:

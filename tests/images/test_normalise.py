@@ -26,7 +26,7 @@ def test_channels_are_those_of_the_image(numbers: tuple[int, ...], region: tuple
     shown = Channels(IMAGE, numbers)
     assert shown.shape == (len(numbers), 30, 40)
     np.testing.assert_array_equal(shown[region], IMAGE[list(numbers)][region])
-    np.testing.assert_array_equal(np.asarray(shown), IMAGE[list(numbers)])
+    np.testing.assert_array_equal(np.asarray(shown), IMAGE[list(numbers)], strict=True)
 
 
 def test_channels_of_a_large_file_are_read_piece_by_piece(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,8 +50,8 @@ def test_images_may_have_other_channels_beside_those_that_are_shown() -> None:
     for channels in (3, 4):
         some.check(IMAGE[:channels])
     with pytest.raises(
-        ImageError, match=r"^a\.tif has 2 channels, numbered from 0, but the model is shown channels 2, 0"
+        ImageError, match=r"^a\.tif has 2 channels, numbered from 0, but the model is shown channels 2, 0: say"
     ):
         some.check(IMAGE[:2], "a.tif")
-    with pytest.raises(ImageError, match=r"has 4 channels but the model was trained on images of 2: convert"):
+    with pytest.raises(ImageError, match=r"has 4 channels but the model was trained on images of 2: say which"):
         Normalisation((0.0, 0.0), (1.0, 1.0)).check(IMAGE)

@@ -270,6 +270,59 @@ def test_of_a_slide_its_image_is_read_and_not_what_lies_beside(tmp_path: Path) -
     with opened(path) as pieces_:
         assert isinstance(pieces_, Pieces)
         np.testing.assert_array_equal(pieces_[:, 200:300, 500:], whole[:, 200:300, 500:])
-    (row,) = count_files(tiny.untrained(), [tmp_path], pixel_size=None)
+    (row,) = count_files(tiny.untrained(), [tmp_path])
     assert (row.width, row.height, row.error) == (768, 512, "")
     assert row.area_mm2 == pytest.approx(768 * 512 * 0.25e-6)
+    (smaller,) = count_files(tiny.untrained(), [tmp_path], page=2)
+    assert (smaller.width, smaller.area_mm2) == (384, None), "its pixels are larger"
+
+
+def hamamatsu(path: Path, base: npt.NDArray[Any], label: str) -> None:
+    """As its scanners write slides: the image and a picture of the whole slide."""
+    tags = [(65420, "I", 1, 1, False), (271, "s", 0, "Hamamatsu", False), (65427, "s", 0, label, False)]
+    options: dict[str, Any] = {"photometric": "rgb", "compression": "deflate", "metadata": None}
+    with tifffile.TiffWriter(path) as tiff:
+        tiff.write(base, tile=(16, 16), extratags=[*tags[: 3 if label else 2], (65421, "f", 1, 20.0, False)], **options)
+        tiff.write(base[:9, :9], extratags=[tags[0], (65421, "f", 1, -1.0, False)], **options)
+
+
+@pytest.mark.parametrize("label", ["", "S23-0001"])
+def test_slides_are_known_by_their_kind_and_not_by_what_they_are_called(tmp_path: Path, label: str) -> None:
+    base = noise(HEIGHT, WIDTH, 3)
+    hamamatsu(tmp_path / "a.tif", base, label)  # by .ndpi tifffile knows those with larger offsets, as scanners write
+    np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), np.moveaxis(base, 2, 0))
+
+
+def test_an_image_called_as_slides_are_is_not_taken_for_one(tmp_path: Path) -> None:
+    with tifffile.TiffWriter(tmp_path / "a.ome.tif", ome=True) as tiff:
+        for name in ("Baseline", "Week 4"):
+            tiff.write(noise(HEIGHT, WIDTH), metadata={"axes": "YX", "Name": name})
+    with pytest.raises(ImageError, match="holds 2 images of several kinds; name the page"):
+        read_image(tmp_path / "a.ome.tif")
+
+
+def zeiss(path: Path, planes: npt.NDArray[Any]) -> None:
+    """A stack as Zeiss's LSM writes it: after each plane a small one."""
+    described = np.zeros((), [(name or f"_{i}", kind) for i, (name, kind) in enumerate(tifffile.TIFF.CZ_LSMINFO)])
+    known = {"MagicNumber": 67127628, "StructureSize": described.dtype.itemsize, "DataType": 1}
+    known |= {"DimensionX": planes.shape[2], "DimensionY": planes.shape[1], "DimensionZ": len(planes)}
+    known |= {"DimensionChannels": 1, "DimensionTime": 1, "VoxelSizeX": 5e-7, "VoxelSizeY": 5e-7}
+    for key, value in known.items():
+        described[key] = value
+    text = described.tobytes()
+    with tifffile.TiffWriter(path) as tiff:
+        for plane in planes:
+            tiff.write(plane, photometric="minisblack", metadata=None, extratags=[(34412, "B", len(text), text, False)])
+            tiff.write(plane[:9, :9], photometric="minisblack", metadata=None, subfiletype=1)
+
+
+def test_pages_of_a_stack_with_small_images_beside_are_its_planes(tmp_path: Path) -> None:
+    planes = noise(4, HEIGHT, WIDTH)
+    zeiss(tmp_path / "a.lsm", planes)
+    for page, expected in ((0, planes[0]), (3, planes[3]), ("max", planes.max(0))):
+        np.testing.assert_array_equal(read_image(tmp_path / "a.lsm", page=page)[0], expected)
+    with pytest.raises(ImageError, match="stack of 4 planes"):
+        read_image(tmp_path / "a.lsm")
+    rows = count_files(tiny.untrained(channels=1), [tmp_path], page="all")
+    assert [(row.page, row.width, row.error) for row in rows] == [(k, WIDTH, "") for k in range(4)]
+    assert rows[2].area_mm2 == pytest.approx(HEIGHT * WIDTH * 0.25e-6)

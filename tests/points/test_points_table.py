@@ -77,6 +77,10 @@ class TestReading:
         assert len(dots) == 0
         assert dots.class_names == ("object",)
 
+    def test_spaces_part_columns_where_nothing_else_does(self, tmp_path: Path) -> None:
+        assert read_points(table(tmp_path, " y  x class \n 2 1.5 a\n4   3  b \n")).points.tolist() == YX
+        assert read_points(table(tmp_path, "x, y\n1.5, 2\n3, 4\n")).points.tolist() == YX
+
     def test_order_stands_in_for_a_header(self, tmp_path: Path) -> None:
         path = table(tmp_path, "1.5,2\n3,4\n")
         assert read_points(path, order="xy").points.tolist() == YX
@@ -104,6 +108,9 @@ class TestBadTables:
             ("x,y,x\n1,2,3\n", "once each"),
             ("x,y,axis-0,axis-1\n1,2,3,4\n", "once each"),
             ("axis-0,axis-1,axis-2\n1,2,3\n", "three coordinates"),
+            ("# x y score\n10 20 0.9\n", "line 2: has 3 values for 4 columns, which spaces part; leave none in"),
+            ("Cell ID x y\n1 10 20\n", "line 2: has 3 values for 4 columns"),
+            ("x y\n1 2 3\n", "line 2: has 3 values for 2 columns"),
             ("x,y\n1,2\n3,cell\n", "line 3: 'cell' is no number"),
             ("x,y\n1,2\n\n3,\n", "line 4: '' is no number"),
             ("x,y\n1,nan\n", "line 2: 'nan' is no place in an image"),

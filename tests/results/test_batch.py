@@ -18,6 +18,7 @@ from countception.counting.counter import Counter
 from countception.errors import ConfigError, ImageError, OutputError, PointsError, RegionsError
 from countception.files import unique_names
 from countception.points import read_points
+from countception.results import batch
 from countception.results.batch import count_files
 from countception.results.tables import write_counts
 from countception.trust.fitting import fit_intervals
@@ -325,6 +326,20 @@ def test_after_an_interruption_the_rows_so_far_are_written(images: Path, tmp_pat
     with pytest.raises(KeyboardInterrupt):
         count_files(tiny.untrained(), images, out=tmp_path / "counts.csv", report=stop)
     assert [Path(row["image"]).name for row in read(tmp_path / "counts.csv")] == ["0.png", "1.png"]
+
+
+def test_rows_are_written_now_and_then(images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out, seen = tmp_path / "counts.csv", []
+
+    def look(done: float, *_: object) -> None:
+        if done in (1, 2):
+            seen.append(len(pd.read_csv(out)) if out.exists() else 0)
+
+    for seconds in (60.0, 0.0):
+        monkeypatch.setattr(batch, "SAVED_EVERY", seconds)
+        count_files(tiny.untrained(), [images / "0.png", images / "1.png"], out=out, report=look)
+        out.unlink()
+    assert seen == [0, 0, 1, 2]
 
 
 def test_an_interruption_before_the_first_image_leaves_an_older_file(

@@ -152,7 +152,7 @@ def train(
       countception train cells/ -o paper.count --recipe paper --valid more-cells/
     """
     from countception import training
-    from countception.cli import progress
+    from countception.cli import console, progress
     from countception.results.curve import curve_paths
 
     named = {"training.steps": steps, "training.epochs": epochs, "network.name": network, "network.window": window}
@@ -162,6 +162,7 @@ def train(
     places = out, training.checkpoint_path(out), *curve_paths(out)
     parse.check_results(*places, data=(data, validation), read=(regions,))
     reading = parse.Reading(order, image_suffix, dots_suffix, ignore_unmatched, page, axis, regions)
+    console.tell_unread(data, data / "images")
     former = out.stat() if out.exists() else None
     if resume and former is None and not training.checkpoint_path(out).exists():
         _say(f"there is no unfinished training of {out} to go on with: starting anew")

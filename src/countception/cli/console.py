@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 from rich.cells import cell_len
 
+from countception.images.find import unread_in, why_unread
 from countception.results.row import class_names
 from countception.wording import NONE, images, percent, signed, whole
 
@@ -128,6 +131,15 @@ def show_evaluation(result: Evaluation) -> None:
     _flagged(result)
     if result.note:
         typer.echo(result.note)
+
+
+def tell_unread(*folders: Path) -> None:
+    """Name what is in folders but is passed over, as it is of kinds that are not read."""
+    for folder in folders:
+        with suppress(OSError):  # whoever reads it says what is wrong
+            why = why_unread(unread_in(folder)) if folder.is_dir() else ""
+            if why:
+                typer.echo(f"{folder}: {why.removeprefix('; ')}", err=True)
 
 
 def show_inspection(found: Inspection) -> None:

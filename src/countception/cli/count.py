@@ -65,6 +65,7 @@ def count(
       countception count cells.count new/ -o counts.csv --regions rois/ --pixel-size 0.65
       countception count cells.count plates/*/*.tif -o counts.csv --group-by folder --totals totals.csv
     """
+    from countception.cli import console
     from countception.images.find import find_images
     from countception.results.batch import BatchOptions
     from countception.results.groups import find_groups
@@ -75,7 +76,7 @@ def count(
     regions_csv = _regions_file(out, regions, regions_csv, shown=shown)
     counter = _load(model, device, channels)
     files = find_images(images)
-    _tell_unread(images)
+    console.tell_unread(*map(Path, images))
     names = dict(zip(map(str, files), find_groups(files, by=group_by, table=groups), strict=True))
     read = [place for place in (model, groups, regions) if place is not None]
     check_places([*files, *read], out, regions_csv, totals, report)
@@ -107,16 +108,6 @@ def _load(model: Path, device: str | None, channels: str | None) -> Counter:
 
     counter = Counter.load(model, device=device)
     return counter if channels is None else counter.with_channels(parse.read_channels(channels))
-
-
-def _tell_unread(images: Sequence[str]) -> None:
-    """Name what is in the folders but is not counted, as it is of kinds that are not read."""
-    from countception.images.find import unread_in, why_unread
-
-    for folder in map(Path, images):
-        why = why_unread(unread_in(folder)) if folder.is_dir() else ""
-        if why:
-            typer.echo(f"{folder}: {why.removeprefix('; ')}", err=True)
 
 
 def _tell(
@@ -267,6 +258,7 @@ def evaluate(
         plot_kind(plot)
     counter = _load(model, device, channels)
     reading = parse.Reading(order, image_suffix, dots_suffix, ignore_unmatched, page, axis, regions)
+    console.tell_unread(data, data / "images")
     with file_bar() as shown:
         result = evaluation.evaluate(
             counter,

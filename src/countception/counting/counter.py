@@ -97,14 +97,15 @@ class Counter:
         ConfigError
             There are not as many as it was trained on, or they make no sense.
         """
-        config = updated(self.config, {"channels": list(channels)})
-        if len(channels) != config.network.channels:
+        chosen = updated(self.config, {"channels": list(channels)}).channels
+        shown = self.model.normalisation
+        if chosen is None or len(chosen) != shown.channels:
             raise ConfigError(
                 f"channels {', '.join(map(str, channels))} cannot be counted in: the model is shown "
-                f"{config.network.channels}, so name as many"
+                f"{shown.channels}, so name as many"
             )
-        look = replace(self.model.normalisation, numbers=config.channels)
-        return Counter(replace(self.model, config=config, normalisation=look), device=str(self.device))
+        model = replace(self.model, normalisation=replace(shown, numbers=chosen))
+        return Counter(model, device=str(self.device))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model file, whole or not at all.

@@ -191,7 +191,6 @@ def _check(model: Model) -> None:
         "normalisation": len(look.mean) == len(look.deviation) == network.channels
         and all(map(math.isfinite, look.mean))
         and all(0 < deviation < math.inf for deviation in look.deviation)
-        and look.numbers == model.config.channels
         and (look.numbers is None or len(look.numbers) == network.channels),
         f"{len(model.class_names)} classes": len(model.class_names) == network.classes,
     }

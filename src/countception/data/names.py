@@ -18,6 +18,7 @@ from countception.images.find import SUFFIXES, left_alone, natural_key
 
 DOTS_FOLDERS = ("points", "annotations", "dots", "labels", "masks")
 TABLES = points.SUFFIXES - SUFFIXES
+NOTES = points.table.TEXT.suffixes
 
 
 def _word(words: str) -> re.Pattern[str]:
@@ -120,10 +121,14 @@ def pair(
 ) -> tuple[list[tuple[Path, Path]], list[Path], list[Path], list[Path]]:
     """Pair by name: pairs in natural order, images and dots left over, and what is called as dots but holds none.
 
-    In a folder of dots the latter are dots all the same, and reading them says what is wrong.
+    In a folder of dots the latter are dots all the same, and reading them says what is wrong. What is called as notes
+    are is taken for dots only where an image has no others.
     """
-    pairs, images_left, dots_left = _match(image_files, dots_files)
+    notes = [dots for dots in dots_files if dots.path.suffix.lower() in NOTES]
+    pairs, images_left, dots_left = _match(image_files, [dots for dots in dots_files if dots not in notes])
     left = set(images_left)
+    more, images_left, _ = _match([image for image in image_files if image.path in left], notes)
+    pairs, left = pairs + more, set(images_left)
     meant = _meant([image for image in image_files if image.path in left], doubtful)
     damaged = {image: file for image, file in meant.items() if file.parent != image.parent}
     pairs = sorted([*pairs, *damaged.items()], key=lambda pair: natural_key(pair[0].name))

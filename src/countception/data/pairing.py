@@ -154,8 +154,18 @@ def read_dataset(
         why = why_passed_over(passed) + why_unread(unread)
         raise DatasetError(_nothing_pairs(root, images_left, dots_left) + why)
     classes = _classes(items, order)
-    left, others = (tuple(images_left), tuple(dots_left)), (tuple(passed), tuple(unread))
-    return Dataset(items, classes, *left, root, order, *others, page, axis)
+    return Dataset(
+        items,
+        classes,
+        unmatched_images=tuple(images_left),
+        unmatched_dots=tuple(dots_left),
+        root=root,
+        order=order,
+        passed_over=tuple(passed),
+        unread=tuple(unread),
+        page=page,
+        axis=axis,
+    )
 
 
 def is_part_of(data: str | os.PathLike[str], file: Path) -> bool:
@@ -188,7 +198,8 @@ def _is_part_of(root: Path, file: Path) -> bool:
 
 def _unread(root: Path) -> list[Path]:
     """Images of other kinds in a folder of images with dots, or in its folder of images."""
-    return [file for folder in (root, root / "images") if folder.is_dir() for file in unread_in(folder)]
+    folders = [root, *(entry for entry in root.iterdir() if entry.name.lower() == "images" and entry.is_dir())]
+    return [file for folder in folders for file in unread_in(folder)]
 
 
 def why_passed_over(files: Sequence[Path]) -> str:

@@ -35,9 +35,10 @@ _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 _EXIF_ORIENTATION = 0x0112
 PLANE = "CSYX"
 """Axes of one picture, channels first; those of a stack have other names (as in ``tifffile``)."""
-SLIDE = "Baseline"
-"""What tifffile calls the image of a whole slide, which has pictures of the slide and its label beside it. Of a file of
-Zeiss's LSM, too, the first image is the one that is meant; the other is small."""
+SLIDES = ("svs", "ndpi", "qpi")
+"""Kinds of file, as tifffile calls them, whose first image is the slide; pictures of its label and the like follow."""
+LSM = "lsm"
+"""The first image is meant, which may be a stack; the other is small."""
 _PREMULTIPLIED, _UNASSOCIATED = 1, 2
 """Kinds of alpha in a TIFF: colours that are on black already, and colours as if there were no alpha."""
 
@@ -123,7 +124,7 @@ def pages_of(path: Path, tiff: Any, axis: int | str | None) -> int:
 
     1 where the file holds images of several kinds, and of sets of files (OME), each of which tells of all planes.
     """
-    if len(tiff.series) > 1 or tiff.series[0].is_multifile:
+    if (len(tiff.series) > 1 and tiff.series[0].kind != LSM) or tiff.series[0].is_multifile:
         return 1
     series, _ = series_of(path, tiff, None)
     axes = name_axes(path, series.axes, series.shape, axis)
@@ -134,9 +135,9 @@ def series_of(path: Path, tiff: Any, page: Page | None) -> tuple[Any, Page | Non
     """The pages that belong together and hold the image, and which is still to be chosen among them."""
     series = tiff.series[0]
     if len(tiff.series) > 1:  # such as an overview beside the image
-        if isinstance(page, int):
+        if isinstance(page, int) and series.kind != LSM:
             series, page = tiff.pages[in_range(path, page, len(tiff.pages))], None
-        elif not (series.name == SLIDE or tiff.is_lsm):
+        elif series.kind not in (LSM, *SLIDES):
             raise ImageError(
                 f"{path}: holds {len(tiff.series)} images of several kinds; name the page to read (--page, "
                 "or page of `load_dataset` and `count`)"

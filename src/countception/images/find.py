@@ -12,7 +12,7 @@ from countception.errors import ImageError
 from countception.images.read import StrPath
 from countception.wording import count_of
 
-TIFF_SUFFIXES = frozenset({".tif", ".tiff", ".btf", ".tf8", ".lsm", ".stk", ".svs", ".ndpi", ".scn", ".bif", ".qptiff"})
+TIFF_SUFFIXES = frozenset({".tif", ".tiff", ".btf", ".tf8", ".lsm", ".stk", ".svs", ".ndpi", ".scn", ".qptiff"})
 """Of TIFF files, those of microscopes and of scanners of slides among them."""
 SUFFIXES = TIFF_SUFFIXES | {".png", ".jpg", ".jpeg", ".bmp"}
 """Suffixes, in lower case, of the files that count as images when a folder is read."""
@@ -48,13 +48,16 @@ def find_images(paths: StrPath | Iterable[StrPath]) -> list[Path]:
 
 def images_in(folder: Path) -> list[Path]:
     """Image files in a folder by suffix, in natural order, but for those that are `left_alone`."""
-    files = (path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and not left_alone(path.name))
-    return sorted((path for path in files if path.is_file()), key=lambda path: natural_key(path.name))
+    return _files(folder, SUFFIXES)
 
 
 def unread_in(folder: Path) -> list[Path]:
     """Files in a folder that are images of a kind that is not read, by suffix, in natural order."""
-    files = (path for path in folder.iterdir() if path.suffix.lower() in OTHER_SUFFIXES and not left_alone(path.name))
+    return _files(folder, OTHER_SUFFIXES)
+
+
+def _files(folder: Path, suffixes: frozenset[str]) -> list[Path]:
+    files = (path for path in folder.iterdir() if path.suffix.lower() in suffixes and not left_alone(path.name))
     return sorted((path for path in files if path.is_file()), key=lambda path: natural_key(path.name))
 
 
@@ -90,11 +93,12 @@ def _matches(name: str) -> list[Path]:
             return [path]
         if glob.has_magic(name):
             pattern = str(Path(glob.escape(str(path.parent)), path.name)) if path.parent.is_dir() else name
-            files = (Path(match) for match in glob.glob(pattern, recursive=True))  # noqa: PTH207 - Path.glob knows no absolute patterns
+            files = [Path(match) for match in glob.glob(pattern, recursive=True)]  # noqa: PTH207 - Path.glob knows no absolute patterns
             found = [f for f in files if f.suffix.lower() in SUFFIXES and not f.name.endswith(CURVES) and f.is_file()]
             if found:
                 return sorted(found, key=lambda file: natural_key(str(file)))
-            raise ImageError(f"{name}: no image matches the pattern")
+            other = why_unread([f for f in files if f.suffix.lower() in OTHER_SUFFIXES])
+            raise ImageError(f"{name}: no image matches the pattern{other}")
     except OSError as error:
         raise ImageError(f"{name}: cannot be read: {error.strerror or error}") from error
     raise ImageError(f"{name}: there is no such file or folder")

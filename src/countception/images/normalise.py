@@ -33,7 +33,8 @@ class Channels:
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:  # noqa: FBT001 - numpy's signature
         """All of them, for what cannot be done piece by piece."""
-        return self[:, :, :].astype(dtype, copy=bool(copy))
+        whole = self[:, :, :]
+        return whole if dtype is None else whole.astype(dtype, copy=bool(copy))
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,8 @@ class Normalisation:
         if self.numbers is not None:
             if max(self.numbers) >= image.shape[0]:
                 raise ImageError(
-                    f"{has}, numbered from 0, but the model is shown {_listed(self.numbers)}: give it images with "
-                    "their channels in the order of those that it was trained on"
+                    f"{has}, numbered from 0, but the model is shown {_listed(self.numbers)}: say which to count in "
+                    "(--channels, Counter.with_channels)"
                 )
         elif image.shape[0] != self.channels:
             raise ImageError(

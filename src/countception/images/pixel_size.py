@@ -4,8 +4,8 @@ OME-TIFF
     ``PhysicalSizeX`` and ``PhysicalSizeY`` of the first image, with their units (micrometres if none is given).
 ImageJ
     The resolution in the TIFF tags, where ImageJ's unit is a length.
-Aperio's SVS
-    ``MPP``, micrometres per pixel.
+Aperio's SVS, Zeiss's LSM
+    ``MPP``, micrometres per pixel; ``VoxelSizeX`` and ``VoxelSizeY``, in metres.
 other TIFF
     A resolution in pixels per centimetre. Resolutions per inch are passed over, in all formats: programs write 72, 96
     or 300 there that mean nothing; and so are these where they were converted, and the 10 per centimetre that others
@@ -19,6 +19,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
+
+from countception.images.decoders import LSM
+from countception.images.projection import Page
 
 if TYPE_CHECKING:
     from tifffile import TiffFile
@@ -41,10 +44,11 @@ MEANINGLESS = (10.0, *(dpi / 2.54 for dpi in (72, 96, 100, 150, 200, 300, 400, 6
 """Pixels per centimetre that programs write by themselves."""
 
 
-def read_pixel_size(path: str | os.PathLike[str]) -> float | None:
+def read_pixel_size(path: str | os.PathLike[str], *, page: Page | str | None = None) -> float | None:
     """Side of a pixel in micrometres, or None where the file does not say.
 
-    Of pixels that are not square the side of a square of the same area. A file that cannot be read does not say.
+    Of pixels that are not square the side of a square of the same area. A file that cannot be read does not say, nor
+    does one that holds images of several kinds where its `page` is not the first.
     """
     import tifffile
 
@@ -54,6 +58,8 @@ def read_pixel_size(path: str | os.PathLike[str]) -> float | None:
             if stream.read(2) not in (b"II", b"MM"):
                 return None
         with tifffile.TiffFile(path) as tiff:
+            if len(tiff.series) > 1 and tiff.series[0].kind != LSM and isinstance(page, int) and page > 0:
+                return None
             sides = _sides(tiff)
     except Exception:  # of damaged files anything may be raised; reading the pixels will say so
         return None
@@ -66,6 +72,9 @@ def _sides(tiff: TiffFile) -> tuple[float, float] | None:
         return _ome(tiff.ome_metadata)
     if tiff.is_svs:
         return _aperio(tiff)
+    if tiff.is_lsm:
+        voxel: Any = tiff.lsm_metadata
+        return 1e6 * float(voxel["VoxelSizeX"]), 1e6 * float(voxel["VoxelSizeY"])
     tags: Any = tiff.pages[0].tags  # type: ignore[union-attr, unused-ignore]
     if "XResolution" not in tags or "YResolution" not in tags:
         return None

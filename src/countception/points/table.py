@@ -70,6 +70,11 @@ def read(path: Path, options: ReadOptions) -> Dots:
             )
     dots: list[tuple[tuple[float, float], str]] = []
     for line, cells in rows:
+        if columns.names and table.delimiter == " " and len(cells) != len(columns.names):
+            raise PointsError(
+                f"{path}, line {line}: has {len(cells)} values for {len(columns.names)} columns, "
+                "which spaces part; leave none in headings, or part columns by commas"
+            )
         if columns.names and any(cells[len(columns.names) :]):
             raise PointsError(
                 f"{path}, line {line}: has {len(cells)} values for {len(columns.names)} columns; "
@@ -133,7 +138,10 @@ def read_table(path: Path, *, foreign: bool = False) -> Table:
         raise PointsError(f"{path}: {NO_TEXT}")
     first = next((line for line in text.splitlines() if line.strip()), "")
     delimiter = next((mark for mark in "\t;, " if mark in first.strip()), ",")  # a comma beside these is a decimal sign
-    return Table(path, delimiter, [(line, cells) for line, cells in _rows(path, text, delimiter) if any(cells)])
+    rows = [(line, cells) for line, cells in _rows(path, text, delimiter) if any(cells)]
+    if delimiter == " ":  # any number of them
+        rows = [(line, [cell for cell in cells if cell]) for line, cells in rows]
+    return Table(path, delimiter, rows)
 
 
 def _decoded(content: bytes, *, foreign: bool) -> str | None:
@@ -239,15 +247,14 @@ def _decimal(text: str, delimiter: str) -> str:
 
 
 def _is_of_dots(path: Path) -> bool:
-    """Whether a text is a table of dots, by its first line: columns called as coordinates are, or two numbers."""
+    """Whether a text is a table of dots: it can be read as one, and has rows or a header that says nothing else."""
     try:
-        table = read_table(path, foreign=True)
+        if len(read(path, ReadOptions(order="xy"))):
+            return True
+        header = {cell.lower() for _, cells in read_table(path, foreign=True).rows for cell in cells}
+        return any(set(pair) <= header <= {*pair, CLASS} for pair in COORDINATES)
     except PointsError:
         return False
-    first = [cell for cell in table.rows[0][1] if cell] if table.rows else []
-    names = {cell.lower() for cell in first}
-    numbers = len(first) == 2 and all(_is_number(cell, table.delimiter) for cell in first)
-    return numbers or any(set(pair) <= names for pair in COORDINATES)
 
 
 FORMAT = Format("table", (".csv", ".tsv"), read, write)

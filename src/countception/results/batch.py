@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, Unpack
 
 from countception.config import LEVEL, CountOptions
 from countception.errors import ConfigError, ImageError, RegionsError
-from countception.files import unique_names
+from countception.files import is_device, unique_names
 from countception.images.find import find_images
 from countception.images.pieces import Pieces, Source
 from countception.images.pixel_size import read_pixel_size
@@ -36,6 +37,8 @@ StrPath = str | os.PathLike[str]
 
 PICTURES = 24
 """In a report, of ordinary images and of those with warnings."""
+SAVED_EVERY = 60.0
+"""Seconds after which the rows so far are written, lest a long batch be lost with the machine."""
 THUMBNAIL = 320
 """Largest side, in pixels, of the pictures in a report."""
 
@@ -98,7 +101,7 @@ def count_files(
     **options
         What to write, and how to count:
 
-        - `out`: CSV file of the rows. It is written at the end; after Ctrl-C it holds the rows so far.
+        - `out`: CSV file of the rows. It is written every minute and at the end; after Ctrl-C it holds the rows so far.
         - `overlays`: folder for pictures of the density over each image.
         - `maps`: folder for float32 TIFF count maps. The sum of a map over the `redundancy` in its description is the
           count.
@@ -127,9 +130,13 @@ def count_files(
     """
     job = _job(counter, find_images(paths), regions, pixel_size, level, options)
     rows: list[Row] = []
+    saved = time.monotonic()
     try:
         for row in job.rows(pictures, report):
             rows.append(row)
+            if time.monotonic() - saved > SAVED_EVERY:
+                job.save(rows)
+                saved = time.monotonic()
             if report:
                 report(len(rows), len(job.planes), job.planes[len(rows) - 1].name)
     finally:  # also after Ctrl-C or a full disk: what was counted is kept
@@ -183,7 +190,7 @@ class _Job:
     options: BatchOptions
     regions: RegionFiles | None = None
     regions_of: Callable[[Path], list[Region]] = field(default=lambda _: [])
-    size_of: Callable[[Path], float | None] = field(default_factory=lambda: functools.lru_cache(1)(read_pixel_size))
+    size_of: Callable[..., float | None] = field(default_factory=lambda: functools.lru_cache(1)(read_pixel_size))
     """These two are read once for all pages of a file."""
 
     def add_regions(self, path: StrPath | None) -> None:
@@ -218,6 +225,12 @@ class _Job:
         if regions_out is not None and rows:
             write_regions(regions_out, rows)
 
+    def save(self, rows: Sequence[Row]) -> None:
+        """The tables so far, where they can be replaced by the whole ones."""
+        places = (self.options.get("out"), self.options.get("regions_out"))
+        if not any(place is not None and is_device(Path(place)) for place in places):
+            self.write(rows)
+
     def count(self, plane: Plane, source: Source, report: Report | None, *, sampled: bool, flagged: bool) -> Row:
         """The row of an image, with a picture if it is `sampled`, or has a warning and those are `flagged`."""
         file, page = plane
@@ -251,7 +264,7 @@ class _Job:
             points=self.outputs.points is not None,
             report=report,
         )
-        size = self.pixel_size or self.size_of(file)
+        size = self.pixel_size or self.size_of(file, page=self.options.get("page"))
         whole, inside = self._regions(count, regions, size)
         small = sampled or (flagged and bool(count.warnings))
         drawn = picture = None

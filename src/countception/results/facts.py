@@ -9,7 +9,6 @@ from countception.trust.metrics import LEVELS, predict_average_mae
 from countception.wording import percent
 
 if TYPE_CHECKING:
-    from countception.config import Config
     from countception.counting.model_file import Model
 
 
@@ -23,7 +22,7 @@ def facts(model: Model) -> list[tuple[str, str]]:
     found: list[tuple[str, str | None]] = [
         ("network", f"{network.name}, {model.network.parameters_count():,} weights"),
         ("counts", ", ".join(model.class_names)),
-        ("channels", _channels(config)),
+        ("channels", _channels(model)),
         ("window", f"{network.window} × {network.window} working pixels, every {network.stride}"),
         ("scale", f"{model.scale:.3g} working pixels per image pixel"),
         ("calibration", how if config.calibrate else "none"),
@@ -54,10 +53,11 @@ def details(model: Model) -> dict[str, Any]:
     }
 
 
-def _channels(config: Config) -> str:
-    if config.channels is None:
-        return str(config.network.channels)
-    return f"{config.network.channels} of the images': {', '.join(map(str, config.channels))}, counted from 0"
+def _channels(model: Model) -> str:
+    look = model.normalisation
+    if look.numbers is None:
+        return str(look.channels)
+    return f"{look.channels} of the images': {', '.join(map(str, look.numbers))}, counted from 0"
 
 
 def validated_on(model: Model) -> str:

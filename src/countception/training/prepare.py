@@ -74,7 +74,10 @@ def prepare(
     network.to(place).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     canvases = [Canvas(sample.image, normalisation, scale, network.layout) for sample in validation]
     true = [float(len(sample.dots)) for sample in validation]
-    identity = identify({"folds": folds, **config.model_dump(mode="json")}, [training, validation])
+    options = config.model_dump(mode="json")
+    if options["channels"] is None:  # as in checkpoints of before there was a choice
+        del options["channels"]
+    identity = identify({"folds": folds, **options}, [training, validation])
     shown = Validation(canvases, true, learned_from=validation is training)
     made = trainer(network, examples, shown, config, checkpoint=checkpoint, identity=identity)
     return Prepared(made, normalisation, scale)
