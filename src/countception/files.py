@@ -177,6 +177,10 @@ def same_name(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
+OME = ".ome"
+"""Before the suffix of an OME-TIFF file."""
+
+
 def unique_names(files: Sequence[Path]) -> list[str]:
     """A name without suffix for each file: its stem, or, where files share one, the folders that differ before it.
 

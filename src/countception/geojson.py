@@ -13,6 +13,9 @@ from typing import Any
 
 SUFFIXES = (".geojson", ".json")
 
+AREAS = ("Polygon", "MultiPolygon")
+"""Kinds of geometry."""
+
 MALFORMED = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError)
 """What may be raised by looking into features, which are unchecked: a position may be empty, or have 400 digits."""
 
@@ -54,6 +57,22 @@ def geometry_of(feature: Any) -> dict[str, Any]:
     if not isinstance(geometry, dict) or not geometry.get("type"):
         raise ValueError("it has no geometry")
     return geometry
+
+
+def without(features: list[Any], kinds: Container[str], *, beside: Container[str]) -> list[Any]:
+    """The features but for those of some kinds, if there are any of the kinds `beside` them."""
+    types = [_type_of(feature) for feature in features]
+    if not any(each in beside for each in types):
+        return features
+    return [feature for feature, each in zip(features, types, strict=True) if each not in kinds]
+
+
+def _type_of(feature: Any) -> str:
+    """Of its geometry; nothing without one."""
+    try:
+        return str(geometry_of(feature)["type"])
+    except ValueError:
+        return ""
 
 
 def class_of(feature: Any) -> str:

@@ -601,6 +601,17 @@ def test_a_channel_of_several_is_learned_from_and_counted_in(tmp_path: Path) -> 
     refused(run("train", data, "-o", model, "--steps", "4", "--channels", "first"), "--channels", "0,2")
 
 
+def test_evaluate_asks_for_the_rectangles_that_training_had(tmp_path: Path) -> None:
+    data, model, boxes = tiny.dataset(tmp_path / "data"), tmp_path / "m.count", tmp_path / "boxes.geojson"
+    boxes.write_text(json.dumps({"type": "Polygon", "coordinates": [[[0, 0], [40, 0], [40, 40], [0, 40]]]}))
+    result = run("train", data, "-o", model, "--steps", "4", "--regions", boxes, *tiny.OPTIONS)
+    assert result.exit_code == 0, result.stderr
+    asked = "the model learned from parts of images"
+    assert asked in run("evaluate", model, data).stderr
+    assert asked not in run("evaluate", model, data, "--regions", boxes).stderr
+    assert asked not in run("evaluate", tiny.model_file(), data).stderr
+
+
 def test_each_page_of_stacks_is_counted(tmp_path: Path) -> None:
     data = tiny.dataset(tmp_path / "cells", 4)
     model, counts, totals = tmp_path / "m.count", tmp_path / "counts.csv", tmp_path / "totals.csv"
@@ -801,7 +812,9 @@ def test_inspect_shows_nothing_of_images_that_cannot_be_used(tmp_path: Path) -> 
         path.write_text("no image")
     result = run("inspect", data, "--plot", tmp_path / "i.png")
     assert result.exit_code == 1
-    assert result.stdout.startswith(f"{data}: 2 images with dots\n\ncannot be used: 2\n")
+    assert result.stdout.startswith(
+        f"{data}: 2 images with dots, 2 of which cannot be used (below)\n\ncannot be used: 2\n"
+    )
     assert "i.png is not written: no image can be used" in result.stderr
 
 

@@ -188,7 +188,7 @@ def test_a_model_from_a_newer_version_says_so(counter: Counter, tmp_path: Path) 
         *[("scale", scale) for scale in (0, -1, 1e9, math.inf, math.nan)],
         *[("calibration", {"factor": factor}) for factor in (-5, 0, math.nan, "1")],
         ("class_names", ["a", "b"]),
-        ("normalisation", {"mean": [0.0], "deviation": [1.0], "numbers": [0]}),
+        ("normalisation", {"mean": [0.0], "deviation": [1.0], "numbers": [0, 1]}),
     ],
 )
 def test_a_model_with_other_values_than_it_should_have_is_refused(saved: Path, key: str, value: object) -> None:

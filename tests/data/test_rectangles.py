@@ -18,6 +18,8 @@ from countception.images import pieces
 from countception.points import Dots, write_points
 from countception.regions.rectangles import box_of
 from countception.regions.shapes import Mask, Polygon
+from countception.training import train
+from helpers_blobs import QUICK, blobs
 
 DOTS = [(2.0, 3.0), (9.0, 9.0), (9.4, 14.5), (20.0, 40.0)]
 """The third lies on the edge of the pixels that `LEFT` ends with and `RIGHT` begins with."""
@@ -60,6 +62,38 @@ def test_rectangles_that_divide_the_image_have_each_dot_once(data: Path, tmp_pat
     boxes = [(x, y, 25, 15) for y in (0, 15) for x in (0, 25)]
     samples = load_dataset(read_dataset(data).within(drawn(tmp_path / "boxes.geojson", *boxes)))
     assert sum(len(sample.dots) for sample in samples) == 2 * len(DOTS)
+
+
+def test_dots_and_rectangles_may_come_in_one_file(data: Path) -> None:
+    """As QuPath exports all of an image's annotations."""
+    for name in "ab":
+        (data / f"{name}.csv").unlink()
+        whole = json.loads(drawn(data / f"{name}.geojson", LEFT).read_text())
+        points = [[x + 0.5, y + 0.5] for y, x in DOTS]
+        whole["features"].insert(0, {"type": "Feature", "geometry": {"type": "MultiPoint", "coordinates": points}})
+        (data / f"{name}.geojson").write_text(json.dumps(whole))
+    assert [len(sample.dots) for sample in load_dataset(data)] == [len(DOTS)] * 2
+    samples = load_dataset(read_dataset(data).within(data))
+    assert [sample.name for sample in samples] == ["a region 1", "b region 1"]
+    assert [sample.dots.points.tolist() for sample in samples] == [[[2, 3], [9, 9]]] * 2
+
+
+def test_models_know_the_size_of_pixels_and_that_parts_were_marked(data: Path, tmp_path: Path) -> None:
+    found = read_dataset(data).within(drawn(tmp_path / "boxes.geojson", LEFT, RIGHT))
+    assert "pixel_size" not in train(found, valid=blobs(2), changes=QUICK).model.trained_on
+    for name, side in (("a", 0.5), ("b", 0.52)):
+        resolution = {"resolution": (1e4 / side, 1e4 / side), "resolutionunit": "CENTIMETER"}
+        tifffile.imwrite(data / f"{name}.tif", tifffile.imread(data / f"{name}.tif"), **resolution)
+    known = train(found, valid=blobs(2), changes=QUICK).model.trained_on
+    assert (known["pixel_size"], known["parts"]) == (pytest.approx(0.51), True)
+    assert [one.pixel_size for one in Stream(found, ("object",), whose="the test")][2:] == [pytest.approx(0.52)] * 2
+    whole = train(read_dataset(data), valid=blobs(2), changes=QUICK).model.trained_on
+    assert "parts" not in whole
+    assert whole["pixel_size"] == pytest.approx(0.51)
+    tifffile.imwrite(
+        data / "b.tif", tifffile.imread(data / "b.tif"), resolution=(1e4, 1e4), resolutionunit="CENTIMETER"
+    )
+    assert "pixel_size" not in train(read_dataset(data), valid=blobs(2), changes=QUICK).model.trained_on, "they differ"
 
 
 def test_a_stream_and_an_inspection_see_the_same(data: Path, tmp_path: Path) -> None:

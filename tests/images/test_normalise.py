@@ -55,3 +55,5 @@ def test_images_may_have_other_channels_beside_those_that_are_shown() -> None:
         some.check(IMAGE[:2], "a.tif")
     with pytest.raises(ImageError, match=r"has 4 channels but the model was trained on images of 2: say which"):
         Normalisation((0.0, 0.0), (1.0, 1.0)).check(IMAGE)
+    with pytest.raises(ImageError, match=r"has 1 channel but the model was trained on images of 2: convert"):
+        Normalisation((0.0, 0.0), (1.0, 1.0)).check(IMAGE[:1])

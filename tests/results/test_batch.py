@@ -539,6 +539,32 @@ def test_the_pixel_size_comes_from_the_file(tmp_path: Path) -> None:
     assert count_files(counter, files[0], pixel_size=1.0)[0].area_mm2 == pytest.approx(56 * 40 * 1e-6)
 
 
+def test_a_region_that_no_pixel_lies_in_is_the_error_of_its_image(images: Path, tmp_path: Path) -> None:
+    far = {"type": "Polygon", "coordinates": [[[900, 0], [990, 0], [990, 90]]]}
+    (tmp_path / "regions.geojson").write_text(json.dumps([SQUARE, far]))
+    rows = count_files(tiny.untrained(), images / "0.png", regions=tmp_path / "regions.geojson")
+    assert [row.count for row in rows] == [None]
+    assert rows[0].error.endswith(
+        "0.png: the region region 2 lies outside the image of 40 × 56 pixels (height × width): was it drawn on another "
+        "image, or at another magnification?"
+    )
+
+
+def test_another_magnification_is_flagged(tmp_path: Path) -> None:
+    model = tiny.untrained()
+    counter = Counter(replace(model.model, trained_on={"pixel_size": 0.5}))
+    for name, side in (("same", 0.45), ("other", 0.25)):
+        options = {"resolution": (1e4 / side, 1e4 / side), "resolutionunit": "CENTIMETER", "photometric": "rgb"}
+        imwrite(tmp_path / f"{name}.tif", tiny.pixels(), **options)
+    imwrite(tmp_path / "unknown.tif", tiny.pixels(), photometric="rgb")
+    rows = {Path(row.image).stem: row.warning for row in count_files(counter, tmp_path)}
+    said = "pixels of 0.25 µm, where those of the training images are of 0.5 µm"
+    assert rows == {"same": "", "other": said, "unknown": ""}
+    assert counter.count(tmp_path / "other.tif").warnings == (said,)
+    (row,) = count_files(counter, tmp_path / "unknown.tif", pixel_size=1.0)
+    assert row.warning.startswith("pixels of 1 µm")
+
+
 def test_classes_are_counted_in_regions(images: Path, tmp_path: Path) -> None:
     count_files(
         tiny.untrained(classes=2),

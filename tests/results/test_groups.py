@@ -108,7 +108,7 @@ def test_a_table_names_images_by_path_by_file_name_or_by_stem(tmp_path: Path) ->
         ("image,group\nx/a.png,g\n", "no row for the image .*b.png"),
         ("image,group\na.png,g\nb.png,g\na.png,h\n", "line 4: a.png is in two groups, g and h"),
         ("image,group\na.png,g\nb.png\n", "line 3: needs both"),
-        ("image,plate\na.png,g\n", "columns image and group"),
+        ("image,plate\na.png,g\n", "columns image and group; or group by another \\(--group-by\\): plate$"),
         ("", "columns image and group"),
     ],
 )

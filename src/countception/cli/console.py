@@ -148,7 +148,8 @@ def show_inspection(found: Inspection) -> None:
     def numbers(values: dict[str, int]) -> str:
         return ", ".join(f"{name} ({number})" for name, number in values.items())
 
-    typer.echo(f"{found.root}: {images(found.pairs)} with dots")
+    bad = f", {len(found.unreadable)} of which cannot be used (below)" if found.unreadable else ""
+    typer.echo(f"{found.root}: {images(found.pairs)} with dots{bad}")
     problems = {
         "images without dots": [(name, "") for name in found.unmatched_images],
         "dots without an image": [(name, "") for name in found.unmatched_dots],

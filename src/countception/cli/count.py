@@ -259,6 +259,9 @@ def evaluate(
     counter = _load(model, device, channels)
     reading = parse.Reading(order, image_suffix, dots_suffix, ignore_unmatched, page, axis, regions)
     console.tell_unread(data, data / "images")
+    if counter.model.trained_on.get("parts") and regions is None:
+        where = f"where {data}, too, has dots in parts of its images only, say which (--regions)"
+        typer.echo(f"the model learned from parts of images: {where}", err=True)
     with file_bar() as shown:
         result = evaluation.evaluate(
             counter,

@@ -25,13 +25,14 @@ from countception.counting.predict import Report, choose_device, raw_map
 from countception.errors import ConfigError, ImageError
 from countception.geometry import to_image, working_shape
 from countception.images.pieces import Pieces, Pixels, opened
+from countception.images.pixel_size import read_pixel_size
 from countception.images.projection import Page
 from countception.images.read import about, as_channels_first, standard
 from countception.locate import REACH, locate
 from countception.memory import enough_to_count
 from countception.points import Dots
 from countception.trust.confidence import IntervalModel
-from countception.trust.familiarity import image_features
+from countception.trust.familiarity import image_features, other_pixels
 from countception.wording import rounded
 
 if TYPE_CHECKING:
@@ -170,26 +171,31 @@ class Counter:
         """
         counting = self._counting(tile=tile, flips=flips, shifts=shifts)
         if isinstance(image, (str, os.PathLike)):
+            size = read_pixel_size(image, page=page)
             with about(image), opened(image, page=page, axis=axis) as pixels:
                 self.model.normalisation.check(pixels, os.fspath(image))
-                return self._count(pixels, counting, points=points, report=report)
+                return self._count(pixels, counting, size, points=points, report=report)
         pixels = image if isinstance(image, Pieces) else as_channels_first(image)
         self.model.normalisation.check(pixels)
-        return self._count(pixels, counting, points=points, report=report)
+        return self._count(pixels, counting, None, points=points, report=report)
 
     def count_pixels(
         self,
         pixels: npt.NDArray[np.generic] | Pieces,
         *,
+        pixel_size: float | None = None,
         points: bool = False,
         report: Report | None = None,
         **options: Unpack[CountOptions],
     ) -> Count:
-        """As `count`, of pixels ``(channel, y, x)``, as samples hold them: where the channels are is not guessed."""
+        """As `count`, of pixels ``(channel, y, x)``, as samples hold them: where the channels are is not guessed.
+
+        With their side in micrometres, as files say it, images of another magnification have a warning.
+        """
         counting = self._counting(**options)
         pixels = pixels if isinstance(pixels, Pieces) else standard(pixels, "the image")
         self.model.normalisation.check(pixels)
-        return self._count(pixels, counting, points=points, report=report)
+        return self._count(pixels, counting, pixel_size, points=points, report=report)
 
     def shown(self, pixels: Pixels) -> Pixels:
         """Of an image ``(channel, y, x)``, the channels that the network is shown: for pictures of what it counted."""
@@ -200,9 +206,13 @@ class Counter:
         chosen = {f"counting.{key}": value for key, value in options.items() if value is not None}
         return updated(self.config, chosen).counting
 
-    def _count(self, pixels: Pixels, counting: CountingConfig, *, points: bool, report: Report | None) -> Count:
+    def _count(
+        self, pixels: Pixels, counting: CountingConfig, size: float | None, *, points: bool, report: Report | None
+    ) -> Count:
         with enough_to_count():
             count = self._without_points(pixels, counting, report)
+            unlike = other_pixels(size, self.model.trained_on.get("pixel_size"))
+            count = replace(count, warnings=(*unlike, *count.warnings))
             return self._with_points(count) if points else count
 
     def _without_points(self, pixels: Pixels, counting: CountingConfig, report: Report | None) -> Count:

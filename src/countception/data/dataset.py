@@ -52,6 +52,8 @@ class Opened:
     """``(channel, y, x)``; of a large TIFF file only what is asked for is read."""
     dots: Dots
     name: str
+    pixel_size: float | None = None
+    """Side of a pixel in micrometres, where the file says it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +65,10 @@ class Sample:
     dots: Dots
     name: str
     group: str | None = None
+    pixel_size: float | None = None
+    """Side of a pixel in micrometres, where the file says it."""
+    part: bool = False
+    """Whether it is a part of an image, in which alone all objects have dots."""
 
 
 def load_item(
@@ -98,10 +104,11 @@ def load_item(
     """
     if item.box is None:
         image = read_image(item.image, page=page, axis=axis)
-        return Sample(image, _dots(item, image, classes, order, outside), item.name, item.group)
+        dots = _dots(item, image, classes, order, outside)
+        return Sample(image, dots, item.name, item.group, read_pixel_size(item.image, page=page))
     with opened(item.image, page=page, axis=axis) as whole:  # of a slide the part alone is read
-        part = _part(item, whole, _dots(item, whole, classes, order, outside))
-    return Sample(np.array(part.image), part.dots, item.name, item.group)
+        part = _part(item, whole, _dots(item, whole, classes, order, outside), page)
+    return Sample(np.array(part.image), part.dots, item.name, item.group, part.pixel_size, part=True)
 
 
 def load_dataset(
@@ -190,13 +197,13 @@ class Stream:
 
     def __iter__(self) -> Iterator[Opened]:
         for one in self._from_files(self.source) if isinstance(self.source, Dataset) else self.source:
-            yield Opened(one.image, _renamed(one, self.classes, self.whose), one.name)
+            yield Opened(one.image, _renamed(one, self.classes, self.whose), one.name, one.pixel_size)
 
     def _from_files(self, dataset: Dataset) -> Iterator[Opened]:
         first = None
         for item in dataset.items:
             with opened(item.image, page=dataset.page, axis=dataset.axis) as image:
-                one = _part(item, image, _dots(item, image, dataset.classes, dataset.order, "error"))
+                one = _part(item, image, _dots(item, image, dataset.classes, dataset.order, "error"), dataset.page)
                 first = first or _kind(one)
                 _refuse_mixture(first, _kind(one), str(dataset.items[0].image), str(item.image))
                 yield one
@@ -247,10 +254,11 @@ def _dots(
     return _within(dots, shape, outside, called=(str(item.dots), f"the image {item.image.name}"))
 
 
-def _part(item: Item, image: Image | Pieces, dots: Dots) -> Opened:
+def _part(item: Item, image: Image | Pieces, dots: Dots, page: Page | None) -> Opened:
     """The part of an image that an item stands for."""
+    size = read_pixel_size(item.image, page=page)
     if item.box is None:
-        return Opened(image, dots, item.name)
+        return Opened(image, dots, item.name, size)
     rows, columns = item.box
     height, width = image.shape[1:]
     if not (0 <= rows[0] < rows[1] <= height and 0 <= columns[0] < columns[1] <= width):
@@ -263,7 +271,7 @@ def _part(item: Item, image: Image | Pieces, dots: Dots) -> Opened:
     within = inside(dots.points - corner, (rows[1] - rows[0], columns[1] - columns[0]))
     chosen = dots.select(within)
     part = image[:, slice(*rows), slice(*columns)]
-    return Opened(part, replace(chosen, points=chosen.points - corner), item.name)
+    return Opened(part, replace(chosen, points=chosen.points - corner), item.name, size)
 
 
 def _checked(sample: Sample, outside: Outside) -> Sample:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from countception import points
 from countception.errors import DatasetError
-from countception.files import same_name
+from countception.files import OME, same_name
 from countception.images.find import SUFFIXES, left_alone, natural_key
 
 DOTS_FOLDERS = ("points", "annotations", "dots", "labels", "masks")
@@ -182,8 +182,10 @@ def is_table(path: Path) -> bool:
 
 
 def _image(path: Path) -> Named:
+    """Of OME-TIFF, called ``a.ome.tif``, dots may be called ``a`` or ``a.ome``."""
     stem = same_name(path.stem)
-    return Named(path, stem, (_without(stem, _IMAGE_WORD)[-1],))
+    bare = stem.removesuffix(OME)
+    return Named(path, stem, tuple(dict.fromkeys((_without(bare, _IMAGE_WORD)[-1], bare))))
 
 
 def _dots(path: Path) -> Named:

@@ -265,7 +265,7 @@ def evaluate(
 def _evaluated(
     counter: Counter, seen: Opened, options: CountOptions, level: float, tolerance: float | None, *, pictures: bool
 ) -> EvaluatedImage:
-    count = counter.count_pixels(seen.image, points=tolerance is not None, **options)
+    count = counter.count_pixels(seen.image, pixel_size=seen.pixel_size, points=tolerance is not None, **options)
     picture = None
     if pictures:
         from countception.results.pictures import encoded, overlay

@@ -171,10 +171,13 @@ def places_in(path: Path, axes: str, shape: tuple[int, ...], page: Page | None) 
     sizes = tuple(shape[i] for i in frames)
     count = math.prod(sizes)
     if count > 1 and page is None:
+        order = "".join(axes[i] for i in frames)
+        last = f", {order[-1]} first" if len(order) > 1 else ""
+        channels = "" if {"C", "S"} & set(axes) else ", or the axis that holds the channels (--axis, axis)"
         raise ImageError(
-            f"{path}: is a stack of {count} planes (axes {axes}); name the page to read (--page, or page of "
-            "`load_dataset` and `count`; `count --page all` takes each), the brightest or the mean of all (--page max, "
-            "mean), or the axis that holds the channels (--axis, axis)"
+            f"{path}: is a stack of {count} planes (axes {axes}); name the page to read, from 0 along {order}{last} "
+            "(--page, or page of `load_dataset` and `count`; `count --page all` takes each), or the brightest or the "
+            f"mean of all (--page max, mean){channels}"
         )
     if isinstance(page, str):
         numbers = range(_projectable(path, axes, sizes, page))

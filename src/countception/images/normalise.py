@@ -71,9 +71,12 @@ class Normalisation:
                     "(--channels, Counter.with_channels)"
                 )
         elif image.shape[0] != self.channels:
+            which = (
+                "say which to count in (--channels, Counter.with_channels), " if image.shape[0] > self.channels else ""
+            )
             raise ImageError(
-                f"{has} but the model was trained on images of {self.channels}: say which to count in (--channels, "
-                "Counter.with_channels), convert the image, or train a model on images like it"
+                f"{has} but the model was trained on images of {self.channels}: {which}convert the image, or train a "
+                "model on images like it"
             )
 
     def __call__(self, image: npt.NDArray[np.generic]) -> npt.NDArray[np.float32]:

@@ -23,7 +23,7 @@ KINDS = ("Point", "MultiPoint")
 
 
 def read(path: Path, options: ReadOptions) -> Dots:  # noqa: ARG001
-    """Read the points.
+    """Read the points; areas in the same file are passed over, as QuPath exports all of an image together.
 
     Raises
     ------
@@ -32,7 +32,7 @@ def read(path: Path, options: ReadOptions) -> Dots:  # noqa: ARG001
     """
     found, planes = [], set()
     try:
-        features = geojson.read_features(path)
+        features = geojson.without(geojson.read_features(path), geojson.AREAS, beside=KINDS)
     except geojson.GeoJSONError as error:
         raise PointsError(str(error)) from None
     for number, feature in enumerate(features, 1):

@@ -1,7 +1,8 @@
 """Files of regions → `Region`.
 
 GeoJSON
-    Polygons and multipolygons, as QuPath writes them: ``x, y`` in pixels from the image's upper left corner.
+    Polygons and multipolygons, as QuPath writes them: ``x, y`` in pixels from the image's upper left corner. Points in
+    the same file are passed over.
 ImageJ
     ``.roi`` and ``.zip`` with the package ``roifile`` (``pip install "countception[roi]"``): rectangles, ovals,
     polygons, freehand and traced outlines, and combinations of these; ``x, y`` from the upper left corner, too.
@@ -77,7 +78,8 @@ def _told_apart(regions: list[Region]) -> list[Region]:
 
 
 def _geojson(path: Path) -> Iterator[Polygon]:
-    for number, feature in enumerate(geojson.read_features(path), 1):
+    features = geojson.without(geojson.read_features(path), ("Point", "MultiPoint"), beside=geojson.AREAS)
+    for number, feature in enumerate(features, 1):
         try:
             name, rings = _feature_name(feature) or f"region {number}", _geometry(feature)
         except geojson.MALFORMED as error:
@@ -94,7 +96,7 @@ def _feature_name(feature: Any) -> str:
 def _geometry(feature: Any) -> tuple[Points, ...]:
     geometry = geojson.geometry_of(feature)
     kind = geometry["type"]
-    if kind not in ("Polygon", "MultiPolygon"):
+    if kind not in geojson.AREAS:
         raise ValueError(f"a {kind} has no area")
     parts = geometry["coordinates"] if kind == "MultiPolygon" else [geometry["coordinates"]]
     rings = tuple(_ring(ring, hole=k > 0) for part in parts for k, ring in enumerate(part))

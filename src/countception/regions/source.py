@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from countception.errors import RegionsError
-from countception.files import same_name
+from countception.files import OME, same_name
 from countception.regions.files import SUFFIXES, read_regions
 from countception.regions.shapes import Region
 
@@ -66,6 +66,7 @@ def _in_folder(folder: Path, images: Mapping[Path, str]) -> dict[Path, Path]:
     times = Tally(image.name for image in images)
     owners = {same_name(image.name): image for image in images if times[image.name] == 1}
     owners |= {same_name(name + ending): image for image, name in images.items() for ending in ("", image.suffix)}
+    owners = {key.removesuffix(OME): image for key, image in owners.items()} | owners
     found: dict[Path, Path] = {}
     for file in sorted(folder.iterdir()):
         if file.suffix.lower() not in SUFFIXES or file.name.startswith(".") or file.resolve() in originals:

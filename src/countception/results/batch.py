@@ -256,15 +256,16 @@ class _Job:
         file = plane.path
         self.counter.model.normalisation.check(pixels, str(file))
         regions = self.regions_of(file)  # what is wrong with them is said at once
+        size = self.pixel_size or self.size_of(file, page=self.options.get("page"))
         count = self.counter.count_pixels(
             pixels,
             tile=self.options.get("tile"),
             flips=self.options.get("flips"),
             shifts=self.options.get("shifts"),
+            pixel_size=size,
             points=self.outputs.points is not None,
             report=report,
         )
-        size = self.pixel_size or self.size_of(file, page=self.options.get("page"))
         whole, inside = self._regions(count, regions, size)
         small = sampled or (flagged and bool(count.warnings))
         drawn = picture = None
@@ -307,6 +308,12 @@ class _Job:
         interval = self._interval(count)
         whole = RegionCount(WHOLE, count.value, pixels, _mm2(count.shape, size), count.by_class, interval)
         inside = count.in_regions(regions, pixel_size=size, level=self.level)
+        outside = next((one.name for one in inside if one.area == 0), None)
+        if outside is not None:
+            raise RegionsError(
+                f"the region {outside} lies outside the image of {count.shape[0]} × {count.shape[1]} pixels (height × "
+                "width): was it drawn on another image, or at another magnification?"
+            )
         return whole, tuple(replace(one, interval=None) if count.warnings else one for one in inside)
 
     def _interval(self, count: Count) -> Interval | None:

@@ -25,6 +25,7 @@ def facts(model: Model) -> list[tuple[str, str]]:
         ("channels", _channels(model)),
         ("window", f"{network.window} × {network.window} working pixels, every {network.stride}"),
         ("scale", f"{model.scale:.3g} working pixels per image pixel"),
+        ("pixel size", _join(trained, "{pixel_size:.3g} µm")),
         ("calibration", how if config.calibrate else "none"),
         ("intervals", _intervals(model)),
         ("recipe", f"{config.recipe}, seed {config.training.seed}"),

@@ -170,7 +170,9 @@ def _named(table: Path, column: str) -> dict[str, str]:
         raise DatasetError(str(error)) from error
     header = [cell.lower() for cell in rows[0][1]] if rows else []
     if "image" not in header or column.lower() not in header:
-        raise DatasetError(f"{table}: its first line must name columns image and {column}")
+        others = [cell for cell in header if cell not in ("", "image")]
+        hint = f"; or group by another (--group-by): {', '.join(others)}" if "image" in header and others else ""
+        raise DatasetError(f"{table}: its first line must name columns image and {column}{hint}")
     places = header.index("image"), header.index(column.lower())
     known: dict[str, str] = {}
     for line, cells in rows[1:]:

@@ -152,8 +152,8 @@ def counts(rows: Sequence[Row]) -> Figure:
     bars = [(k, row.low, row.high) for k, row in zip(places, ordered, strict=True) if row.low is not None]
     size = float(np.clip(300 / max(1, len(ordered)), 1.5, 6))
     if bars:
-        axes.vlines(*zip(*bars, strict=True), color=ACCENT, alpha=0.4, linewidth=size / 2)
-    for strange, colour in ((False, ACCENT), (True, INK)):
+        axes.vlines(*zip(*bars, strict=True), color=INK, alpha=0.4, linewidth=size / 2)
+    for strange, colour in ((False, INK), (True, ACCENT)):
         chosen = [(k, row.count) for k, row in zip(places, ordered, strict=True) if bool(row.warning) == strange]
         if chosen:
             label = "unlike the training images" if strange else "like the training images"

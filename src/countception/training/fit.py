@@ -26,7 +26,7 @@ from countception.training.state import checkpoint_path
 from countception.training.unseen import LAST, Folds, Unseen, counted, forget, group_names, parts_of
 from countception.trust import calibration
 from countception.trust.confidence import IntervalModel
-from countception.trust.familiarity import Familiarity, fit_familiarity, image_features
+from countception.trust.familiarity import MAGNIFIED, Familiarity, fit_familiarity, image_features
 from countception.trust.fitting import fit_intervals
 from countception.trust.metrics import metrics
 
@@ -296,6 +296,7 @@ def _counter(
             "mean_count": float(np.mean([len(sample.dots) for sample in training])),
             "sha256": content_hash(training),
             "pixels": [known_by(sample.image) for sample in training],
+            **_drawn(training),
             "steps": trainer.state.best_step,
             "steps_in_all": trainer.state.step,
             "seconds": round(trainer.state.elapsed, 1),
@@ -305,6 +306,14 @@ def _counter(
         validation=_validation(unseen, validation),
     )
     return Counter(model, device=device, history=tuple(trainer.state.history))
+
+
+def _drawn(samples: Sequence[Sample]) -> dict[str, Any]:
+    """Side of the pixels in micrometres, if all images say much the same; and whether parts of images were marked."""
+    sizes = [sample.pixel_size for sample in samples if sample.pixel_size is not None]
+    alike = len(sizes) == len(samples) and max(sizes) < MAGNIFIED * min(sizes)
+    found: dict[str, Any] = {"pixel_size": float(np.median(sizes))} if alike else {}
+    return found | ({"parts": True} if any(sample.part for sample in samples) else {})
 
 
 def _validation(unseen: Unseen, samples: Sequence[Sample]) -> dict[str, Any]:

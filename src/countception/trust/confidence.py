@@ -128,7 +128,8 @@ class IntervalModel(BaseModel):
         worst = unlucky_coverage(level, independent)
         if worst >= level - 0.1:
             return ""
-        which = f"{n} validation images" if independent == n else f"{self.groups} groups of validation images"
+        groups = f"{self.groups} group{'s'[: self.groups != 1]} of validation images"
+        which = f"{n} validation images" if independent == n else groups
         return (
             f"the {share} intervals rest on only {which}: in one such case in ten they hold for fewer than "
             f"{100 * worst:.0f} % of new images"

@@ -51,6 +51,10 @@ FAINT = 0.02
 """Contrast, in normalised units, that is as good as none."""
 
 
+MAGNIFIED = 1.25
+"""Ratio of sizes of pixels from which images are of another magnification."""
+
+
 class Familiarity(BaseModel):
     """What training images look like; plain numbers, so that a model file can hold them (`model_dump`)."""
 
@@ -101,6 +105,19 @@ class Familiarity(BaseModel):
     def _deviations(self, features: Mapping[str, float]) -> dict[str, float]:
         known = zip(self.names, self.centre, self.deviation, strict=True)
         return {name: (features[name] - c) / (d * self.threshold) for name, c, d in known if name in features}
+
+
+def other_pixels(size: float | None, known: float | None) -> list[str]:
+    """That an image's pixels are of another size than those of the training images, in words; empty if they are not.
+
+    Parameters
+    ----------
+    size, known
+        Sides in micrometres of the image's pixels and of the training images'; None is not known.
+    """
+    if size is None or known is None or max(size / known, known / size) < MAGNIFIED:
+        return []
+    return [f"pixels of {size:.3g} µm, where those of the training images are of {known:.3g} µm"]
 
 
 def fit_familiarity(images: Sequence[Mapping[str, float]], groups: Sequence[str] = ()) -> Familiarity:
