@@ -181,6 +181,8 @@ def test_a_model_from_a_newer_version_says_so(counter: Counter, tmp_path: Path) 
     ("key", "value"),
     [
         ("normalisation", 5),
+        ("trained_on", {"pixel_size": 0}),
+        ("trained_on", {"pixel_size": "small"}),
         ("normalisation", {"mean": [0.0], "deviation": [0.0]}),
         ("normalisation", {"mean": [0.0, 0.0], "deviation": [1.0, 1.0]}),
         ("trained_on", None),

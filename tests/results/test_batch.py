@@ -563,6 +563,8 @@ def test_another_magnification_is_flagged(tmp_path: Path) -> None:
     assert counter.count(tmp_path / "other.tif").warnings == (said,)
     (row,) = count_files(counter, tmp_path / "unknown.tif", pixel_size=1.0)
     assert row.warning.startswith("pixels of 1 µm")
+    with pytest.raises(ConfigError, match="a pixel size of 0 µm makes no sense"):
+        counter.count_pixels(np.zeros((3, 9, 9), np.uint8), pixel_size=0)
 
 
 def test_classes_are_counted_in_regions(images: Path, tmp_path: Path) -> None:

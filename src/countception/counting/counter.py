@@ -192,6 +192,8 @@ class Counter:
 
         With their side in micrometres, as files say it, images of another magnification have a warning.
         """
+        if pixel_size is not None and not pixel_size > 0:
+            raise ConfigError(f"a pixel size of {pixel_size} µm makes no sense: it must be above 0")
         counting = self._counting(**options)
         pixels = pixels if isinstance(pixels, Pieces) else standard(pixels, "the image")
         self.model.normalisation.check(pixels)

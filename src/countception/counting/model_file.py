@@ -192,6 +192,7 @@ def _check(model: Model) -> None:
         and all(map(math.isfinite, look.mean))
         and all(0 < deviation < math.inf for deviation in look.deviation)
         and (look.numbers is None or len(look.numbers) == network.channels),
+        "pixel size": 0 < model.trained_on.get("pixel_size", 1.0) < math.inf,
         f"{len(model.class_names)} classes": len(model.class_names) == network.classes,
     }
     for what, possible in sound.items():
