@@ -78,6 +78,12 @@ def test_totals_and_regions_are_shown_when_asked_for(tmp_path: Path) -> None:
     regions = shown.text.split("Regions")[1]
     assert "rim" in regions
     assert "70" in regions, "per mm²"
+    assert "0.1" in regions, "mm²"
+    assert "per mm²" not in shown.text.split("Regions")[0], "the size of y/b.png is not known"
+    sized = [row("a.png", 30.0, area_mm2=0.5), row("b.png", 12.0, area_mm2=0.5)]
+    totals = page(tmp_path, sized, totals=group_totals(sized, ["plate", "plate"], KNOWN)).text.split("Totals")[1]
+    assert "21 ± 12.7" in totals, "per image"
+    assert "42" in totals, "per mm²"
 
 
 def test_thousands_of_images_make_a_light_page_in_parts(tmp_path: Path) -> None:

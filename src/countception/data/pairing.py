@@ -36,7 +36,7 @@ from countception.wording import count_of
 CONVENTIONS = (
     "name them a.png and a.csv, a_dots.png, a_points.csv, a.roi, CellCounter_a.xml or a.geojson in one folder, or "
     "alike in images/ and points/ (annotations/, dots/, labels/, masks/), list them in a CSV with columns image and "
-    "dots, or say how their names end (--image-suffix, --dots-suffix; image_suffix, dots_suffix)"
+    "dots, or say how their names end (--image-suffix, --dots-suffix; image_suffix and dots_suffix of read_dataset)"
 )
 
 

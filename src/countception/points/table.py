@@ -201,7 +201,8 @@ def _header(path: Path, cells: list[str]) -> _Columns:
         if any(map(_is_foreign, cells)):
             raise PointsError(f"{path}: {NO_TEXT}")
         raise PointsError(
-            f"{path}: its columns are {', '.join(cells)}, where x and y once each (or axis-0 and axis-1) are needed"
+            f"{path}: its columns are {', '.join(cells)}, where x and y once each (or axis-0 and axis-1) are needed: "
+            "rename those that hold positions in pixels"
         )
     if "axis-2" in names:
         raise PointsError(f"{path}: its dots have three coordinates or more; export those of one plane")

@@ -41,6 +41,9 @@ class _Line:
     images: int = 0
     failed: int = 0
     flagged: int = 0
+    mean: float | None = None
+    sd: float | None = None
+    area_mm2: float | None = None
     per_mm2: float | None = None
 
 
@@ -98,6 +101,7 @@ def write_count_report(
         failed=[row for row in rows if row.count is None],
         flagged=flagged,
         groups=groups,
+        dense=any(line.per_mm2 is not None for line in groups),
         highest_total=max((line.high or line.count for line in groups), default=0.0),
         plot=data_url(plots.png(plots.counts(ordered))) if len(counted) > 1 else None,
         bars=any(row.low is not None for row in counted),
@@ -127,7 +131,18 @@ def _below(folder: str, name: str) -> str:
 
 def _group(total: GroupTotal) -> _Line:
     low, high = total.interval or (None, None)
-    return _Line(total.group, total.count, low, high, images=total.images, failed=total.failed, flagged=total.flagged)
+    return _Line(
+        total.group,
+        total.count,
+        low,
+        high,
+        images=total.images,
+        failed=total.failed,
+        flagged=total.flagged,
+        mean=total.mean,
+        sd=total.sd,
+        per_mm2=total.per_mm2,
+    )
 
 
 def _regions(rows: Sequence[Row]) -> list[_Line]:
@@ -136,5 +151,15 @@ def _regions(rows: Sequence[Row]) -> list[_Line]:
     for row in rows:
         for region in (row.whole, *row.regions) if row.whole is not None and row.regions else ():
             low, high = region.interval or (None, None)
-            lines.append(_Line(region.name, region.count, low, high, image=row.name, per_mm2=region.per_mm2))
+            lines.append(
+                _Line(
+                    region.name,
+                    region.count,
+                    low,
+                    high,
+                    image=row.name,
+                    area_mm2=region.area_mm2,
+                    per_mm2=region.per_mm2,
+                )
+            )
     return lines
