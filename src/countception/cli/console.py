@@ -46,7 +46,7 @@ def show_rows(rows: Sequence[Row]) -> None:
         numbers = (row.count, row.low, row.high, *(row.by_class.get(name) for name in classes))
         cells.append([row.name, *([""] * named), *map(whole, numbers)])
         for region in row.regions:
-            numbers = (region.count, *(region.interval or (None, None)), *(region.by_class.get(n) for n in classes))
+            numbers = (region.count, region.low, region.high, *(region.by_class.get(n) for n in classes))
             cells.append(["", region.name, *map(whole, numbers)])
     table(["image", *(["region"] * named), "count", "low", "high", *classes], cells)
 
@@ -57,7 +57,7 @@ def show_totals(totals: Sequence[GroupTotal], *, err: bool) -> None:
         [
             total.group,
             str(total.images),
-            *map(whole, (total.count, *(total.interval or (None, None)))),
+            *map(whole, (total.count, total.low, total.high)),
             *(NONE if each is None else f"{each:.1f}" for each in (total.mean, total.sd)),
         ]
         for total in totals

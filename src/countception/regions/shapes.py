@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from countception.errors import ConfigError, RegionsError
 from countception.geometry import Points, ceil_div
-from countception.trust.confidence import Interval
+from countception.trust.confidence import Interval, WithInterval
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -119,7 +119,7 @@ Region = Polygon | Mask
 
 
 @dataclass(frozen=True)
-class RegionCount:
+class RegionCount(WithInterval):
     """What was counted in a region."""
 
     name: str

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from countception.config import LEVEL
@@ -21,30 +21,13 @@ from countception.wording import sentence
 
 if TYPE_CHECKING:
     from countception.counting.counter import Counter
+    from countception.regions import RegionCount
     from countception.results.row import Row
 
 MOST_ROWS = 250
 """Rows of a table before it is folded into parts."""
 FEW_ROWS = 30
 """Rows of a secondary table that is not folded."""
-
-
-@dataclass(frozen=True)
-class _Line:
-    """A line of the tables of groups and regions."""
-
-    name: str
-    count: float
-    low: float | None
-    high: float | None
-    image: str = ""
-    images: int = 0
-    failed: int = 0
-    flagged: int = 0
-    mean: float | None = None
-    sd: float | None = None
-    area_mm2: float | None = None
-    per_mm2: float | None = None
 
 
 def write_count_report(
@@ -87,7 +70,6 @@ def write_count_report(
     plain = [row for row in counted if not row.warning]
     ordered = flagged + plain
     intervals = counter.interval_model(flips=flips)
-    groups = [_group(total) for total in totals]
     highest = max((row.high or row.count or 0.0 for row in counted), default=0.0)
     render(
         path,
@@ -100,9 +82,9 @@ def write_count_report(
         note=sentence(intervals.note(level)) if counted else "",
         failed=[row for row in rows if row.count is None],
         flagged=flagged,
-        groups=groups,
-        dense=any(line.per_mm2 is not None for line in groups),
-        highest_total=max((line.high or line.count for line in groups), default=0.0),
+        groups=totals,
+        dense=any(line.per_mm2 is not None for line in totals),
+        highest_total=max((line.high or line.count for line in totals), default=0.0),
         plot=data_url(plots.png(plots.counts(ordered))) if len(counted) > 1 else None,
         bars=any(row.low is not None for row in counted),
         regions=_regions(counted),
@@ -129,37 +111,7 @@ def _below(folder: str, name: str) -> str:
     return os.path.relpath(name, folder) if folder else name
 
 
-def _group(total: GroupTotal) -> _Line:
-    low, high = total.interval or (None, None)
-    return _Line(
-        total.group,
-        total.count,
-        low,
-        high,
-        images=total.images,
-        failed=total.failed,
-        flagged=total.flagged,
-        mean=total.mean,
-        sd=total.sd,
-        per_mm2=total.per_mm2,
-    )
-
-
-def _regions(rows: Sequence[Row]) -> list[_Line]:
-    """The regions of all images, each after the image that they are in."""
-    lines = []
-    for row in rows:
-        for region in (row.whole, *row.regions) if row.whole is not None and row.regions else ():
-            low, high = region.interval or (None, None)
-            lines.append(
-                _Line(
-                    region.name,
-                    region.count,
-                    low,
-                    high,
-                    image=row.name,
-                    area_mm2=region.area_mm2,
-                    per_mm2=region.per_mm2,
-                )
-            )
-    return lines
+def _regions(rows: Sequence[Row]) -> list[tuple[str, RegionCount]]:
+    """The regions of all images, each with the image that it is in."""
+    inside = [(row.name, (row.whole, *row.regions)) for row in rows if row.whole is not None and row.regions]
+    return [(name, region) for name, regions in inside for region in regions]

@@ -15,7 +15,7 @@ from countception.errors import ConfigError, DatasetError, PointsError
 from countception.files import same_name
 from countception.points.table import read_table
 from countception.results.row import class_names
-from countception.trust.confidence import Interval, IntervalModel
+from countception.trust.confidence import Interval, IntervalModel, WithInterval
 
 if TYPE_CHECKING:
     from countception.results.row import Row
@@ -25,7 +25,7 @@ ALL = "all images"
 
 
 @dataclass(frozen=True)
-class GroupTotal:
+class GroupTotal(WithInterval):
     """Several images together."""
 
     group: str

@@ -100,8 +100,7 @@ def write_regions(path: StrPath, rows: Sequence[Row]) -> None:
             if row.whole is None:
                 continue
             for region in (row.whole, *row.regions):
-                low, high = region.interval or (None, None)
-                numbers = [number(value) for value in (region.count, low, high)]
+                numbers = [number(value) for value in (region.count, region.low, region.high)]
                 by_class = [number(region.by_class.get(name)) for name in classes]
                 areas = [f"{region.area:.1f}", _digits(region.area_mm2), _digits(region.per_mm2)]
                 writer.writerow([row.image, *[row.page] * pages, region.name, *numbers, *by_class, *areas])
@@ -134,8 +133,7 @@ def write_total_rows(stream: TextIO, totals: Sequence[GroupTotal]) -> None:
     areas = ["area_mm2", "per_mm2"] if sized else []
     writer.writerow(["group", "images", "count", "low", "high", *kinds, "mean", "sd", *areas, "flagged", "failed"])
     for total in totals:
-        low, high = total.interval or (None, None)
-        numbers = [number(value) for value in (total.count if total.images else None, low, high)]
+        numbers = [number(value) for value in (total.count if total.images else None, total.low, total.high)]
         by_class = [number(total.by_class.get(name)) for name in classes]
         spread = [number(total.mean), number(total.sd)]
         area = [_digits(total.area_mm2), _digits(total.per_mm2)] if sized else []

@@ -65,6 +65,22 @@ class Interval(NamedTuple):
     high: float
 
 
+class WithInterval:
+    """What has a count whose interval may be known."""
+
+    interval: Interval | None
+
+    @property
+    def low(self) -> float | None:
+        """The lower end of the interval; None without one."""
+        return None if self.interval is None else self.interval.low
+
+    @property
+    def high(self) -> float | None:
+        """The upper end."""
+        return None if self.interval is None else self.interval.high
+
+
 class IntervalModel(BaseModel):
     """What is known about errors; plain numbers, so that a model file can hold them (`model_dump`)."""
 
