@@ -13,6 +13,8 @@ OURS = "boxnet"
 FLIPS = "counting.flips=true"
 LONGER = "training.steps=3400"
 PAPER = "count-ception"
+FEWEST = 3
+"""Splits from which a figure stands beside those of others: one split alone may just be a hard one."""
 
 
 def with_summary(readme: str, cells: Sequence[Measured]) -> str:
@@ -54,11 +56,10 @@ _SYSTEMS = (("predict-average", ""), (OURS, ""), (OURS, FLIPS), (OURS, LONGER))
 
 
 def _measured(cell: Measured | None) -> str:
-    if cell is None:
+    if cell is None or len(cell.rows) < FEWEST:
         return ""
-    spread = "" if cell.sd is None else f" ± {cell.sd:.1f}"
-    number = f" ({len(cell.rows)})" if len(cell.rows) > 1 else " (one split)"
-    return f"**{cell.mae:.1f}**{spread}{number}" if cell.method == OURS else f"{cell.mae:.1f}{spread}{number}"
+    mae = f"**{cell.mae:.1f}**" if cell.method == OURS else f"{cell.mae:.1f}"
+    return f"{mae} ± {cell.sd:.1f} ({len(cell.rows)})"
 
 
 def _published(data: str, n: int, *, later: bool) -> str:
