@@ -13,7 +13,7 @@ from typing import Any
 
 SUFFIXES = (".geojson", ".json")
 
-AREAS = ("Polygon", "MultiPolygon")
+POINTS, AREAS = ("Point", "MultiPoint"), ("Polygon", "MultiPolygon")
 """Kinds of geometry."""
 
 MALFORMED = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError)

@@ -124,8 +124,11 @@ def pair(
     In a folder of dots the latter are dots all the same, and reading them says what is wrong. What is called as notes
     are is taken for dots only where an image has no others.
     """
-    notes = [dots for dots in dots_files if dots.path.suffix.lower() in NOTES]
-    pairs, images_left, dots_left = _match(image_files, [dots for dots in dots_files if dots not in notes])
+    notes: list[Named] = []
+    others: list[Named] = []
+    for dots in dots_files:
+        (notes if dots.path.suffix.lower() in NOTES else others).append(dots)
+    pairs, images_left, dots_left = _match(image_files, others)
     left = set(images_left)
     more, images_left, _ = _match([image for image in image_files if image.path in left], notes)
     pairs, left = pairs + more, set(images_left)

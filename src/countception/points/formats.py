@@ -20,8 +20,13 @@ from countception.points.dots import Dots
 from countception.points.format import Format, Order, ReadOptions, Writer, unknown
 
 FORMATS: tuple[Format, ...] = (
-    *(table.FORMAT, table.TEXT, mask.FORMAT),
-    *(rois.SET, rois.SINGLE, markers.FORMAT, geojson.FORMAT),
+    table.FORMAT,
+    table.TEXT,
+    mask.FORMAT,
+    rois.SET,
+    rois.SINGLE,
+    markers.FORMAT,
+    geojson.FORMAT,
 )
 """Every format; the first that fits is taken."""
 

@@ -19,8 +19,6 @@ from countception.points.format import Format, ReadOptions, named_dots
 CORNER = 0.5
 """From a pixel's corner to its centre."""
 
-KINDS = ("Point", "MultiPoint")
-
 
 def read(path: Path, options: ReadOptions) -> Dots:  # noqa: ARG001
     """Read the points; areas in the same file are passed over, as QuPath exports all of an image together.
@@ -32,7 +30,7 @@ def read(path: Path, options: ReadOptions) -> Dots:  # noqa: ARG001
     """
     found, planes = [], set()
     try:
-        features = geojson.without(geojson.read_features(path), geojson.AREAS, beside=KINDS)
+        features = geojson.without(geojson.read_features(path), geojson.AREAS, beside=geojson.POINTS)
     except geojson.GeoJSONError as error:
         raise PointsError(str(error)) from None
     for number, feature in enumerate(features, 1):
@@ -57,7 +55,7 @@ def write(path: Path, dots: Dots, extra: Mapping[str, Sequence[object]]) -> None
 
 def _dots(feature: Any) -> Iterator[tuple[tuple[float, float], str]]:
     geometry = geojson.geometry_of(feature)
-    if geometry["type"] not in KINDS:
+    if geometry["type"] not in geojson.POINTS:
         raise ValueError(f"a {geometry['type']} is no point: export the points alone")
     positions = [geometry["coordinates"]] if geometry["type"] == "Point" else geometry["coordinates"]
     name = geojson.class_of(feature)
@@ -75,4 +73,4 @@ def _feature(dots: Dots, k: int) -> dict[str, Any]:
     }
 
 
-FORMAT = Format("GeoJSON", geojson.SUFFIXES, read, write, lambda path: geojson.holds(path, KINDS))
+FORMAT = Format("GeoJSON", geojson.SUFFIXES, read, write, lambda path: geojson.holds(path, geojson.POINTS))

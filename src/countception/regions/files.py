@@ -78,7 +78,7 @@ def _told_apart(regions: list[Region]) -> list[Region]:
 
 
 def _geojson(path: Path) -> Iterator[Polygon]:
-    features = geojson.without(geojson.read_features(path), ("Point", "MultiPoint"), beside=geojson.AREAS)
+    features = geojson.without(geojson.read_features(path), geojson.POINTS, beside=geojson.AREAS)
     for number, feature in enumerate(features, 1):
         try:
             name, rings = _feature_name(feature) or f"region {number}", _geometry(feature)
