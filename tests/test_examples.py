@@ -36,8 +36,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     imwrite(tmp_path / "film.tif", np.stack([tiny.pixels(seed=k) for k in range(2)]), photometric="rgb")
     for k in (1, 2):
         (tmp_path / "plates" / str(k)).mkdir(parents=True)
-        imwrite(tmp_path / "plates" / str(k) / f"{k}.tif", tiny.pixels(seed=k), photometric="rgb")
-    (tmp_path / "wells.csv").write_text("image,drug\n1.tif,none\n2.tif,taxol\n")
+        imwrite(tmp_path / "plates" / str(k) / f"exp{k}_B0{k}_s1.tif", tiny.pixels(seed=k), photometric="rgb")
+    (tmp_path / "wells.csv").write_text("image,drug\n*_B01_*,none\n*_B02_*,taxol\n")
     (tmp_path / "regions").mkdir()
     box = {"type": "Polygon", "coordinates": [[[0, 0], [20, 0], [20, 20], [0, 20]]]}
     (tmp_path / "regions" / "1.geojson").write_text(json.dumps(box))
@@ -62,6 +62,12 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def expanded(words: list[str], place: Path) -> list[str]:
+    """As a shell leaves them: patterns become the files that they fit, if there are any."""
+    found = ((word, sorted(place.glob(word)) if "*" in word else []) for word in words)
+    return [path for word, files in found for path in (map(str, files) if files else [word])]
+
+
 def run_console(text: str, place: Path) -> None:
     """Run the commands, which are the lines that start with a dollar sign."""
     for line in text.splitlines():
@@ -72,8 +78,9 @@ def run_console(text: str, place: Path) -> None:
                 shutil.rmtree(place / words[2])
             if "--resume" in words:  # after a crash, before there was a model
                 (place / "cells.count").unlink()
-            paths = [str(path) for word in words[1:] for path in (sorted(place.glob(word)) if "*" in word else [word])]
-            result = CliRunner().invoke(app, paths, prog_name="countception", catch_exceptions=False)
+            result = CliRunner().invoke(
+                app, expanded(words[1:], place), prog_name="countception", catch_exceptions=False
+            )
             assert result.exit_code == 0, f"{line}\n{result.output}"
         elif words[0] == "make":
             assert re.search(rf"^{words[1]}:", (ROOT / "Makefile").read_text(), re.MULTILINE), line

@@ -93,6 +93,40 @@ def test_images_are_grouped_by_folder_or_all_together() -> None:
         find_groups(images, by="plate")
 
 
+@pytest.mark.parametrize(
+    ("pattern", "groups"),
+    [
+        ("*_{}_*", ["B03", "C11"]),
+        ("*_{}_s*", ["B03", "C11"]),
+        ("{}_*", ["p1", "p1"]),
+        ("*_{}.tif", ["s1", "s12"]),
+        ("{}_{}_*", ["p1 B03", "p1 C11"]),
+        ("{}", ["p1_B03_s1", "p1_C11_s12"]),
+        ("p1_{}*_s*", ["B03", "C11"]),
+    ],
+)
+def test_a_part_of_the_name_is_the_group(pattern: str, groups: list[str]) -> None:
+    assert find_groups(["a/p1_B03_s1.tif", "b/p1_C11_s12.tif"], by=pattern) == groups
+
+
+@pytest.mark.parametrize("pattern", ["*-{}-*", "{}_s1", "p(1_{}_*", "P1_{}_*"])
+def test_a_name_that_is_made_otherwise_is_refused(pattern: str) -> None:
+    with pytest.raises(DatasetError, match=r"p1_C11_s12\.tif: its name is not made as"):
+        find_groups(["p1_C11_s12.tif"], by=pattern)
+
+
+def test_a_row_of_a_table_may_stand_for_many_images(tmp_path: Path) -> None:
+    images = ["a/p1_B03_s1.tif", "b/p1_B03_s2.tif", "b/p1[1]_C11_s1.tif"]
+    table = tmp_path / "wells.csv"
+    table.write_text("image,drug\n*_B03_*,none\np1[1]_*,taxol\n")
+    assert find_groups(images, by="drug", table=table) == ["none", "none", "taxol"]
+    table.write_text("image,drug\n*,taxol\np1_B03_s1.tif,none\n")
+    assert find_groups(images, by="drug", table=table) == ["none", "taxol", "taxol"]
+    table.write_text("image,drug\n*_B03_*,none\np1*,taxol\n")
+    with pytest.raises(DatasetError, match=r"in the groups none and taxol, by \*_B03_\* and p1\*"):
+        find_groups(images, by="drug", table=table)
+
+
 def test_a_table_names_images_by_path_by_file_name_or_by_stem(tmp_path: Path) -> None:
     images = [tmp_path / "x" / name for name in ("a.png", "b.png", "c.png")]
     table = tmp_path / "groups.csv"

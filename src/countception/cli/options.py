@@ -142,7 +142,11 @@ PixelSize = Annotated[
     Option(metavar="UM", help="Side of a pixel in micrometres, for areas in mm²; left out, what TIFF files say."),
 ]
 GroupBy = Annotated[
-    str | None, Option(metavar="folder|COLUMN", help="Also add up the images of a folder, or a column of --groups.")
+    str | None,
+    Option(
+        metavar="folder|PATTERN|COLUMN",
+        help='Also add up the images of a folder, a part of their names (such as "*_{}_*"), or a column of --groups.',
+    ),
 ]
 GroupsTable = Annotated[
     Path | None, Option(metavar="CSV", help="Table with columns image and group, or what --group-by says.")

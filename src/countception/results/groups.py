@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import statistics
 from collections import Counter as Tally
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 ALL = "all images"
 """The group of all images together."""
+PART = "{}"
+"""In a pattern, the part of a file's name that is its group."""
 
 
 @dataclass(frozen=True)
@@ -107,22 +110,34 @@ def _total(group: str, rows: Sequence[Row], intervals: IntervalModel, level: flo
 def find_groups(
     images: Sequence[str | os.PathLike[str]], *, by: str | None = None, table: str | os.PathLike[str] | None = None
 ) -> list[str]:
-    """The group of each image: from a column of a table, its folder where `by` is ``folder``, or one of them all.
+    """The group of each image: from a column of a table, its folder, a part of its name, or one of them all.
+
+    Parameters
+    ----------
+    images
+        Paths.
+    by
+        ``folder``, a pattern for `by_name`, or the name of a column.
+    table
+        For `by_table`.
 
     Raises
     ------
     ConfigError
-        `by` names a column, and there is no table.
+        `by` names a column, and there is no table, or the pattern is none.
     DatasetError
-        As for `by_table`.
+        As for `by_table` and `by_name`.
     """
     if table is not None:
         return by_table(images, table, by or "group")
     if by is None:
         return [ALL] * len(images)
+    if PART in by:
+        return by_name(images, by)
     if by != "folder":
         raise ConfigError(
-            f"images cannot be grouped by {by} without a table that has such a column: name it (--groups)"
+            f"images cannot be grouped by {by} without a table that has such a column (--groups); or say which "
+            f'part of their names it is by a pattern such as "*_{PART}_*"'
         )
     return by_folder(images)
 
@@ -132,18 +147,60 @@ def by_folder(images: Sequence[str | os.PathLike[str]]) -> list[str]:
     return [str(Path(image).parent) for image in images]
 
 
+def by_name(images: Sequence[str | os.PathLike[str]], pattern: str) -> list[str]:
+    """The group of each image from its file's name, with or without the suffix.
+
+    Parameters
+    ----------
+    images
+        Paths.
+    pattern
+        How all names are made: ``{}`` is the group, which ends where the character after it first comes, and ``*``
+        is anything. So ``*_{}_*`` finds B03 in ``exp1_B03_s2.tif``. Of several ``{}`` the parts are joined by a space.
+
+    Raises
+    ------
+    DatasetError
+        A name is not made so.
+    """
+    found = []
+    for image in map(Path, images):
+        hit = _fits(same_name(pattern), image.stem, image.name)
+        if hit is None:
+            raise DatasetError(f"{image}: its name is not made as {pattern} says, so its group is not known")
+        found.append(" ".join(hit.groups()))
+    return found
+
+
+def _fits(pattern: str, *names: str) -> re.Match[str] | None:
+    """How the first of these names that is made as a pattern says is made."""
+    pieces = re.split(r"(\{\}|\*)", pattern)
+    expression = "".join(
+        ".*?" if piece == "*" else _part(pieces[i - 1][-1:], pieces[i + 1][:1]) if piece == PART else re.escape(piece)
+        for i, piece in enumerate(pieces)
+    )
+    return next(filter(None, (re.fullmatch(expression, same_name(name), re.DOTALL) for name in names)), None)
+
+
+def _part(before: str, after: str) -> str:
+    """A group, which holds neither of the characters that it lies between."""
+    ends = re.escape(before + after)
+    return f"([^{ends}]+)" if ends else "(.+)"
+
+
 def by_table(
     images: Sequence[str | os.PathLike[str]], table: str | os.PathLike[str], column: str = "group"
 ) -> list[str]:
     """The group of each image from a CSV file with a column `image` and a column of groups.
 
     Images are named there by their path, relative to the table or to the working directory, or by their file name,
-    with or without its suffix.
+    with or without its suffix; or many of them at once by a name with ``*`` in it, for images that have no row else.
 
     Raises
     ------
     DatasetError
-        The table cannot be read or lacks a column, an image has no row or two, or several images fit one row.
+        The table cannot be read or lacks a column, an image has no row, or several images fit one row or an image
+        several of different groups.
     """
     table = Path(table)
     known = _named(table, column)
@@ -153,13 +210,24 @@ def by_table(
     for file in files:
         paths = [same_name(str(file.resolve())), same_name(str(file))]
         names = [name for name in dict.fromkeys(map(same_name, (file.name, file.stem))) if name in known]
-        hits = [path for path in paths if path in known] or names
+        hits = [path for path in paths if path in known] or names or _fitting(table, known, file)
         if not hits:
             raise DatasetError(f"{table}: has no row for the image {file}; add one, with its {column}")
         if hits == names and times[names[0]] > 1:
             raise DatasetError(f"{table}: {names[0]} is the name of several images; name them there by their paths")
         found.append(known[hits[0]])
     return found
+
+
+def _fitting(table: Path, known: Mapping[str, str], image: Path) -> list[str]:
+    """The names with ``*`` in them that an image fits."""
+    hits = [name for name in known if "*" in name and _fits(name, image.name, image.stem, str(image))]
+    groups = list(dict.fromkeys(known[name] for name in hits))
+    if len(groups) > 1:
+        raise DatasetError(
+            f"{table}: {image} is in the groups {groups[0]} and {groups[1]}, by {hits[0]} and {hits[-1]}"
+        )
+    return hits
 
 
 def _named(table: Path, column: str) -> dict[str, str]:
