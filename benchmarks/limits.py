@@ -236,7 +236,7 @@ def image_errors(name: str, system: str, rows: Sequence[Row], results: Results) 
 
 def runs_of(name: str, system: str, n: int, rows: Sequence[Row]) -> list[Row]:
     """Rows of a system's present default on random splits with N images to learn from."""
-    known = config_hash(make(system, Setup(name)))
+    known = config_hash(make(system, Setup(name, n=n)))
     wanted = (name, system, n, "image", "", known)
     return [row for row in rows if (row.data, row.method, row.n, row.split_by, row.settings, row.config_hash) == wanted]
 

@@ -53,10 +53,31 @@ def test_a_setting_like_no_other_says_where_they_are_listed() -> None:
         ("channels", [-1], "channels must be at least 0, not -1"),
         ("channels", [1, 0, 1], "channels: one of them is there twice (got [1, 0, 1])"),
         ("training", 3, "training must be a group of settings, not 3"),
-        ("training.epochs", 3, "training: give exactly one of steps, epochs and seconds"),
+        ("training", {"steps": 3, "epochs": 3}, "training: give one of steps, epochs and seconds"),
     ],
 )
 def test_a_wrong_value_is_said_plainly(key: str, value: object, sentence: str) -> None:
     with pytest.raises(ConfigError) as error:
         updated(Config(), {key: value})
     assert str(error.value) == sentence
+
+
+def test_nested_changes_leave_the_rest_of_their_group() -> None:
+    paper = recipe("paper")
+    changed = updated(paper, {"training": {"epochs": 3, "augment": {"zoom": 0.5}}, "network.width": 0.5})
+    flat = updated(paper, {"training.epochs": 3, "training.augment.zoom": 0.5, "network.width": 0.5})
+    assert changed == flat
+    assert (changed.training.loss, changed.network.name) == ("l1", "count_ception")
+
+
+def test_a_training_without_a_length_has_one_that_more_images_make_longer() -> None:
+    training = Config().training
+    assert [training.lasting(n).steps for n in (1, 31, 32, 5000)] == [1000, 1000, 3400, 3400]
+    assert Config().lasting(32).training == training.lasting(32)
+    assert training.lasting(32).lasting(1).steps == 3400, "it is decided once"
+
+
+@pytest.mark.parametrize("length", [{"steps": 7}, {"epochs": 7}, {"seconds": 7.0}])
+def test_a_length_that_is_given_stays(length: dict[str, float]) -> None:
+    given = updated(Config(), {f"training.{key}": value for key, value in length.items()}).training
+    assert given.lasting(500) == given

@@ -16,6 +16,9 @@ from countception.errors import ConfigError
 from countception.validation_errors import in_words
 
 Channel = Annotated[int, Field(ge=0)]
+STEPS, LONG, MANY = 1000, 3400, 32
+"""Length of a training for which none is given, the length from so many training images on, and how many these are:
+from fewer a longer training learned nothing more that could be shown (benchmarks/EXPERIMENTS.md)."""
 LEVEL = 0.9
 """Probability with which an interval holds the true count, where no other is asked for."""
 
@@ -39,7 +42,7 @@ class NetworkConfig(_Frozen):
     channels: int = Field(3, ge=1)
     """Channels of the images."""
     classes: int = Field(1, ge=1)
-    """Kinds of object, one output map each (section 3.3.1; one target map per class)."""
+    """Kinds of object, one output map and one target map each; the paper counts one."""
     window: int = Field(32, ge=4)
     """Side r of the counting window in working pixels."""
     stride: int = Field(2, ge=1)
@@ -121,8 +124,8 @@ class TrainingConfig(_Frozen):
     """Largest norm of the gradient; None does not clip."""
     batch: int = Field(4, ge=1)
     """Crops per step."""
-    steps: int | None = Field(1000, ge=1)
-    """Length in optimiser steps; None where epochs or a time budget give it."""
+    steps: int | None = Field(None, ge=1)
+    """Length in optimiser steps; where neither these nor epochs nor seconds are given, `lasting` says how many."""
     epochs: int | None = Field(None, ge=1)
     """Length in passes over the training images, instead of steps."""
     seconds: float | None = Field(None, gt=0)
@@ -149,9 +152,15 @@ class TrainingConfig(_Frozen):
 
     @model_validator(mode="after")
     def _one_length(self) -> TrainingConfig:
-        if sum(value is not None for value in (self.steps, self.epochs, self.seconds)) != 1:
-            raise ValueError("give exactly one of steps, epochs and seconds")
+        if sum(value is not None for value in (self.steps, self.epochs, self.seconds)) > 1:
+            raise ValueError("give one of steps, epochs and seconds")
         return self
+
+    def lasting(self, images: int) -> TrainingConfig:
+        """With a length: where none is given, the steps for so many training images."""
+        if self.steps or self.epochs or self.seconds:
+            return self
+        return self.model_copy(update={"steps": LONG if images >= MANY else STEPS})
 
 
 class CountingConfig(_Frozen):
@@ -190,6 +199,10 @@ class Config(_Frozen):
     """Fit one factor on the validation images that removes the low bias a robust map loss leaves."""
     calibration_prior: float = Field(0.02, gt=0)
     """How far from 1 that factor is expected to lie: few validation images are believed only so far."""
+
+    def lasting(self, images: int) -> Config:
+        """With a length of the training, as `TrainingConfig.lasting`."""
+        return self.model_copy(update={"training": self.training.lasting(images)})
 
     @field_validator("channels")
     @classmethod
@@ -312,7 +325,7 @@ def dotted(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def updated(config: Config, changes: dict[str, Any]) -> Config:
-    """`config` with changes under dotted keys, such as ``{"training.seed": 3}``, validated again.
+    """`config` with changes, validated again: under dotted keys, such as ``{"training.seed": 3}``, or nested.
 
     Raises
     ------
@@ -320,7 +333,7 @@ def updated(config: Config, changes: dict[str, Any]) -> Config:
         An unknown key or a value out of range.
     """
     values = config.model_dump()
-    for key, value in changes.items():
+    for key, value in dotted(changes).items():
         *path, last = key.split(".")
         place = values
         for part in path:

@@ -1,4 +1,4 @@
-"""Dots → count map or density map, and map → count (sections 3.3.1 and 3.4).
+"""Dots → count map or density map, and map → count (sections 3.3.1 and 3.6).
 
 A count map holds, for every window position, the number of dots in the window; each dot is counted `redundancy` times
 over, so the sum of the map divided by the redundancy is the count. Window and map coordinates are those of

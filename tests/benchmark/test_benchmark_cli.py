@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -60,6 +61,30 @@ def test_run_then_go_on_then_tables(call: Callable[[str], str], tmp_path: Path) 
     assert "3 runs finished" in call("--data mbm --method predict-average --n 5 --splits 3 --split-by field")
     assert "page: docs/benchmark.md" in call("--tables")
     assert "| Predict the average | measured | **" in (tmp_path / "docs" / "benchmark.md").read_text()
+
+
+def test_a_data_set_of_ones_own(call: Callable[[str], str], data: Path, tmp_path: Path) -> None:
+    shutil.copytree(data / "mbm", tmp_path / "own" / "seeds")
+    (tmp_path / "own" / "seeds" / "benchmark.toml").write_text('test = 10\nn = [5]\nfield = "BM_{}_*"')
+    line = "--data seeds --method predict-average --splits 2 --data-root own"
+    assert "seeds" in call("--list --data-root own")
+    assert "2 runs finished now" in call(line)
+    assert "2 runs finished now" in call(f"{line} --split-by field")
+    assert "equal" in call(f"{line} --check")
+    call("--tables")
+    page = (tmp_path / "docs" / "benchmark.md").read_text()
+    assert "## seeds\n\n| system | | N = 5 |" in page
+    assert "## seeds, split by field" in page
+
+
+def test_results_of_other_data_are_not_added_to(call: Callable[[str], str], data: Path, tmp_path: Path) -> None:
+    line = "--data mbm --method predict-average --n 5"
+    call(f"{line} --splits 2")
+    shutil.copytree(data, tmp_path / "other")
+    (tmp_path / "other" / "mbm" / "BM_00_000.png").write_bytes((data / "mbm" / "BM_00_001.png").read_bytes())
+    for more in ("--splits 3", "--split 1 --check"):
+        with pytest.raises(CountceptionError, match="has results of other mbm data: their hash is"):
+            call(f"{line} {more} --data-root other")
 
 
 def test_the_command_of_a_row_repeats_it(call: Callable[[str], str], tmp_path: Path) -> None:

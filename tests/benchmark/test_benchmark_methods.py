@@ -149,6 +149,15 @@ class TestNetworkMethods:
         config = networks.fcrn_a(Setup("vgg")).config
         assert config == updated(recipe("default", network="fcrn_a"), networks.FCRN)
 
+    def test_the_length_is_that_of_a_training_on_as_many_images(self) -> None:
+        def steps(n: int, **settings: Any) -> int | None:
+            return networks.boxnet(Setup("vgg", settings, n=n)).config.training.steps
+
+        assert (steps(8), steps(32), steps(16, folds=2), steps(32, steps=5)) == (1000, 3400, 3400, 5)
+        assert networks.fcrn_a(Setup("vgg", n=50)).config.training.steps == 1000, "as it is measured"
+        assert networks.fcrn_a(Setup("vgg", {"epochs": 5}, n=50)).config.training.steps is None
+        assert networks.count_ception(Setup("vgg", n=50)).config.training.epochs == 1000
+
     def test_settings_go_before_the_methods_own(self) -> None:
         settings = {"epochs": 20, "stride": 8, "window": 64, "scale.factor": 1.0}
         config = networks.count_ception(Setup("mbm", settings)).config
@@ -218,5 +227,10 @@ class TestNetworkMethods:
         facts = resumed.facts
         assert (facts.steps, facts.epochs, facts.device, len(facts.curve)) == (6, 6.0, "cpu", 3)
         assert facts.seconds is not None
-        again = fit(tmp_path / "work", quiet)  # stopped between its training and its row
+
+        def unexpected(done: float, text: str) -> None:
+            raise AssertionError(f"trained again: {done} {text}")
+
+        again = fit(tmp_path / "work", unexpected)  # stopped between its training and its row
         assert again.count(samples[5]) == whole.count(samples[5])
+        assert again.facts == facts

@@ -204,7 +204,8 @@ def test_committed_cells_are_of_the_present_defaults() -> None:
         if "test_stride=" in cell.settings or FLIPS in cell.settings:
             continue  # counted by the run of another cell
         settings = read_settings(cell.settings.split())
-        assert cell.rows[0].config_hash == config_hash(make(cell.method, Setup(cell.data, settings))), cell.system
+        method = make(cell.method, Setup(cell.data, settings, n=cell.n))
+        assert cell.rows[0].config_hash == config_hash(method), cell.system
 
 
 def test_committed_plots_are_there() -> None:

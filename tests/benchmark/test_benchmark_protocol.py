@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from helpers_bench import fake_mbm, fake_vgg
@@ -8,11 +10,14 @@ from helpers_bench import fake_mbm, fake_vgg
 from countception.benchmark.method import Setup
 from countception.benchmark.methods import config_hash, make
 from countception.benchmark.protocol import (
+    DESCRIPTION,
     Cell,
     Parts,
     check_data,
+    dataset,
     draw,
     load,
+    own_datasets,
     parse_protocol,
     read_protocol,
 )
@@ -99,6 +104,21 @@ class TestProtocol:
             (1, "a", 32, ""),
         ]
 
+    def test_settings_without_quotes_are_those_with(self, tmp_path: Path) -> None:
+        """TOML takes a dotted key for groups of settings."""
+        text = 'data = "vgg"\nsettings = {{ training.batch = 3 }}\nsystems = [{{ method = "fcrn-a", settings = {} }}]'
+        found = []
+        for settings in (
+            "{ network.width = 0.1, training.steps = 3 }",
+            '{ "network.width" = 0.1, "training.steps" = 3 }',
+        ):
+            (tmp_path / "p.toml").write_text(text.format(settings))
+            found.append(read_protocol(tmp_path / "p.toml").cells()[0])
+        assert found[0] == found[1]
+        assert found[0].settings_text == "network.width=0.1 training.batch=3 training.steps=3"
+        method: Any = make("fcrn-a", Setup("vgg", {"network": {"width": 0.1}}))
+        assert (method.config.network.name, method.config.network.width) == ("fcrn_a", 0.1)
+
     def test_sizes_of_the_paper_are_the_default(self) -> None:
         protocol = parse_protocol({"data": "mbm", "systems": [{"method": "a"}]}, "here")
         assert [cell.n for cell in protocol.cells()] == [5, 10, 15] * 10
@@ -139,6 +159,45 @@ class TestProtocol:
     def test_no_file(self, tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match=r"none\.toml: the protocol file cannot be read"):
             read_protocol(tmp_path / "none.toml")
+
+
+class TestOwnData:
+    def test_a_folder_says_how_it_is_measured_on(self, tmp_path: Path) -> None:
+        (tmp_path / "seeds").mkdir()
+        path = tmp_path / "seeds" / DESCRIPTION
+        path.write_text('title = "Seeds"\ntest = 4\nn = [2, 3]\nfield = "{}_*"')
+        spec = dataset("seeds", tmp_path)
+        assert (spec.title, spec.test, spec.sizes) == ("Seeds", 4, (2, 3))
+        assert spec.field is not None
+        assert spec.field("dish1_07") == "dish1"
+        protocol = parse_protocol({"data": "seeds", "systems": [{"method": "a"}], "splits": 1}, "here", tmp_path)
+        assert [cell.n for cell in protocol.cells()] == [2, 3]
+        assert list(own_datasets(tmp_path)) == ["seeds"]
+        samples = [replace(sample, name=f"dish{i // 3}_{i % 3}") for i, sample in enumerate(fake_vgg()[:12])]
+        cell = Cell(method="a", data="seeds", n=3, split_by="field")
+        parts = draw(samples, cell, spec)
+        assert [len(part) for part in (parts.test, parts.training, parts.validation)] == [4, 3, 3]
+        fields = [{spec.field(each.name) for each in part} for part in (parts.test, parts.training, parts.validation)]
+        assert len(set.union(*fields)) == sum(map(len, fields)), "none in two parts"
+
+    @pytest.mark.parametrize(
+        ("text", "sentence"),
+        [
+            ("n = [5]", "test is missing"),
+            ("test = 4", "n is missing"),
+            ("test = 4\nn = [5]\nsize = 3", "there is no setting size"),
+            ("test = ", "cannot be read"),
+        ],
+    )
+    def test_bad_descriptions(self, tmp_path: Path, text: str, sentence: str) -> None:
+        (tmp_path / "seeds").mkdir()
+        (tmp_path / "seeds" / DESCRIPTION).write_text(text)
+        with pytest.raises(ConfigError, match=rf"benchmark\.toml: .*{sentence}"):
+            dataset("seeds", tmp_path)
+
+    def test_a_folder_that_does_not(self, tmp_path: Path) -> None:
+        with pytest.raises(ConfigError, match=r"there is no data set 'seeds'.*has a benchmark\.toml in it"):
+            load("seeds", tmp_path)
 
 
 class TestData:

@@ -14,8 +14,8 @@ ROOT = Path(__file__).parents[2]
 def test_the_comparison_has_a_line_for_each_size_of_the_papers_tables() -> None:
     lines = comparison([]).splitlines()
     assert len(lines) == 2 + 10
-    assert "| VGG Cells, N = 32 |  | 2.4 ± 0.4 |  |  |  |  |" in lines
-    assert "| MBM Cells, N = 15 |  | 8.8 ± 2.3 | 3.7 ± 0.2 |  |  |  |" in lines
+    assert "| VGG Cells, N = 32 |  | 2.4 ± 0.4 |  |  |  |" in lines
+    assert "| MBM Cells, N = 15 |  | 8.8 ± 2.3 | 3.7 ± 0.2 |  |  |" in lines
 
 
 def test_only_what_lies_between_the_marks_is_changed() -> None:

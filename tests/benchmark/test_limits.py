@@ -68,7 +68,7 @@ def test_errors_of_the_image_and_of_the_run(limits: ModuleType, tmp_path: Path) 
     results = Results(tmp_path)
     errors = {"boxnet": ([(1, -2, 4), (3, 0, 6)]), "arteta": ([(2, -1, 5)])}
     for system, runs in errors.items():
-        known = config_hash(make(system, Setup("vgg")))
+        known = config_hash(make(system, Setup("vgg", n=32)))
         for split, each in enumerate(runs):
             row = make_row(method=system, data="vgg", n=32, split=split, config_hash=known)
             found = [Prediction(f"{i}", 100, 100 + error, 0.1) for i, error in enumerate(each)]
@@ -84,7 +84,7 @@ def test_errors_of_the_image_and_of_the_run(limits: ModuleType, tmp_path: Path) 
 
 def test_errors_within_a_donor_beside_those_of_all(limits: ModuleType, tmp_path: Path) -> None:
     results = Results(tmp_path)
-    known = config_hash(make("boxnet", Setup("adipocyte")))
+    known = config_hash(make("boxnet", Setup("adipocyte", n=50)))
     row = make_row(method="boxnet", data="adipocyte", n=50, config_hash=known)
     errors = {"1_A_x": 4, "2_A_x": 6, "3_B_x": -5, "4_B_x": -5, "5_C_x": 90}
     results.save_predictions(row.key, [Prediction(name, 100, 100 + error, 0.1) for name, error in errors.items()])
@@ -98,7 +98,7 @@ def test_errors_within_a_donor_beside_those_of_all(limits: ModuleType, tmp_path:
 def test_a_bias_that_hindsight_knows_is_no_error(limits: ModuleType, tmp_path: Path) -> None:
     results = Results(tmp_path)
     for system in limits.NETWORKS:
-        known = config_hash(make(system, Setup("vgg")))
+        known = config_hash(make(system, Setup("vgg", n=8)))
         for split in range(2 if system == "boxnet" else 1):
             row = make_row(method=system, data="vgg", n=8, split=split, config_hash=known)
             counts = (125.0, 250.0) if system == "boxnet" else (100.0, 210.0)

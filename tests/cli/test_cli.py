@@ -202,7 +202,7 @@ def test_a_time_budget_is_the_length(tmp_path: Path) -> None:
         (["--device=meta"], ["meta", "cpu"]),
         (["--seed=99999999999999999999"], ["training.seed must be below"]),
         (["--set", "network.name=[1]"], ["network.name must be a word"]),
-        (["--steps=4", "--epochs=4"], ["exactly one"]),
+        (["--steps=4", "--epochs=4"], ["give one of steps"]),
     ],
 )
 def test_options_that_make_no_sense_are_one_sentence(tmp_path: Path, options: list[str], words: list[str]) -> None:

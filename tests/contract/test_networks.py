@@ -8,7 +8,6 @@ from countception.config import NetworkConfig, recipe
 from countception.counting.canvas import Canvas, View
 from countception.counting.predict import raw_map
 from countception.errors import ConfigError, PointsError
-from countception.geometry import Window
 from countception.images.normalise import Normalisation
 from countception.locate import density_of_map
 from countception.networks import build, names
@@ -229,7 +228,7 @@ class TestGaussianCountCeption:
         network = make("count_ception_gaussian", classes=2)
         points = np.array([[0.0, 0.0], [63.0, 79.0], [30.0, 40.0]])
         raw = np.stack([network.target(points, (64, 80))] * 2)
-        density = density_of_map(raw, Window(network.window, 1), redundancy=network.redundancy, pad=network.map_pad)
+        density = density_of_map(raw, network.window, 1, redundancy=network.redundancy, pad=network.map_pad)
         assert density.shape == (2, 64, 80)
         assert density.sum((1, 2)) == pytest.approx([3, 3], rel=1e-5)
         assert np.unravel_index(density[0, 20:44].argmax(), (24, 80)) == (10, 40)

@@ -129,6 +129,14 @@ class TestBadData:
         with pytest.raises(PointsError, match=r"b_dots\.png: the mask is 20 × 30 pixels but its image is 24 × 32"):
             load_dataset(folder)
 
+    def test_different_depths(self, folder: Path) -> None:
+        """Values of 16 bits are not those of 8: normalised together, neither looks like the other."""
+        samples = load_dataset(folder)
+        deep = replace(samples[1], image=samples[1].image.astype(np.uint16) * np.uint16(257))
+        with pytest.raises(DatasetError, match=r"b has pixels of type uint16 but a of uint8, .*convert them to one"):
+            load_dataset([samples[0], deep])
+        assert len(load_dataset([deep, deep])) == 2
+
     def test_different_channels(self, folder: Path, write_image: Callable[..., Path]) -> None:
         write_image(folder / "c.png", channels=1)
         with pytest.raises(DatasetError, match=r"c\.png has 1 channels but .*a\.png has 3"):

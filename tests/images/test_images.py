@@ -13,6 +13,7 @@ import imagecodecs
 import numpy as np
 import pytest
 import tifffile
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -484,11 +485,17 @@ class TestArrays:
             (np.full((2, 2), 1e300), "4 of 4 pixel values are NaN or infinite"),
             (np.array([[0, 1], [2, -3.4e38]]), r"1 of 4 pixel values are .*stand for missing ones"),
             (np.array([["a", "b"]]), "pixels of type <U1"),
+            (np.ma.masked_less(np.arange(4.0).reshape(2, 2), 1), "the image has masked pixels"),
+            (torch.zeros((4, 4), requires_grad=True), "cannot be made a numpy array"),
+            (torch.zeros((4, 4), dtype=torch.bfloat16), "cannot be made a numpy array"),
         ],
     )
     def test_what_is_no_image(self, array: np.ndarray, sentence: str) -> None:
         with pytest.raises(ImageError, match=sentence):
             as_channels_first(array)
+
+    def test_a_mask_that_hides_nothing_is_none(self) -> None:
+        assert (as_channels_first(np.ma.masked_array(GREY)) == GREY).all()
 
     def test_check_finite_knows_whole_numbers(self) -> None:
         check_finite(GREY, "grey")

@@ -18,7 +18,7 @@ from countception.data.dataset import load_dataset
 from countception.errors import ConfigError
 from countception.evaluation.matching import match, pooled
 from countception.geometry import Window, pixel_of
-from countception.locate import Located, density_of_counts, locate
+from countception.locate import Located, density_of_counts, density_of_map, locate
 from countception.targets import count_map, raster
 
 PITCH = 7
@@ -233,6 +233,15 @@ def test_a_thousand_objects_take_less_than_seconds() -> None:
 def test_what_is_no_density_is_refused(density: np.ndarray, options: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match="locate"):
         locate(density, **options)  # type: ignore[arg-type]
+
+
+def test_a_map_of_densities_may_have_any_stride() -> None:
+    """An entry of it counts in no window, so none has to be undone."""
+    values = np.random.default_rng(0).random((2, 5, 6)).astype(np.float32)
+    assert density_of_map(values, 1, 4, redundancy=1.0) == pytest.approx(values)
+    folded = density_of_map(values, 1, 4, redundancy=2.0, pad=4)
+    assert folded.shape == (2, 3, 4)
+    assert folded.sum((1, 2)) == pytest.approx(values.sum((1, 2)) / 2)
 
 
 def test_maps_that_cannot_be_inverted_are_refused() -> None:

@@ -10,6 +10,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ import tifffile
 import torch
 from safetensors.torch import save as serialise
 
+import tiny
 from countception.config import recipe
 from countception.counting import predict
 from countception.counting.counter import Counter
@@ -439,7 +441,7 @@ def test_the_papers_recipe() -> None:
             ConfigError,
             "counting.flips needs a stride that divides the window",
         ),
-        (blobs(3), {"training.steps": 3, "training.epochs": 2}, ConfigError, "exactly one"),
+        (blobs(3), {"training.steps": 3, "training.epochs": 2}, ConfigError, "give one of steps"),
     ],
 )
 def test_what_cannot_be_trained_is_one_sentence(
@@ -542,6 +544,30 @@ def test_tiny_images_can_be_trained_on_and_counted() -> None:
     assert np.isfinite(counter.count(np.zeros((3, 200), np.uint8)).value)
 
 
+def test_evaluations_leave_most_of_a_time_budget_to_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of many or large validation images each may take longer than the time until the next would be due."""
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    step, counts = loop.Trainer._step, loop.Trainer.validation_counts
+
+    def slow_step(trainer: loop.Trainer) -> None:
+        clock.now += 0.5
+        step(trainer)
+
+    def slow_counts(trainer: loop.Trainer) -> list[float]:
+        clock.now += 4.0
+        return counts(trainer)
+
+    monkeypatch.setattr(loop.Trainer, "_step", slow_step)
+    monkeypatch.setattr(loop.Trainer, "validation_counts", slow_counts)
+    length = {"training.steps": None, "training.seconds": 60.0, "training.evaluations": 20}
+    counter = train(blobs(4), changes={**QUICK, **length})
+    steps = [record.step for record in counter.history]
+    assert len(set(steps)) == len(steps), "none counts the same weights again"
+    assert 60 <= steps[-1] <= 100, "at least half of the time"
+    assert len(steps) >= 4
+
+
 def test_schedule_runs_from_warm_up_to_the_end() -> None:
     config = recipe("default").training
     rates = [learning_rate(config, p) for p in np.linspace(0, 1, 201)]
@@ -550,6 +576,41 @@ def test_schedule_runs_from_warm_up_to_the_end() -> None:
     assert evaluations_due(config, 1.0) == config.evaluations
     assert Length(None, 10.0).progress(5, 2.5) == 0.25
     assert Length(10, None).progress(5, 99.0) == 0.5
+
+
+def test_a_training_without_a_length_is_as_long_as_its_images_ask_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("STEPS", 2), ("LONG", 3), ("MANY", 4)):
+        monkeypatch.setattr(f"countception.config.{name}", value)
+    changes = {key: value for key, value in QUICK.items() if key not in tiny.LENGTHS}
+    short, long = (train(blobs(n), valid=blobs(1, seed=1), changes=changes) for n in (3, 4))
+    assert (short.history[-1].step, long.history[-1].step) == (2, 3)
+    assert (short.model.config.training.steps, long.model.config.training.steps) == (2, 3), "as a model says"
+    crossed = train(blobs(4), folds=2, changes=changes)
+    assert crossed.model.config.training.steps == 3, "learned from all four"
+
+
+def test_nested_changes_are_those_under_dotted_keys() -> None:
+    nested = configure("default", {"network": {"name": "fcrn_a"}, "training": {"epochs": 3}})
+    assert nested == configure("default", {"network.name": "fcrn_a", "training.epochs": 3})
+    assert (nested.network.stride, nested.training.loss, nested.training.steps) == (1, "l2", None)
+    with pytest.raises(ConfigError, match=r"network\.channels cannot be set"):
+        configure("default", {"network": {"channels": 3}})
+
+
+def test_whoever_trains_keeps_the_random_numbers_that_would_have_come_next() -> None:
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    train(blobs(3), changes=QUICK)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_parts_may_be_any_whole_number_and_nothing_else() -> None:
+    counter = train(blobs(4), folds=np.int64(2), changes=QUICK)  # type: ignore[arg-type]
+    assert counter.model.validation["folds"] == 2
+    for wrong in (2.0, "2", True):
+        with pytest.raises(ConfigError, match="folds must be a whole number of at least 2, not"):
+            train(blobs(4), folds=wrong, changes=QUICK)  # type: ignore[arg-type]
 
 
 def test_changing_the_length_replaces_the_old_one() -> None:

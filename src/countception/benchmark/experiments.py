@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from countception.benchmark.protocol import Cell, Place, Protocol, dataset, read_protocol
+from countception.benchmark.protocol import Cell, Place, Protocol, read_protocol
 from countception.benchmark.tables import Measured, text_of
 
 
@@ -86,7 +86,7 @@ def _shown(protocol: Protocol) -> list[tuple[Place, tuple[str, str, str, str, in
     """The places of a protocol's systems with what their cells are known by, and their number of splits."""
     found: list[tuple[Place, tuple[str, str, str, str, int], int]] = []
     for system in protocol.systems:
-        for n in system.n or protocol.n or dataset(protocol.data).sizes:
+        for n in system.n or protocol.n or ():
             settings = {**protocol.settings, **system.settings}
             cell = Cell(method=system.method, data=protocol.data, n=n, split_by=protocol.split_by, settings=settings)
             for place in system.shown:

@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 COLOURS = (
     *("#7a5c3e", "#2e8b57", "#1f6fb5", "#b5381f", "#8a4fbf", "#c98a00", "#d0559b"),
     *("#008b94", "#1b2733", "#7fb83f", "#e07b54", "#5ec5e8", "#b79ad6"),
+    *("#5b6a00", "#7d1f5a", "#3d2fbf", "#f0c84b", "#3f8f6b", "#a34a00"),
 )
-"""One for each of `METHODS`."""
+"""One for each of `METHODS`, and some for those to come."""
 LINES = (ACCENT, INK, "#1f6fb5", "#2e8b57", MUTED)
 """For what is compared in plots of something else than methods."""
 MARKERS = "D^v*P"

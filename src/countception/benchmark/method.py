@@ -35,6 +35,8 @@ class Setup:
     """Folder, perhaps not there yet, for what a stopped fit goes on from; removed when the run is finished."""
     precision: str = ""
     """What the training steps of a run were computed in that is repeated; empty leaves it to the configuration."""
+    n: int | None = None
+    """Images to learn from, on which the length of a training may depend; None leaves that open."""
 
     @property
     def repeated(self) -> dict[str, Any]:

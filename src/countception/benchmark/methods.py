@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from countception.benchmark import dots
 from countception.benchmark.method import Facts, Fitted, Method, Report, Setup
+from countception.config import dotted
 from countception.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def make(name: str, setup: Setup) -> Method:
     """
     if name not in METHODS:
         raise ConfigError(f"there is no method {name!r}: the methods are {', '.join(METHODS)}")
-    spoilers, settings = dots.take(setup.settings)
+    spoilers, settings = dots.take(dotted(dict(setup.settings)))
     module, attribute = METHODS[name][0].split(":")
     try:
         made = getattr(import_module(module), attribute)(dataclasses.replace(setup, settings=settings))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -11,16 +13,22 @@ import torch
 from countception.benchmark.maps import MapPair
 from countception.benchmark.method import Facts, Report, Setup
 from countception.config import Config
+from countception.data.dataset import content_hash
 from countception.errors import ConfigError
+from countception.files import write_json
 from countception.geometry import to_working, working_shape
 from countception.networks import names
 from countception.networks.base import per_class
 from countception.training import Progress, checkpoint_path, configure, train
+from countception.training.state import Record
 
 if TYPE_CHECKING:
     from countception.counting.count import Count
     from countception.counting.counter import Counter
     from countception.data.dataset import Sample
+
+HISTORY = "history.json"
+"""Beside the model of a run whose row is still to be written: its training curve."""
 
 SHORT = {
     "epochs": "training.epochs",
@@ -38,6 +46,7 @@ FCRN: dict[str, Any] = {
     "network.width": 0.5,
     "scale.spacing": 17.0,
     "training.batch": 8,
+    "training.steps": 1000,
     "training.augment.crop": 96,
     "training.keep_from": 0.0,
     "counting.spread": False,
@@ -83,7 +92,9 @@ class NetworkMethod:
         self.folds = _folds(given.pop("folds", None))
         if "training.seed" in given:
             raise ConfigError("training.seed cannot be set in the benchmark: each split has its own; use --seed")
-        self.config: Config = configure(recipe, {**(changes or {}), **given})
+        self.config: Config = configure(configure(recipe, dict(changes or {})), given)
+        if setup.n is not None:
+            self.config = self.config.lasting(setup.n if self.folds is None else 2 * setup.n)
         if self.config.network.name not in names():
             raise ConfigError(f"there is no network {self.config.network.name!r}: there are {', '.join(names())}")
 
@@ -103,21 +114,40 @@ class NetworkMethod:
             report(progress.done, progress.text)
 
         out = None if self.setup.work is None else self.setup.work / "model.count"
+        samples = [*training] if self.folds is None else [*training, *validation]
+        counter = None if out is None else _finished(out, samples, self.setup.device)
+        if counter is not None:
+            return FittedNetwork(counter, self.test_strides, flips=self.flips)
         counter = train(
-            training if self.folds is None else [*training, *validation],
+            samples,
             valid=validation if self.folds is None else None,
             folds=self.folds,
             out=out,
             config=self.config,
             changes={"training.seed": seed} | self.setup.repeated,
             device=self.setup.device,
-            # without one, a run stopped between its training and its row is trained anew
             resume=out is not None and checkpoint_path(out).exists(),
             report=show,
         )
         if counter.interrupted:
             raise KeyboardInterrupt  # half a training is no result; the checkpoint stays
+        if out is not None:
+            write_json(out.with_name(HISTORY), {"history": [asdict(record) for record in counter.history]})
         return FittedNetwork(counter, self.test_strides, flips=self.flips)
+
+
+def _finished(out: Path, samples: Sequence[Sample], device: str | None) -> Counter | None:
+    """What a run learned that was stopped before its row was written; None where there is no such thing."""
+    from countception.counting.counter import Counter
+
+    records = out.with_name(HISTORY)
+    if not records.exists():
+        return None
+    counter = Counter.load(out, device=device)
+    if counter.model.trained_on["sha256"] != content_hash(samples):
+        return None
+    counter.history = tuple(Record(**each) for each in json.loads(records.read_text(encoding="utf-8"))["history"])
+    return counter
 
 
 def _folds(number: Any) -> int | None:

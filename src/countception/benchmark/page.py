@@ -13,7 +13,7 @@ from countception.benchmark import experiments, figures, maps, tables
 from countception.benchmark.corrected import corrected
 from countception.benchmark.experiments import Experiment
 from countception.benchmark.maps import MapPair
-from countception.benchmark.protocol import DATASETS
+from countception.benchmark.protocol import DATASETS, DataSet
 from countception.benchmark.results import Results, Row
 from countception.benchmark.summary import OURS, summary
 from countception.benchmark.tables import Measured, Published
@@ -230,7 +230,7 @@ def page(
 def _section(
     data: str, split_by: str, own: Sequence[Measured], theirs: Sequence[Published], *, mapped: bool
 ) -> list[str]:
-    spec, stem = DATASETS[data], f"benchmark/{_stem(data, split_by)}"
+    spec, stem = _spec(data, own), f"benchmark/{_stem(data, split_by)}"
     parts = [f"## {spec.title}" + (f", split by {split_by}" if split_by != "image" else "")]
     if spec.field is not None:
         parts.append(FIELDS[split_by])
@@ -251,6 +251,11 @@ def _section(
     if varied or known:
         parts += [f"### {spec.title}: other settings", tables.markdown(varied, known, spec.sizes)]
     return parts
+
+
+def _spec(data: str, own: Sequence[Measured]) -> DataSet:
+    """Of a data set that is none of the paper's, what its rows say."""
+    return DATASETS.get(data) or DataSet(data, 0, tuple(sorted({cell.n for cell in own})))
 
 
 def _differences(cells: Sequence[Measured], explained: Mapping[str, str]) -> str:
@@ -283,7 +288,7 @@ def _sections(cells: Sequence[Measured]) -> list[tuple[str, str]]:
     by_field = {cell.data for cell in cells if cell.split_by == "field"}
     return [
         (data, split_by)
-        for data in DATASETS
+        for data in dict.fromkeys([*DATASETS, *(cell.data for cell in cells)])
         for split_by in ("image", "field")
         if split_by == "image" or data in by_field
     ]

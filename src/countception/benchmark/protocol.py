@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from countception.config import dotted
 from countception.errors import ConfigError, DatasetError
 from countception.validation_errors import in_words
 
@@ -27,11 +28,17 @@ if TYPE_CHECKING:
 
 SplitBy = Literal["image", "field"]
 Size = Annotated[int, Field(ge=1)]
+Settings = Annotated[dict[str, Any], AfterValidator(dotted)]
+"""Of a method, under dotted keys: TOML nests those that have no quotes around them."""
+
+
+DESCRIPTION = "benchmark.toml"
+"""In the folder of a data set that is none of the paper's: how it is measured on, as `Description` has it."""
 
 
 @dataclass(frozen=True)
 class DataSet:
-    """One of the paper's data sets."""
+    """One of the paper's data sets, or one that somebody has."""
 
     title: str
     test: int
@@ -49,17 +56,60 @@ DATASETS = {
 }
 
 
-def dataset(name: str) -> DataSet:
-    """A data set's protocol by name.
+class Description(BaseModel):
+    """What the file `DESCRIPTION` says."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    title: str = ""
+    test: Size
+    """Images of the test set."""
+    n: tuple[Size, ...] = Field(min_length=1)
+    """Images to train on, and as many to validate on, where a protocol does not say."""
+    field: str = ""
+    """How names are made where several images come from one field of view, as `countception.results.groups.by_name`
+    has it: the field in ``{}_*`` is what is before the first underscore."""
+
+
+def dataset(name: str, root: Path | None = None) -> DataSet:
+    """How a data set is measured on, by its name: one of `DATASETS`, or what its folder in `root` says.
 
     Raises
     ------
     ConfigError
-        No data set of that name.
+        No data set of that name, or a damaged description.
     """
-    if name not in DATASETS:
-        raise ConfigError(f"there is no data set {name!r}: the data sets are {', '.join(DATASETS)}")
-    return DATASETS[name]
+    if name in DATASETS:
+        return DATASETS[name]
+    path = _root(root) / name / DESCRIPTION
+    if not path.is_file():
+        raise ConfigError(
+            f"there is no data set {name!r}: the data sets are {', '.join(DATASETS)}, and any folder of images with "
+            f"dots that has a {DESCRIPTION} in it (test = 20, n = [5, 10]); there is no {path}"
+        )
+    try:
+        found = Description.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from None
+    except ValidationError as error:
+        raise ConfigError(f"{path}: {in_words(error, whole='the description')}") from None
+    return DataSet(found.title or name, found.test, found.n, _fields(found.field) if found.field else None)
+
+
+def _fields(pattern: str) -> Callable[[str], str]:
+    from countception.results.groups import by_name
+
+    return lambda name: by_name([name], pattern)[0]
+
+
+def _root(root: Path | None) -> Path:
+    return root or Path(os.environ.get("COUNTCEPTION_DATA", "data"))
+
+
+def own_datasets(root: Path | None) -> dict[str, DataSet]:
+    """The data sets in a folder that are not the paper's, by name."""
+    names = sorted(path.parent.name for path in _root(root).glob(f"*/{DESCRIPTION}"))
+    return {name: dataset(name, root) for name in names if name not in DATASETS}
 
 
 def load(name: str, root: Path | None = None) -> list[Sample]:
@@ -68,7 +118,7 @@ def load(name: str, root: Path | None = None) -> list[Sample]:
     Parameters
     ----------
     name
-        From `DATASETS`.
+        From `DATASETS`, or of a folder with a `DESCRIPTION`.
     root
         The folder that holds the data sets' folders; None takes the environment variable COUNTCEPTION_DATA.
 
@@ -79,8 +129,8 @@ def load(name: str, root: Path | None = None) -> list[Sample]:
     """
     from countception.data.dataset import load_dataset
 
-    dataset(name)
-    root = root or Path(os.environ.get("COUNTCEPTION_DATA", "data"))
+    dataset(name, root)
+    root = _root(root)
     if not (root / name).is_dir():
         raise DatasetError(
             f"there is no folder {root / name}: say with --data-root or COUNTCEPTION_DATA which folder holds {name}/"
@@ -111,7 +161,7 @@ class Run(BaseModel):
 class Cell(Run):
     """One run to be made: a method with settings, learning from one split of a data set."""
 
-    settings: dict[str, Any] = {}
+    settings: Settings = {}
 
     @property
     def split_seed(self) -> int:
@@ -148,8 +198,8 @@ class Parts:
     test: list[Sample]
 
 
-def draw(samples: Sequence[Sample], cell: Cell) -> Parts:
-    """The split of a cell; disjoint, and by field no field in two parts.
+def draw(samples: Sequence[Sample], cell: Cell, spec: DataSet | None = None) -> Parts:
+    """The split of a cell; disjoint, and by field no field in two parts. `spec` is of data that are not the paper's.
 
     Whole fields are drawn until a part is full, and what is too much is cut off, so that sizes are exact either way.
 
@@ -162,7 +212,7 @@ def draw(samples: Sequence[Sample], cell: Cell) -> Parts:
     """
     from countception.data.splits import split
 
-    spec = dataset(cell.data)
+    spec = spec or dataset(cell.data)
     groups = None
     if cell.split_by == "field":
         if spec.field is None:
@@ -198,7 +248,7 @@ class System(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     method: str
-    settings: dict[str, Any] = {}
+    settings: Settings = {}
     n: tuple[Size, ...] | None = None
     """Instead of the protocol's."""
     splits: int | None = Field(None, ge=1)
@@ -214,7 +264,7 @@ class Protocol(BaseModel):
 
     data: str
     systems: tuple[System, ...] = Field(min_length=1)
-    settings: dict[str, Any] = {}
+    settings: Settings = {}
     """Of every system; a system's own go before them."""
     title: str = ""
     """Of the experiment's own section on the page; without one it has none."""
@@ -222,7 +272,7 @@ class Protocol(BaseModel):
     axis: str = ""
     """What the section says above its table, and what the table's rows are."""
     n: tuple[Size, ...] | None = None
-    """None: the paper's, for the data set."""
+    """None: those of the data set, which are the paper's for its own."""
     seed: int = Field(0, ge=0)
     splits: int = Field(10, ge=1)
     split_by: SplitBy = "image"
@@ -250,8 +300,8 @@ class Protocol(BaseModel):
         ]
 
 
-def read_protocol(path: Path) -> Protocol:
-    """Read a protocol file (TOML).
+def read_protocol(path: Path, root: Path | None = None) -> Protocol:
+    """Read a protocol file (TOML); `root` is the folder of the data sets.
 
     Raises
     ------
@@ -259,15 +309,15 @@ def read_protocol(path: Path) -> Protocol:
         The file is missing, is no TOML, or has a key or value that a `Protocol` does not have.
     """
     try:
-        return parse_protocol(tomllib.loads(path.read_text(encoding="utf-8")), str(path))
+        return parse_protocol(tomllib.loads(path.read_text(encoding="utf-8")), str(path), root)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: the protocol file cannot be read: {error}") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path} is no protocol file: {error}") from None
 
 
-def parse_protocol(values: Mapping[str, Any], where: str) -> Protocol:
-    """A protocol from plain values; `where` is what errors call their source.
+def parse_protocol(values: Mapping[str, Any], where: str, root: Path | None = None) -> Protocol:
+    """A protocol from plain values; `where` is what errors call their source, `root` the folder of the data sets.
 
     Raises
     ------
@@ -278,8 +328,7 @@ def parse_protocol(values: Mapping[str, Any], where: str) -> Protocol:
         protocol = Protocol.model_validate(values)
     except ValidationError as error:
         raise ConfigError(f"{where}: {in_words(error, whole='the protocol')}") from None
-    dataset(protocol.data)
-    return protocol
+    return protocol if protocol.n else protocol.model_copy(update={"n": dataset(protocol.data, root).sizes})
 
 
 def check_data(samples: Iterable[Sample], expected: str | None, name: str) -> str:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from countception.benchmark import machine, maps
 from countception.benchmark.method import Batched, Fitted, Method, Report, Setup, Variants
 from countception.benchmark.methods import config_hash, make
-from countception.benchmark.protocol import Cell, Parts, draw
+from countception.benchmark.protocol import Cell, DataSet, Parts, draw
 from countception.benchmark.results import Prediction, Results, Row
+from countception.errors import DatasetError
 from countception.trust.metrics import metrics
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ class Data:
 
     samples: Sequence[Sample]
     hash: str
+    spec: DataSet | None = None
+    """How it is measured on; None for the paper's."""
 
 
 @dataclass
@@ -95,12 +98,16 @@ def run(
 
     Raises
     ------
+    DatasetError
+        The folder has results of other data of the same name.
     CountceptionError
         A method cannot be made or cannot learn from the data, or the folder cannot be written to.
     """
+    for name, each in data.items():
+        refuse_others(results, name, each.hash)
     tally = Tally()
     for number, cell in enumerate(cells, 1):
-        method = make(cell.method, Setup(cell.data, cell.settings))
+        method = make(cell.method, Setup(cell.data, cell.settings, n=cell.n))
         key = cell.run_key(config_hash(method))
         with results.claim(key) as mine:
             if not mine:
@@ -108,7 +115,7 @@ def run(
             elif any(row.key == key for row in results.rows()):
                 tally.done_before += 1
             else:
-                setup = Setup(cell.data, cell.settings, device, results.work(key))
+                setup = Setup(cell.data, cell.settings, device, results.work(key), n=cell.n)
                 with (show or _quiet)(f"{key} ({number} of {len(cells)})") as report:
                     outcome = run_cell(cell, data[cell.data], setup, report=report)
                 if examine:
@@ -120,11 +127,27 @@ def run(
     return tally
 
 
+def refuse_others(results: Results, name: str, digest: str) -> None:
+    """Rows of other data would count as done, and be averaged with new ones.
+
+    Raises
+    ------
+    DatasetError
+        There are some.
+    """
+    for row in results.rows():
+        if row.data == name and row.data_hash != digest[:12]:
+            raise DatasetError(
+                f"{results.folder} has results of other {name} data: their hash is {row.data_hash}…, not "
+                f"{digest[:12]}…; name another folder of results (--results), or get the original files"
+            )
+
+
 def run_cell(cell: Cell, data: Data, setup: Setup, *, report: Report) -> Outcome:
     """One run: draw the split, learn, count the test images. Nothing is written but into `setup.work`."""
     started, commit = datetime.now(UTC), machine.commit()  # of the code that runs, whatever is committed meanwhile
     method = make(cell.method, setup)
-    parts = draw(data.samples, cell)
+    parts = draw(data.samples, cell, data.spec)
     begun = time.perf_counter()
     fitted = method.fit(parts.training, parts.validation, seed=cell.split_seed, report=report)
     seconds = fitted.facts.seconds

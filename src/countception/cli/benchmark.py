@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 Option = typer.Option
 Names = list[str]
 
-DataNames = Annotated[Names | None, Option("--data", metavar="NAME", help="vgg, mbm or adipocyte; repeatable.")]
+DataNames = Annotated[
+    Names | None,
+    Option("--data", metavar="NAME", help="vgg, mbm, adipocyte, or a folder with a benchmark.toml; repeatable."),
+]
 Methods = Annotated[Names | None, Option("--method", metavar="NAME", help="As --list shows them; repeatable.")]
 Sizes = Annotated[
     list[int] | None,
@@ -43,7 +46,7 @@ Protocols = Annotated[
 ]
 ResultsFolder = Annotated[Path, Option(metavar="DIR", help="Folder of the rows.")]
 DataRoot = Annotated[
-    Path | None, Option(metavar="DIR", help="Folder that holds vgg/, mbm/, adipocyte/.  [default: $COUNTCEPTION_DATA]")
+    Path | None, Option(metavar="DIR", help="Folder that holds the data sets' folders.  [default: $COUNTCEPTION_DATA]")
 ]
 Threads = Annotated[int | None, Option(metavar="N", min=1, help="Threads that torch computes with.")]
 Check = Annotated[
@@ -98,13 +101,13 @@ def benchmark(
     from countception.benchmark.results import Results
 
     if list_:
-        _list()
+        _list(data_root)
         return
     if check and (tables or maps):
         raise ConfigError("--check writes nothing: give --tables and --maps without it")
     found = Results(results)
     only = {"--n": n, "--splits": splits, "--seed": seed, "--split-by": split_by, "--set": settings}
-    protocols = _protocols(protocol or [], data or [], method or [], split, only)
+    protocols = _protocols(protocol or [], data or [], method or [], split, only, data_root)
     if not (protocols or tables or maps):
         raise ConfigError(WHAT)
     if protocols:
@@ -131,7 +134,12 @@ WHAT = "say what to run: --data and --method, or --protocol; --list shows what t
 
 
 def _protocols(
-    paths: list[Path], data: list[str], method: list[str], split: int | None, only: dict[str, Any]
+    paths: list[Path],
+    data: list[str],
+    method: list[str],
+    split: int | None,
+    only: dict[str, Any],
+    root: Path | None,
 ) -> list[Protocol]:
     """What is to be run: protocol files, or the methods and data sets that are named; `only` are options of these."""
     from countception.benchmark.protocol import parse_protocol, read_protocol
@@ -142,7 +150,7 @@ def _protocols(
     if bool(data) != bool(method) or (given_ and not data) or (split is not None and not (data or paths)):
         raise ConfigError(WHAT)
     if not data:
-        return [read_protocol(path) for path in paths]
+        return [read_protocol(path, root) for path in paths]
     splits = 10 if only["--splits"] is None else only["--splits"]
     changes = parse.read_settings(only["--set"] or [])
     values = {
@@ -152,17 +160,20 @@ def _protocols(
         "splits": splits if split is None else split + 1,
         "split_by": only["--split-by"] or "image",
     }
-    return [parse_protocol({**values, "data": name}, "the command") for name in data]
+    return [parse_protocol({**values, "data": name}, "the command", root) for name in data]
 
 
-def _list() -> None:
+def _list(root: Path | None) -> None:
     from countception.benchmark.methods import METHODS
-    from countception.benchmark.protocol import DATASETS
+    from countception.benchmark.protocol import DATASETS, own_datasets
     from countception.cli.console import table
 
     table(["method", ""], [[name, title] for name, (_, title) in METHODS.items()])
     typer.echo("")
-    rows = [[name, str(spec.test), ", ".join(map(str, spec.sizes))] for name, spec in DATASETS.items()]
+    rows = [
+        [name, str(spec.test), ", ".join(map(str, spec.sizes))]
+        for name, spec in {**DATASETS, **own_datasets(root)}.items()
+    ]
     table(["data set", "test images", "N"], rows)
 
 
@@ -178,13 +189,14 @@ def _draw_maps(results: Results, root: Path | None, folder: Path) -> None:
 
 
 def _load(protocols: list[Protocol], root: Path | None) -> dict[str, Data]:
-    from countception.benchmark.protocol import check_data, load
+    from countception.benchmark.protocol import check_data, dataset, load
     from countception.benchmark.runner import Data
 
     found: dict[str, Data] = {}
     for protocol in protocols:
         samples = found[protocol.data].samples if protocol.data in found else load(protocol.data, root)
-        found[protocol.data] = Data(samples, check_data(samples, protocol.data_hash, protocol.data))
+        digest = check_data(samples, protocol.data_hash, protocol.data)
+        found[protocol.data] = Data(samples, digest, dataset(protocol.data, root))
     return found
 
 
@@ -210,13 +222,15 @@ def _check(cells: list[Cell], data: dict[str, Data], results: Results, device: s
     from countception.benchmark.machine import set_threads
     from countception.benchmark.method import Setup
     from countception.benchmark.methods import config_hash, make
-    from countception.benchmark.runner import run_cell
+    from countception.benchmark.runner import refuse_others, run_cell
     from countception.cli.progress import progress_bar
 
     rows = {(row.key, row.settings): row for each in (results.examined, results) for row in each.rows()}
+    for name, each in data.items():
+        refuse_others(results, name, each.hash)
     equal = True
     for number, cell in enumerate(cells, 1):
-        setup = Setup(cell.data, cell.settings, device)
+        setup = Setup(cell.data, cell.settings, device, n=cell.n)
         then = rows.get((cell.run_key(config_hash(make(cell.method, setup))), cell.settings_text))
         if then is not None:
             setup = replace(setup, precision=then.precision)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 
 from countception.config import LEVEL
-from countception.geometry import Window, covering, first_centre, to_image
+from countception.geometry import covering, first_centre, to_image
 from countception.locate import density_of_map
 from countception.points import Dots
 from countception.targets import box_filter
@@ -114,8 +114,14 @@ class Count:
         ConfigError
             The stride does not divide the window.
         """
-        window = Window(self.window, self.stride)
-        return density_of_map(self.predicted, window, redundancy=self.redundancy, pad=self.pad, boxed=self.boxed)
+        return density_of_map(
+            self.predicted,
+            self.window,
+            self.stride,
+            redundancy=self.redundancy,
+            pad=self.pad,
+            boxed=self.boxed,
+        )
 
     def in_regions(
         self, regions: Sequence[Region], *, pixel_size: float | None = None, level: float = LEVEL

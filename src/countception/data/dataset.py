@@ -330,12 +330,12 @@ def _refuse_unmatched(dataset: Dataset) -> None:
         )
 
 
-Kind = tuple[int, tuple[str, ...]]
-"""Number of channels, and names of the classes."""
+Kind = tuple[int, tuple[str, ...], str]
+"""Number of channels, names of the classes, and type of the pixels."""
 
 
 def _kind(one: Sample | Opened) -> Kind:
-    return one.image.shape[0], one.dots.class_names
+    return one.image.shape[0], one.dots.class_names, str(one.image[:1, :1, :1].dtype)
 
 
 def _refuse_mixture(first: Kind, other: Kind, first_name: str, other_name: str) -> None:
@@ -348,4 +348,9 @@ def _refuse_mixture(first: Kind, other: Kind, first_name: str, other_name: str) 
         raise DatasetError(
             f"{other_name} has classes {', '.join(other[1])} but {first_name} has "
             f"{', '.join(first[1])}; all dots of a data set must have the same classes"
+        )
+    if other[2] != first[2]:
+        raise DatasetError(
+            f"{other_name} has pixels of type {other[2]} but {first_name} of {first[2]}, whose values seldom mean the "
+            "same; all images of a data set must have one depth: convert them to one"
         )

@@ -148,7 +148,7 @@ def as_channels_first(image: npt.ArrayLike) -> Image:
     ImageError
         Another number of axes, an empty axis, channels that seem to come first, values that are no numbers, NaN.
     """
-    array = np.asarray(image)
+    array = _array(image, "the image")
     if array.ndim == 2:
         array = array[..., None]
     if array.ndim != 3:
@@ -169,7 +169,7 @@ def checked(image: npt.ArrayLike, name: str) -> Image:
     ImageError
         Another number of axes, an empty axis, channels that seem to come last, values that are no numbers, NaN.
     """
-    array = np.asarray(image)
+    array = _array(image, name)
     if array.ndim != 3:
         raise ImageError(f"{name} has shape {array.shape}: it must be (channel, y, x)")
     if array.shape[0] > 16 and 1 <= array.shape[2] <= 4:
@@ -178,6 +178,16 @@ def checked(image: npt.ArrayLike, name: str) -> Image:
             "move them first with numpy.moveaxis(image, -1, 0)"
         )
     return standard(array, name)
+
+
+def _array(image: npt.ArrayLike, name: str) -> npt.NDArray[Any]:
+    """Of whatever people have; pixels that are masked would count as what lies under the mask."""
+    if isinstance(image, np.ma.MaskedArray) and np.ma.is_masked(image):
+        raise ImageError(f"{name} has masked pixels: say what they hold, such as image.filled(0)")
+    try:
+        return np.asarray(image)
+    except (TypeError, ValueError, RuntimeError) as error:  # tensors that need gradients, or of types numpy lacks
+        raise ImageError(f"{name} cannot be made a numpy array ({error}); make one of it first") from None
 
 
 def check_finite(image: npt.NDArray[Any], name: str) -> None:

@@ -10,7 +10,13 @@ from countception.locate.inverse import Density, density_of_counts
 
 
 def density_of_map(
-    values: npt.NDArray[np.float32], window: Window, *, redundancy: float, pad: int = 0, boxed: bool = False
+    values: npt.NDArray[np.float32],
+    window: int,
+    stride: int,
+    *,
+    redundancy: float,
+    pad: int = 0,
+    boxed: bool = False,
 ) -> Density:
     """The density that a predicted map stands for.
 
@@ -19,7 +25,9 @@ def density_of_map(
     values
         ``(classes, y, x)``.
     window
-        That an entry counts in, in working pixels; 1 of a map of densities.
+        Side of what an entry counts in, in working pixels; 1 of a map of densities, whatever its stride.
+    stride
+        Working pixels from one entry to the next.
     redundancy
         The sum of the map over this is the count.
     pad
@@ -30,7 +38,7 @@ def density_of_map(
 
     Returns
     -------
-    float64 ``(classes, y, x)`` objects per cell of `window.stride` working pixels. Cell 0 starts at the image's first
+    float64 ``(classes, y, x)`` objects per cell of `stride` working pixels. Cell 0 starts at the image's first
     pixel; the sum is the count.
 
     Raises
@@ -40,9 +48,9 @@ def density_of_map(
     """
     if boxed:
         return values.astype(np.float64)
-    if window.size > 1:
-        return np.stack([density_of_counts(counts, window) for counts in values])
-    return _folded(values.astype(np.float64) / redundancy, pad)
+    if window > 1:
+        return np.stack([density_of_counts(counts, Window(window, stride)) for counts in values])
+    return _folded(values.astype(np.float64) / redundancy, pad // stride)
 
 
 def _folded(density: Density, margin: int) -> Density:

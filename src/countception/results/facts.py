@@ -23,7 +23,7 @@ def facts(model: Model) -> list[tuple[str, str]]:
         ("network", f"{network.name}, {model.network.parameters_count():,} weights"),
         ("counts", ", ".join(model.class_names)),
         ("channels", _channels(model)),
-        ("window", f"{network.window} × {network.window} working pixels, every {network.stride}"),
+        ("window", _window(model)),
         ("scale", f"{model.scale:.3g} working pixels per image pixel"),
         ("pixel size", _join(trained, "{pixel_size:.3g} µm")),
         ("calibration", how if config.calibrate else "none"),
@@ -52,6 +52,12 @@ def details(model: Model) -> dict[str, Any]:
         "config": model.config.model_dump(mode="json"),
         "versions": model.versions,
     }
+
+
+def _window(model: Model) -> str:
+    """What an entry of the map counts in, by the network's own geometry."""
+    size, stride = model.network.window, model.network.layout.field.stride
+    return f"{size} × {size} working pixels, every {stride}" if size > 1 else f"none: densities, every {stride} pixels"
 
 
 def _channels(model: Model) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Literal
 
@@ -130,7 +131,7 @@ def simulate_dataset(
         The folder cannot be written to, or holds images that are not part of this data set.
     """
     look = _with_changes(look, size=size, counts=counts)
-    if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+    if isinstance(n, bool) or not isinstance(n, Integral) or n < 1:
         raise ConfigError(f"cannot simulate {n!r} images: ask for at least 1")
     if layout not in ("folders", "beside"):
         raise ConfigError(f"there is no layout {layout!r}: use 'folders' or 'beside'")

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict
-from numbers import Real
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
-from countception.config import DECIDED, Config, TrainingConfig, recipe, updated, with_network
+from countception.config import DECIDED, Config, TrainingConfig, dotted, recipe, updated, with_network
 from countception.counting.counter import Counter
 from countception.counting.model_file import Model, known_by
 from countception.data.dataset import Dataset, Sample, content_hash, load_dataset, with_classes
@@ -91,6 +93,8 @@ def train(
     ModelFileError
         The checkpoint cannot be resumed from.
     """
+    if folds is not None:
+        folds = _parts(folds)
     checkpoint = _checkpoint(out, resume=resume)
     former = out is not None and not resume and Path(out).exists()  # half a training does not take its place
     chosen = configure(config, changes)
@@ -98,7 +102,8 @@ def train(
     first = training[0]
     found = {"network.channels": _channels(chosen, first), "network.classes": len(first.dots.class_names)}
     chosen = updated(chosen, found if folds is None else found | _for_folds(chosen, folds))
-    with short_of(_too_large(chosen.training)):
+    chosen = chosen.lasting(len(training))
+    with short_of(_too_large(chosen.training)), _own_seeds():
         prepared = prepare(training, validation, chosen, folds=folds, checkpoint=checkpoint, device=device)
         going_on = resume and checkpoint is not None and checkpoint.exists()
         if going_on:
@@ -116,6 +121,18 @@ def train(
         checkpoint.unlink(missing_ok=True)
         forget(out)
     return counter
+
+
+def _parts(folds: Any) -> int:
+    """A number of parts, of whatever type of whole number."""
+    if not isinstance(folds, Integral) or isinstance(folds, bool):
+        raise ConfigError(f"folds must be a whole number of at least 2, not {folds!r}")
+    return int(folds)
+
+
+def _own_seeds() -> AbstractContextManager[None]:
+    """Whoever calls keeps the random numbers that would have come next: a training seeds its own."""
+    return torch.random.fork_rng(devices=range(torch.cuda.device_count()))
 
 
 def _channels(config: Config, sample: Sample) -> int:
@@ -168,7 +185,7 @@ def _for_folds(config: Config, folds: int) -> dict[str, Any]:
 
 def configure(config: Config | str, changes: dict[str, Any] | None) -> Config:
     """A recipe or configuration with changes; a new network brings the settings it was published with."""
-    changes = dict(changes or {})
+    changes = dotted(changes or {})
     for key in DECIDED.keys() & changes:
         raise ConfigError(f"{key} cannot be set: {DECIDED[key]}")
     lengths = ("training.steps", "training.epochs", "training.seconds")

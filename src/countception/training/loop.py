@@ -33,6 +33,8 @@ from countception.trust import calibration
 
 CHECKPOINT_SECONDS = 20.0
 SETTLE_BATCHES = 12
+REST = 3
+"""So many times as long as an evaluation took are only steps, where a training lasts so many seconds."""
 CORNER = 8
 """Side, in working pixels, of the corners of windows that `place_loss` looks at: about half the spacing of objects."""
 
@@ -171,6 +173,8 @@ class Trainer:
         self.best_counts: list[float] = []
         self._loss_sum = torch.zeros((), device=self.device)
         self._saved_at = float("-inf")
+        self._rested = 0.0
+        """Seconds of the training before which there is no further evaluation, if it is the clock that ends it."""
 
     @property
     def precision(self) -> str:
@@ -196,7 +200,8 @@ class Trainer:
                     self.state.elapsed = time.monotonic() - started
                 if self._evaluation_due():
                     self.evaluate()
-                    self.state.elapsed = time.monotonic() - started
+                    begun, self.state.elapsed = self.state.elapsed, time.monotonic() - started
+                    self._rested = self.state.elapsed + REST * (self.state.elapsed - begun)
                     self._save()
                 if report:
                     report(self._told())
@@ -221,11 +226,14 @@ class Trainer:
         return Progress(self.progress, self.state.step, self.state.elapsed, newest, *images)
 
     def _evaluation_due(self) -> bool:
-        return evaluations_due(self.config.training, self.progress) > self.state.evaluations
+        due = evaluations_due(self.config.training, self.progress) > self.state.evaluations
+        resting = self.length.seconds is not None and self.progress < 1 and self.state.elapsed < self._rested
+        return due and not resting
 
     def _finished(self) -> bool:
         patience = self.config.training.patience
-        if self.progress >= 1 and not self._evaluation_due():
+        evaluated = bool(self.state.history) and self.state.loss_steps == 0
+        if self.progress >= 1 and (evaluated or not self._evaluation_due()):
             return True
         late = sum(record.step > self.state.best_step for record in self.state.history)
         return patience is not None and late >= patience

@@ -47,7 +47,10 @@ def run_protocols(
     from countception.benchmark.trust.measure import Examiner
     from countception.cli.progress import progress_bar
 
-    protocols = [read_protocol(path) for path in paths]
+    protocols = [read_protocol(path, data_root) for path in paths]
+    for path, each in zip(paths, protocols, strict=True):
+        if each.data not in DATASETS:
+            raise ConfigError(f"{path}: points and intervals are examined on {', '.join(DATASETS)} alone")
     data = {}
     for name in DATASETS:
         samples = load(name, data_root)
