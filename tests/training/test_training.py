@@ -442,6 +442,7 @@ def test_the_papers_recipe() -> None:
             "counting.flips needs a stride that divides the window",
         ),
         (blobs(3), {"training.steps": 3, "training.epochs": 2}, ConfigError, "give one of steps"),
+        ([replace(blobs(1)[0], dots=np.zeros((2, 2)))], {}, DatasetError, "its dots are countception.Dots"),
     ],
 )
 def test_what_cannot_be_trained_is_one_sentence(
@@ -603,6 +604,11 @@ def test_whoever_trains_keeps_the_random_numbers_that_would_have_come_next() -> 
     torch.manual_seed(5)
     train(blobs(3), changes=QUICK)
     assert torch.equal(torch.rand(3), expected)
+
+
+def test_a_configuration_is_no_dictionary() -> None:
+    with pytest.raises(ConfigError, match="a recipe or a Config, and no dict"):
+        train(blobs(3), config={"training.steps": 3})  # type: ignore[arg-type]
 
 
 def test_parts_may_be_any_whole_number_and_nothing_else() -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from countception.regions import Region, RegionCount
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Count:
     """What was counted in one image."""
 

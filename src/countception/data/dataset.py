@@ -281,6 +281,11 @@ def _checked(sample: Sample, outside: Outside) -> Sample:
             f"an image with its dots is a countception.Sample(image, dots, name), with the channels first, and no "
             f"{type(sample).__name__}"
         )
+    if not isinstance(sample.dots, Dots):
+        raise DatasetError(
+            f"{sample.name}: its dots are countception.Dots(points), with (y, x) in each row, and no "
+            f"{type(sample.dots).__name__}"
+        )
     image = checked(sample.image, sample.name)
     shape = (image.shape[1], image.shape[2])
     dots = _within(sample.dots, shape, outside, called=(sample.name, "the image"))

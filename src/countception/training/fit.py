@@ -194,6 +194,8 @@ def configure(config: Config | str, changes: dict[str, Any] | None) -> Config:
     network = changes.get("network.name")
     if not isinstance(network, str):  # whose value is refused below
         network = None
+    if not isinstance(config, str | Config):
+        raise ConfigError(f"config is the name of a recipe or a Config, and no {type(config).__name__}: see changes")
     if isinstance(config, str):
         config = recipe(config, network=network)
     elif network not in (None, config.network.name):
