@@ -96,6 +96,14 @@ def test_what_is_undefined_is_left_out(tmp_path: Path) -> None:
     assert "average of the training" not in page.text
 
 
+@pytest.mark.parametrize(
+    ("network", "stride", "said"),
+    [("boxnet", 2, "32 × 32 working pixels, every 2"), ("fcrn_a", 1, "none: densities")],
+)
+def test_facts_have_the_window_that_the_network_counts_in(network: str, stride: int, said: str) -> None:
+    assert ("window", said) in facts(tiny.untrained(network=network, stride=stride).model)
+
+
 def test_facts_say_where_a_model_comes_from() -> None:
     found = dict(facts(Counter.load(tiny.model_file(), device="cpu").model))
     assert found["network"].startswith("boxnet")

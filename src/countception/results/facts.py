@@ -57,7 +57,9 @@ def details(model: Model) -> dict[str, Any]:
 def _window(model: Model) -> str:
     """What an entry of the map counts in, by the network's own geometry."""
     size, stride = model.network.window, model.network.layout.field.stride
-    return f"{size} × {size} working pixels, every {stride}" if size > 1 else f"none: densities, every {stride} pixels"
+    if size > 1:
+        return f"{size} × {size} working pixels, every {stride}"
+    return "none: densities" + (f" of {stride} × {stride} working pixels" if stride > 1 else "")
 
 
 def _channels(model: Model) -> str:
