@@ -27,6 +27,7 @@ from countception.cli.commands import app
 from countception.config import LEVEL
 from countception.counting.counter import Counter
 from countception.counting.model_file import load
+from countception.data.dataset import content_hash, load_dataset
 from countception.networks import names
 from countception.trust.metrics import predict_average_mae
 
@@ -804,6 +805,24 @@ def test_inspect_names_what_is_wrong(tmp_path: Path) -> None:
     assert found["duplicates"] == {"001": 1}
     assert (tmp_path / "i.png").read_bytes().startswith(b"\x89PNG")
     refused(run("inspect", tmp_path / "nowhere"), "nowhere")
+
+
+def test_one_table_of_dots_for_all_images_is_inspected_and_learned_from(tmp_path: Path) -> None:
+    data, apart = tiny.dataset(tmp_path / "data"), tiny.data()
+    tables = {path: path.read_text().splitlines() for path in sorted((data / "points").iterdir())}
+    rows = [f"{path.stem}.png,{row}" for path, lines in tables.items() for row in lines[1:]]
+    for path in tables:
+        path.unlink()
+    (data / "points" / "all.csv").write_text("\n".join(["image,x,y", *rows, "elsewhere.png,1,2"]))
+    assert run("inspect", data).stdout.splitlines()[1:] == run("inspect", apart).stdout.splitlines()[1:]
+    out = tmp_path / "cells.count"
+    result = run("train", data, "-o", out, "--steps=2", "--seed=0", *tiny.OPTIONS)
+    assert result.exit_code == 0, result.stderr
+    assert load(out).trained_on["images"] == 3
+    assert content_hash(load_dataset(data)) == content_hash(load_dataset(apart))
+    Image.fromarray(tiny.pixels()).save(data / "images" / "blank.png")
+    assert "images without dots: 1" in run("inspect", data).stdout
+    refused(run("train", data, "-o", out, "--steps=2"), "blank.png", "no row of all.csv names it", "--ignore-unmatched")
 
 
 def test_inspect_shows_nothing_of_images_that_cannot_be_used(tmp_path: Path) -> None:

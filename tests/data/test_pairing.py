@@ -224,6 +224,71 @@ class TestTwoFolders:
             read_dataset(make(tmp_path, "images/a.png", "images/a.tif", "points/a.csv"))
 
 
+class TestOneTableForAll:
+    TEXT = "survey id,image,class,x,y\nme,b.jpg,live,1,2\nme,a.jpg,dead,3,4\nme,b.jpg,live,5,6\nme,d.jpg,odd,7,8\n"
+
+    @pytest.mark.parametrize(("images", "dots"), [("", "all.csv"), ("", "all.txt"), ("images/", "points/all.csv")])
+    def test_every_image_that_it_names_is_paired_with_it(self, tmp_path: Path, images: str, dots: str) -> None:
+        root = make(tmp_path, f"{images}a.jpg", f"{images}b.jpg", f"{images}c.jpg", dots)
+        (root / dots).write_text(self.TEXT.replace(",", "\t") if dots.endswith("txt") else self.TEXT)
+        dataset = read_dataset(root)
+        assert pairs(dataset) == [("a.jpg", Path(dots).name), ("b.jpg", Path(dots).name)]
+        assert dataset.classes == ("dead", "live"), "those of other images do not matter"
+        assert [path.name for path in dataset.unmatched_images] == ["c.jpg"]
+        assert dataset.unmatched_dots == ()
+
+    def test_an_image_that_it_does_not_name_needs_a_table_of_its_own(self, tmp_path: Path) -> None:
+        root = make(tmp_path, "a.jpg", "b.jpg", "c.jpg", "all.csv")
+        (root / "all.csv").write_text(self.TEXT)
+        with pytest.raises(
+            DatasetError,
+            match=r"1 image \(c\.jpg\) without a partner \(no row of all\.csv names it\).*table of dots of its own",
+        ):
+            load_dataset(root)
+        (root / "c.csv").write_text("x,y\n")
+        dataset = read_dataset(root)
+        assert pairs(dataset) == [("a.jpg", "all.csv"), ("b.jpg", "all.csv"), ("c.jpg", "c.csv")]
+        assert dataset.unmatched_images == dataset.unmatched_dots == ()
+
+    def test_files_that_are_no_dots_do_not_matter_to_images_that_it_names(self, tmp_path: Path) -> None:
+        root = make(tmp_path, "a.jpg", "b.jpg", "a.json", "all.csv")
+        (root / "all.csv").write_text(self.TEXT)
+        assert read_dataset(root).passed_over == ()
+
+    def test_tables_that_name_no_image_or_hold_no_dots_are_not_it(self, tmp_path: Path) -> None:
+        root = make(tmp_path, "a.jpg", "b.jpg", "all.csv")
+        (root / "all.csv").write_text(self.TEXT)
+        (root / "counts.csv").write_text("image,count\na.jpg,1\nb.jpg,2\n")
+        (root / "others.csv").write_text("image,x,y\ne.jpg,1,2\n")
+        dataset = read_dataset(root)
+        assert {item.dots.name for item in dataset.items} == {"all.csv"}
+        assert [path.name for path in dataset.unmatched_dots] == ["counts.csv", "others.csv"]
+
+    @pytest.mark.parametrize(
+        ("files", "sentence"),
+        [
+            ({"more.csv": TEXT}, r"has several tables that name images, all\.csv and more\.csv; keep one"),
+            ({"a.csv": "x,y\n"}, r"all\.csv: has dots of a\.jpg, which has a file of dots of its own, too; keep one"),
+            ({"e.png": "", "e.jpg": "", "all.csv": "image,x,y\ne,1,2\n"}, r"all\.csv: e could be e\.jpg or e\.png"),
+        ],
+    )
+    def test_what_can_be_read_in_two_ways_is_refused(
+        self, tmp_path: Path, files: dict[str, str], sentence: str
+    ) -> None:
+        root = make(tmp_path, "a.jpg", "b.jpg")
+        for name, text in {"all.csv": self.TEXT, **files}.items():
+            (root / name).write_text(text)
+        with pytest.raises(DatasetError, match=sentence):
+            read_dataset(root)
+
+    def test_a_table_of_images_that_all_have_dots_is_left_over(self, tmp_path: Path) -> None:
+        root = make(tmp_path, "a.jpg", "b.jpg", "a.csv", "b.csv")
+        (root / "all.csv").write_text(self.TEXT)
+        dataset = read_dataset(root)
+        assert pairs(dataset) == [("a.jpg", "a.csv"), ("b.jpg", "b.csv")]
+        assert [path.name for path in dataset.unmatched_dots] == ["all.csv"]
+
+
 class TestManifest:
     FILES = ("raw/1.png", "raw/2.png", "dots/p.csv", "dots/q.csv")
 

@@ -242,6 +242,71 @@ def test_missing_file(tmp_path: Path) -> None:
         read_points(tmp_path / "a.csv")
 
 
+class TestSeveralImages:
+    """Rows of one image in a table that holds those of others, too."""
+
+    @pytest.mark.parametrize("heading", ["image", "Image_Name", "img", "FILENAME", "file_name", "file"])
+    @pytest.mark.parametrize("name", ["a b.jpg", "a b", "day 1/a b.jpg", "C:\\photos\\a b.jpg"])
+    def test_rows_of_the_image_that_is_asked_for(self, tmp_path: Path, heading: str, name: str) -> None:
+        path = table(tmp_path, f"x,{heading},y\n1.5,{name},2\n9,ab.jpg,9\n3,{name},4\n8,a b.jpg.png,8\n")
+        assert read_points(path, image=tmp_path / "a b.jpg").points.tolist() == YX
+        assert len(read_points(path)) == 4
+
+    @pytest.mark.parametrize(
+        ("label", "image"),
+        [
+            ("a.jpg", "a.jpg"),
+            ("a.jpg:0001-0023", "a.jpg"),
+            ("a.tif:2", "a.tif"),
+            ("a", "a.ome.tif"),
+            ("Za\u0308", "Zä.png"),
+        ],
+    )
+    def test_results_of_imagej_that_were_never_cleared(self, tmp_path: Path, label: str, image: str) -> None:
+        path = table(tmp_path, f" ,Label,X,Y\n1,b.jpg,9,9\n2,{label},1.5,2\n3,{label},3,4\n4,c.jpg:7,8,8\n")
+        assert read_points(path, image=image).points.tolist() == YX
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "x,y,image\n1.5,2,old.jpg\n3,4,old.jpg\n",
+            "x,y,image\n1.5,2,\n3,4,\n",
+            "x,y,image\n1.5,2,old.jpg\n3,4\n",
+            ",label,x,y\n1,live,1.5,2\n2,dead,3,4\n",
+            "Label,x,y\nlive,1.5,2\ndead,3,4\n",
+            "x,y,image,file\n1.5,2,a.jpg,1.roi\n3,4,a.jpg,2.roi\n",
+        ],
+    )
+    def test_all_rows_where_no_two_images_are_named(self, tmp_path: Path, text: str) -> None:
+        assert read_points(table(tmp_path, text), image="a.jpg").points.tolist() == YX
+
+    def test_the_first_column_that_names_the_image(self, tmp_path: Path) -> None:
+        path = table(tmp_path, "image,file,x,y\n0,a.jpg,1.5,2\n0,a.jpg,3,4\n1,b.jpg,9,9\n")
+        assert read_points(path, image="a.jpg").points.tolist() == YX
+
+    @pytest.mark.parametrize(
+        ("text", "sentence"),
+        [
+            (
+                "x,y,file\n1,2,b.jpg\n3,4,c\n",
+                r"rows are of 2 images by the column file \(b\.jpg, c\), but none is of a\.jpg",
+            ),
+            ("x,y,file\n1,2,A.jpg\n3,4,a.png\n", r"none is of a\.jpg"),
+            ("x,y,img\n1,2,1\n1,2,2\n1,2,3\n1,2,4\n", r"4 images by the column img \(1, 2, 3 and 1 more\), but none"),
+            ("x,y,image\n1,2,a.jpg\n3,4,\n", "line 3: does not say in the column image of which image it is"),
+            ("x,y,image\n1,2,p/a.jpg\n3,4,q/a.jpg\n", r"has rows of a\.jpg in 2 folders by the column image"),
+        ],
+    )
+    def test_what_can_be_read_in_two_ways_is_refused(self, tmp_path: Path, text: str, sentence: str) -> None:
+        with pytest.raises(PointsError, match=sentence) as caught:
+            read_points(table(tmp_path, text), image="a.jpg")
+        assert str(caught.value).startswith(str(tmp_path / "dots.csv"))
+
+    def test_planes_and_units_of_other_images_do_not_matter(self, tmp_path: Path) -> None:
+        path = table(tmp_path, "x,y,slice,image\n1,2,1,a.jpg\n3,4,2,b.jpg\n")
+        assert len(read_points(path, image="a.jpg")) == 1
+
+
 class TestImageJ:
     """Tables of results, which ImageJ measures in the unit of the image."""
 

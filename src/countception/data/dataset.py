@@ -250,7 +250,7 @@ def _dots(
     """The dots of an image, those that may stay."""
     shape = (image.shape[1], image.shape[2])
     size = functools.partial(read_pixel_size, item.image)
-    dots = read_points(item.dots, image_shape=shape, order=order, classes=classes, pixel_size=size)
+    dots = read_points(item.dots, image_shape=shape, order=order, classes=classes, pixel_size=size, image=item.image)
     return _within(dots, shape, outside, called=(str(item.dots), f"the image {item.image.name}"))
 
 
@@ -327,9 +327,11 @@ def _refuse_unmatched(dataset: Dataset) -> None:
     alone = {"image": dataset.unmatched_images, "dots file": dataset.unmatched_dots}
     found = [count_of(paths, noun) for noun, paths in alone.items() if paths]
     if found:
+        row = f" (no row of {dataset.shared.name} names it)" if dataset.shared and dataset.unmatched_images else ""
+        own = " of its own" if dataset.shared else ""
         raise DatasetError(
-            f"{dataset.root}: has {' and '.join(found)} without a partner; rename them, or pass "
-            "over them (--ignore-unmatched), and give images without objects an empty table of dots with the header x,y"
+            f"{dataset.root}: has {' and '.join(found)} without a partner{row}; rename them, or pass over them "
+            f"(--ignore-unmatched), and give images without objects an empty table of dots{own} with the header x,y"
             + why_passed_over(dataset.passed_over)
             + why_unread(dataset.unread)
         )

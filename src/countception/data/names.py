@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from countception import points
+from countception.data.shared import find_shared
 from countception.errors import DatasetError
 from countception.files import OME, same_name
 from countception.images.find import SUFFIXES, left_alone, natural_key
@@ -116,13 +117,30 @@ def _by_word(files: list[Path]) -> tuple[list[Named], list[Named]]:
     return plain + promoted, tables + [each for each in marked if each.stem not in wanted]
 
 
-def pair(
-    image_files: list[Named], dots_files: list[Named], doubtful: list[Named]
-) -> tuple[list[tuple[Path, Path]], list[Path], list[Path], list[Path]]:
-    """Pair by name: pairs in natural order, images and dots left over, and what is called as dots but holds none.
+@dataclass(frozen=True)
+class Paired:
+    """What `pair` found."""
 
-    In a folder of dots the latter are dots all the same, and reading them says what is wrong. What is called as notes
-    are is taken for dots only where an image has no others.
+    pairs: list[tuple[Path, Path]]
+    """Images with their dots, in natural order."""
+    images_left: list[Path]
+    dots_left: list[Path]
+    passed: list[Path]
+    """Called as the dots of an image without any would be, but without any in them."""
+    shared: Path | None = None
+    """The table whose rows are the dots of all images that have no file of their own."""
+
+
+def pair(image_files: list[Named], dots_files: list[Named], doubtful: list[Named]) -> Paired:
+    """Pair by name, and images without dots with the rows of a table that names them.
+
+    What is called as dots but holds none is dots all the same in a folder of these, and reading it says what is wrong.
+    What is called as notes are is taken for dots only where an image has no others.
+
+    Raises
+    ------
+    DatasetError
+        A file could belong to two others, or a table of many images be meant in two ways.
     """
     notes: list[Named] = []
     others: list[Named] = []
@@ -131,12 +149,21 @@ def pair(
     pairs, images_left, dots_left = _match(image_files, others)
     left = set(images_left)
     more, images_left, _ = _match([image for image in image_files if image.path in left], notes)
-    pairs, left = pairs + more, set(images_left)
+    pairs += more
+    used = {dots for _, dots in pairs}
+    tables = [dots.path for dots in dots_files if is_table(dots.path) and dots.path not in used]
+    shared, named = find_shared(tables, images_left, [image for image, _ in pairs])
+    pairs += [(image, shared) for image in named if shared is not None]
+    left = set(images_left).difference(named)
     meant = _meant([image for image in image_files if image.path in left], doubtful)
     damaged = {image: file for image, file in meant.items() if file.parent != image.parent}
-    pairs = sorted([*pairs, *damaged.items()], key=lambda pair: natural_key(pair[0].name))
-    images_left = [image for image in images_left if image not in damaged]
-    return pairs, images_left, dots_left, [file for image, file in meant.items() if image not in damaged]
+    return Paired(
+        sorted([*pairs, *damaged.items()], key=lambda pair: natural_key(pair[0].name)),
+        [image for image in images_left if image in left and image not in damaged],
+        [dots for dots in dots_left if dots != shared],
+        [file for image, file in meant.items() if image not in damaged],
+        shared,
+    )
 
 
 def _match(image_files: list[Named], dots_files: list[Named]) -> tuple[list[tuple[Path, Path]], list[Path], list[Path]]:

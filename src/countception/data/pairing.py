@@ -1,6 +1,6 @@
 """Which file of dots belongs to which image.
 
-Three ways of laying out a data set are read; `read_dataset` finds out which it is.
+Four ways of laying out a data set are read; `read_dataset` finds out which it is.
 
 beside each other
     One folder: ``001cell.png`` and ``001dots.png``; ``field_000.png`` and ``field_dots_000.png``; ``a.png`` and
@@ -11,6 +11,10 @@ two folders
 a manifest
     A CSV file with columns ``image`` and ``dots``, and ``group`` where some images are not independent (tiles of one
     field, fields of one slide). Paths are relative to the manifest. A folder's ``manifest.csv`` goes before its files.
+
+one table
+    Any of the first two, where a table names in a column the images that its dots lie on (`countception.points.whose`):
+    it holds the dots of all that have no file of their own.
 
 Files are paired by stem, upper and lower case kept apart, never by order. A file that could belong to two is an error;
 a file that belongs to none is listed. Hidden files, the training curves that `train` writes beside a model
@@ -26,7 +30,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from countception import points
-from countception.data.names import DOTS_FOLDERS, is_table, listing, pair
+from countception.data.names import DOTS_FOLDERS, Paired, is_table, listing, pair
 from countception.errors import DatasetError, PointsError
 from countception.images.find import SUFFIXES, left_alone, natural_key, unread_in, why_unread
 from countception.images.projection import Page
@@ -35,8 +39,9 @@ from countception.wording import count_of
 
 CONVENTIONS = (
     "name them a.png and a.csv, a_dots.png, a_points.csv, a.roi, CellCounter_a.xml or a.geojson in one folder, or "
-    "alike in images/ and points/ (annotations/, dots/, labels/, masks/), list them in a CSV with columns image and "
-    "dots, or say how their names end (--image-suffix, --dots-suffix; image_suffix and dots_suffix of read_dataset)"
+    "alike in images/ and points/ (annotations/, dots/, labels/, masks/), put the dots of all into one CSV with "
+    "columns image, x and y, list the files in a CSV with columns image and dots, or say how their names end "
+    "(--image-suffix, --dots-suffix; image_suffix and dots_suffix of read_dataset)"
 )
 
 
@@ -71,6 +76,8 @@ class Dataset:
     """Files called as the dots of an image without any would be, but that hold no dots."""
     unread: tuple[Path, ...] = ()
     """Images in the folder that are of kinds that are not read."""
+    shared: Path | None = None
+    """The table that holds the dots of all images without a file of their own."""
     page: Page | None = None
     axis: int | str | None = None
     """What is read of stacks, as `countception.images.read.read_image` takes it."""
@@ -140,29 +147,30 @@ def read_dataset(
     root = Path(path)
     try:
         if root.is_dir() and not (root / "manifest.csv").is_file():
-            pairs, images_left, dots_left, passed = pair(*listing(root, image_suffix, dots_suffix))
-            items = tuple(Item(image, dots, image.stem) for image, dots in pairs)
+            found = pair(*listing(root, image_suffix, dots_suffix))
+            items = tuple(Item(image, dots, image.stem) for image, dots in found.pairs)
             unread = _unread(root)
         elif root.exists():
             root, items = _manifest(root / "manifest.csv" if root.is_dir() else root)
-            images_left, dots_left, passed, unread = [], [], [], []
+            found, unread = Paired([], [], [], []), []
         else:
             raise DatasetError(f"{root}: there is no such folder or manifest")
     except OSError as error:
         raise DatasetError(f"{root}: cannot be read: {error.strerror or error}") from error
     if not items:
-        why = why_passed_over(passed) + why_unread(unread)
-        raise DatasetError(_nothing_pairs(root, images_left, dots_left) + why)
+        why = why_passed_over(found.passed) + why_unread(unread)
+        raise DatasetError(_nothing_pairs(root, found.images_left, found.dots_left) + why)
     classes = _classes(items, order)
     return Dataset(
         items,
         classes,
-        unmatched_images=tuple(images_left),
-        unmatched_dots=tuple(dots_left),
+        unmatched_images=tuple(found.images_left),
+        unmatched_dots=tuple(found.dots_left),
         root=root,
         order=order,
-        passed_over=tuple(passed),
+        passed_over=tuple(found.passed),
         unread=tuple(unread),
+        shared=found.shared,
         page=page,
         axis=axis,
     )
@@ -250,7 +258,7 @@ def _classes(items: Iterable[Item], order: points.Order | None) -> tuple[str, ..
     for item in items:
         if is_table(item.dots):
             with suppress(PointsError):
-                dots = points.read_points(item.dots, order=order)
+                dots = points.read_points(item.dots, order=order, image=item.image)
                 if dots.named:
                     names |= dots.used_names
                 elif dots.class_names != points.DEFAULT_CLASSES:

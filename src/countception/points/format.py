@@ -33,6 +33,8 @@ class ReadOptions:
     """Order of coordinates in a file that does not say."""
     pixel_size: Callable[[], float | None] = unknown
     """Asked where it matters: side of the image's pixels in the unit that a program may measure in."""
+    image: str | None = None
+    """What the image's file is called; of a table that holds the dots of several images only its rows are meant."""
 
 
 def _always(*_: object) -> bool:

@@ -41,6 +41,7 @@ def read_points(
     order: Order | None = None,
     classes: Sequence[str] | None = None,
     pixel_size: Callable[[], float | None] | None = None,
+    image: str | os.PathLike[str] | None = None,
 ) -> Dots:
     """Read the dots of one image.
 
@@ -57,6 +58,9 @@ def read_points(
         Names that class numbers refer to; left out, the names in the file, in natural order.
     pixel_size
         Asked for the side of the image's pixels in micrometres, in which ImageJ may have measured.
+    image
+        The image that the dots belong to, of which a table may hold the rows among those of others; only its file's
+        name matters. Left out, all rows are read.
 
     Returns
     -------
@@ -74,7 +78,8 @@ def read_points(
             raise PointsError(f"{path}: there is no such file of dots")
     except OSError as error:
         raise PointsError(f"{path}: cannot be read: {error.strerror or error}") from error
-    dots = find_format(path).read(path, ReadOptions(image_shape, order, pixel_size or unknown))
+    name = None if image is None else Path(image).name
+    dots = find_format(path).read(path, ReadOptions(image_shape, order, pixel_size or unknown, name))
     if classes is None:
         return dots
     try:

@@ -1,11 +1,11 @@
 """Tables of dots: CSV files with one row per object.
 
 The header says what the columns are, in any order and case: ``x`` and ``y``, or napari's ``axis-0`` (y) and ``axis-1``
-(x); then, if there is one, ``class``. Other columns are left alone: ``label`` or ``type`` may as well hold numbers of
-objects or names of files. Columns are parted by commas, semicolons or tabs, or by spaces where there is none of these;
-where commas do not part columns they may be decimal signs, as spreadsheets write in much of Europe. The text is UTF-8
-or UTF-16; headings that are not read may be in any encoding. Coordinates are in pixels; a whole number is a pixel's
-centre.
+(x); then, if there is one, ``class``, and one that names the image, where a table holds the dots of several (`whose`).
+Other columns are left alone: ``label`` or ``type`` may as well hold numbers of objects. Columns are parted by commas,
+semicolons or tabs, or by spaces where there is none of these; where commas do not part columns they may be decimal
+signs, as spreadsheets write in much of Europe. The text is UTF-8 or UTF-16; headings that are not read may be in any
+encoding. Coordinates are in pixels; a whole number is a pixel's centre.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import codecs
 import csv
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from countception.errors import PointsError
 from countception.files import whole_file
 from countception.points.dots import Dots
 from countception.points.format import Format, Order, ReadOptions, named_dots
+from countception.points.whose import ImageColumn, image_columns, images_in, rows_of
 
 COORDINATES = (("y", "x"), ("axis-0", "axis-1"))
 CLASS = "class"
@@ -50,6 +51,8 @@ class _Columns:
     """Columns that say which plane of a stack a dot lies on."""
     measured: bool = False
     """Whether ImageJ wrote the table, whose first column has no heading."""
+    images: tuple[ImageColumn, ...] = ()
+    """Columns that say which image a dot lies on."""
 
 
 def read(path: Path, options: ReadOptions) -> Dots:
@@ -58,10 +61,13 @@ def read(path: Path, options: ReadOptions) -> Dots:
     Raises
     ------
     PointsError
-        No header and no `order`, unknown columns, or a row that is no dot; the sentence gives the line.
+        No header and no `order`, unknown columns, rows of several images but not of this one, or a row that is no dot;
+        the sentence gives the line.
     """
     table = read_table(path, foreign=True)
     columns, rows = _columns(table, options.order)
+    if options.image is not None:
+        rows = rows_of(path, rows, columns.images, options.image)
     for column in columns.planes:
         found = {cells[column] for _, cells in rows if column < len(cells)}
         if len(found) > 1:
@@ -88,6 +94,19 @@ def read(path: Path, options: ReadOptions) -> Dots:
     if columns.measured and dots:
         _refuse_units(path, [place for place, _ in dots], options)
     return named_dots(path, dots)
+
+
+def images_named(path: Path, images: Iterable[Path]) -> dict[str, list[Path]]:
+    """Which of these images the rows of a table of dots are of, by what they are called there.
+
+    Nothing where the file is no table of dots, or has no column that names images. More than one image by one name is
+    unclear.
+    """
+    try:
+        columns, rows = _columns(read_table(path, foreign=True), None)
+    except PointsError:
+        return {}
+    return images_in(rows, columns.images, images)
 
 
 def _refuse_units(path: Path, places: Sequence[tuple[float, float]], options: ReadOptions) -> None:
@@ -209,7 +228,9 @@ def _header(path: Path, cells: list[str]) -> _Columns:
     y, x = pairs[0]
     label = names.index(CLASS) if CLASS in names else None
     planes = tuple(names.index(name) for name in PLANES if names.count(name) == 1)
-    return _Columns(names.index(y), names.index(x), label, names, planes, measured=names[0] == "")
+    measured = names[0] == ""
+    images = image_columns(cells, measured=measured)
+    return _Columns(names.index(y), names.index(x), label, names, planes, measured, images)
 
 
 def _cell(table: Table, line: int, cells: list[str], column: int) -> str:
