@@ -37,6 +37,12 @@ class TestReading:
             "\n\nx,y\n1.5,2\n\n3,4\n,\n",
             "name,x,radius,y\n7,1.5,,2\nb,3,10,4",
             "x,y\n1.5e0,+2\n3.,4",
+            "sep=;\r\nx;y\r\n1,5;2\r\n3;4\r\n",
+            "sep=,\nx,y\n1.5,2\n3,4\n",
+            "\nSEP=\t\nx\ty\n1.5\t2\n3\t4\n",
+            "Area,X,Y,BX,BY,Width,Height\n9,1.5,2,0,0,3,3\n9,3,4,1,1,3,3\n",
+            " ,X,Y,Width,Height\n1,1.5,2,3,3\n2,3,4,3,3\n",
+            "x,y,image_width,image_height,width\n1.5,2,9,9,1\n3,4,9,9,1\n",
         ],
     )
     def test_headers_and_delimiters(self, tmp_path: Path, text: str) -> None:
@@ -107,6 +113,13 @@ class TestBadTables:
             ("x\n1\n", "its columns are x, where"),
             ("x,y,x\n1,2,3\n", "once each"),
             ("x,y,axis-0,axis-1\n1,2,3,4\n", "once each"),
+            (
+                "image,X,Y,Width,Height\na.jpg,1,2,3,4\n",
+                "seem to be boxes, whose x and y are a corner; give the centres",
+            ),
+            ("cell,1,2,a.jpg,640,480\n", r"has no header, as its first line is cell, 1, 2, a\.jpg, 640, 480; put one"),
+            ("sep=;\nx;y\n1;cell\n", "line 3: 'cell' is no number"),
+            ("sep=;\n", "the file is empty"),
             ("axis-0,axis-1,axis-2\n1,2,3\n", "three coordinates"),
             ("# x y score\n10 20 0.9\n", "line 2: has 3 values for 4 columns, which spaces part; leave none in"),
             ("Cell ID x y\n1 10 20\n", "line 2: has 3 values for 4 columns"),
@@ -154,6 +167,12 @@ class TestBadTables:
         (tmp_path / "a.csv").write_bytes(content)
         with pytest.raises(PointsError, match=r"a\.csv(, line \d)?: is neither UTF-8 nor"):
             read_points(tmp_path / "a.csv")
+
+    @pytest.mark.parametrize("name", ["a.csv", "a.tsv"])
+    def test_workbooks_that_are_called_tables(self, tmp_path: Path, name: str) -> None:
+        (tmp_path / name).write_bytes(b"PK\x03\x04\x14\0\x06\0")
+        with pytest.raises(PointsError, match=r"a\.[ct]sv: is a workbook of Excel by another name; .* save it as CSV"):
+            read_points(tmp_path / name)
 
     @pytest.mark.parametrize("encoding", ["cp1252", "mac_roman", "utf-8", "utf-8-sig", "utf-16"])
     def test_encodings_of_spreadsheets(self, tmp_path: Path, encoding: str) -> None:

@@ -14,6 +14,7 @@ import codecs
 import csv
 import io
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,14 @@ CLASS = "class"
 PLANES = ("slice", "frame", "z")
 CHANCE = 1e-6
 """Improbable enough to be no coincidence."""
+BOXES = {"x", "y", "width", "height"}
+"""Columns of boxes, whose x and y are a corner."""
+IMAGEJ_BOXES = {"bx", "by"}
+"""ImageJ's corners, beside which x and y are the middle."""
+WORKBOOK = b"PK\x03\x04"
+"""How a workbook of Excel begins, which is a zip archive."""
+SAID = re.compile(r"sep=([\t;,|])", re.IGNORECASE)
+"""A first line in which Excel says what parts the columns."""
 NO_TEXT = "is neither UTF-8 nor UTF-16 text; save the table as CSV (UTF-8)"
 
 
@@ -150,14 +159,19 @@ def read_table(path: Path, *, foreign: bool = False) -> Table:
         The file cannot be read, is no UTF-8 text, or has quotes that do not match.
     """
     try:
-        text = _decoded(path.read_bytes(), foreign=foreign)
+        content = path.read_bytes()
     except OSError as error:
         raise PointsError(f"{path}: cannot be read: {error.strerror or error}") from error
+    if content.startswith(WORKBOOK):
+        raise PointsError(f"{path}: is a workbook of Excel by another name; open it there and save it as CSV (UTF-8)")
+    text = _decoded(content, foreign=foreign)
     if text is None:
         raise PointsError(f"{path}: {NO_TEXT}")
     first = next((line for line in text.splitlines() if line.strip()), "")
-    delimiter = next((mark for mark in "\t;, " if mark in first.strip()), ",")  # a comma beside these is a decimal sign
-    rows = [(line, cells) for line, cells in _rows(path, text, delimiter) if any(cells)]
+    said = SAID.fullmatch(first.strip(" "))
+    marks = said[1] if said else [mark for mark in "\t;, " if mark in first.strip()]
+    delimiter = next(iter(marks), ",")  # a comma beside others is a decimal sign
+    rows = [(line, cells) for line, cells in _rows(path, text, delimiter) if any(cells)][1 if said else 0 :]
     if delimiter == " ":  # any number of them
         rows = [(line, [cell for cell in cells if cell]) for line, cells in rows]
     return Table(path, delimiter, rows)
@@ -219,16 +233,26 @@ def _header(path: Path, cells: list[str]) -> _Columns:
     if len(pairs) != 1 or any(names.count(name) > 1 for name in (*pairs[0], CLASS)):
         if any(map(_is_foreign, cells)):
             raise PointsError(f"{path}: {NO_TEXT}")
+        if any(_is_number(cell, ",") for cell in cells):
+            raise PointsError(
+                f"{path}: has no header, as its first line is {', '.join(cells)}; put one that says what the columns "
+                "are first, such as x,y or class,x,y,image"
+            )
         raise PointsError(
             f"{path}: its columns are {', '.join(cells)}, where x and y once each (or axis-0 and axis-1) are needed: "
             "rename those that hold positions in pixels"
+        )
+    measured = names[0] == ""
+    if set(names) >= BOXES and not (measured or set(names) >= IMAGEJ_BOXES):
+        raise PointsError(
+            f"{path}: its columns x, y, width and height seem to be boxes, whose x and y are a corner; give the "
+            "centres of the objects as x and y, and leave out width and height"
         )
     if "axis-2" in names:
         raise PointsError(f"{path}: its dots have three coordinates or more; export those of one plane")
     y, x = pairs[0]
     label = names.index(CLASS) if CLASS in names else None
     planes = tuple(names.index(name) for name in PLANES if names.count(name) == 1)
-    measured = names[0] == ""
     images = image_columns(cells, measured=measured)
     return _Columns(names.index(y), names.index(x), label, names, planes, measured, images)
 
