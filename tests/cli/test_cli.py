@@ -366,6 +366,8 @@ def test_images_of_other_kinds_are_named_and_the_others_counted(images: Path, tm
     result = run("count", tiny.model_file(), images, "-o", tmp_path / "counts.csv")
     assert f"{images}: 2 images (x.czi, y.webp) are of a kind that is not read: export as TIFF\n" in result.stderr
     assert not {"x.czi", "y.webp"} & {Path(name).name for name in pd.read_csv(tmp_path / "counts.csv").image}
+    result = run("count", tiny.model_file(), f"{images}/[gx]*.*", "-o", tmp_path / "counts.csv")
+    assert f"{images}/[gx]*.*: 1 image (x.czi) is of a kind that is not read: export as TIFF\n" in result.stderr
 
 
 def test_without_a_file_the_counts_go_to_standard_output(images: Path) -> None:

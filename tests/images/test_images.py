@@ -21,7 +21,8 @@ from PIL import Image, ImageOps
 
 from countception.errors import ImageError
 from countception.images import decoders
-from countception.images.find import find_images, natural_key
+from countception.images.find import find_images, natural_key, unread_by
+from countception.images.pieces import opened
 from countception.images.read import as_channels_first, check_finite, read_image
 
 RNG = np.random.default_rng(0)
@@ -257,6 +258,20 @@ class TestTiff:
         tifffile.imwrite(tmp_path / "a.tif", COLOUR, photometric="ycbcr", subsampling=(1, 1), metadata=None)
         with pytest.raises(ImageError, match="stored as YCBCR; save it as grey or RGB"):
             read_image(tmp_path / "a.tif")
+
+    @pytest.mark.parametrize("name", ["a.dng", "a.NEF", "a.cr2", "a.arw", "a.tif"])
+    @pytest.mark.parametrize("page", [None, 0])
+    def test_previews_of_raw_files_are_not_taken_for_pictures(
+        self, tmp_path: Path, name: str, page: int | None
+    ) -> None:
+        version = [(50706, 1, 4, (1, 4, 0, 0), True)] if name == "a.tif" else []
+        with tifffile.TiffWriter(tmp_path / name) as writer:
+            writer.write(np.zeros((4, 6, 3), np.uint8), photometric="rgb", metadata=None, extratags=version)
+            writer.write(np.zeros((40, 60), np.uint16), metadata=None)
+        with pytest.raises(ImageError, match=r"is a camera's raw file, which is no picture yet; develop it"):
+            read_image(tmp_path / name, page=page)
+        with pytest.raises(ImageError, match="raw file"), opened(tmp_path / name, page=page):
+            pass
 
     def test_cmyk_is_refused(self, tmp_path: Path) -> None:
         tifffile.imwrite(tmp_path / "a.tif", np.dstack([COLOUR, GREY]), photometric="separated")
@@ -533,6 +548,24 @@ class TestFindImages:
         (tmp_path / "w [1]").mkdir()
         write_image(tmp_path / "w [1]" / "a.png")
         assert [path.name for path in find_images(tmp_path / "w [1]" / "*.png")] == ["a.png"]
+
+    def test_jpeg_by_its_rarer_suffixes(self, tmp_path: Path, write_image: Callable[..., Path]) -> None:
+        for name in ("a.jfif", "b.JPE"):
+            write_image(tmp_path / "x.jpg").rename(tmp_path / name)
+        assert [read_image(path).shape for path in find_images(tmp_path)] == [(3, 24, 32)] * 2
+
+    def test_images_that_are_not_read_are_named(self, tmp_path: Path, write_image: Callable[..., Path]) -> None:
+        others = ["b.heif", "c.HIF", "d.cr2", "e.cr3", "f.nef", "g.arw", "h.dng", "i.heic"]
+        for name in (*others, "notes.txt"):
+            (tmp_path / name).touch()
+        for place in (tmp_path, tmp_path / "*.*", str(tmp_path / "*")):
+            with pytest.raises(ImageError, match=r"8 images \(b\.heif, c\.HIF, d\.cr2 and 5 more\) are of a kind"):
+                find_images(place)
+        write_image(tmp_path / "a.png")
+        for place in (tmp_path, tmp_path / "*.*", str(tmp_path / "*")):
+            assert [path.name for path in unread_by(place)] == others
+            assert [path.name for path in find_images(place)] == ["a.png"]
+        assert unread_by(tmp_path / "i.heic") == unread_by(tmp_path / "nowhere") == []
 
     def test_named_file_of_any_suffix(self, plate: Path) -> None:
         assert find_images(plate / "notes.txt") == [plate / "notes.txt"]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 from rich.cells import cell_len
 
-from countception.images.find import unread_in, why_unread
+from countception.images.find import unread_by, why_unread
 from countception.results.row import class_names
 from countception.wording import NONE, images, percent, signed, whole
 
@@ -133,13 +133,13 @@ def show_evaluation(result: Evaluation) -> None:
         typer.echo(result.note)
 
 
-def tell_unread(*folders: Path) -> None:
-    """Name what is in folders but is passed over, as it is of kinds that are not read."""
-    for folder in folders:
+def tell_unread(*places: Path) -> None:
+    """Name what is in folders, or matches patterns, but is passed over, as it is of kinds that are not read."""
+    for place in places:
         with suppress(OSError):  # whoever reads it says what is wrong
-            why = why_unread(unread_in(folder)) if folder.is_dir() else ""
+            why = why_unread(unread_by(place))
             if why:
-                typer.echo(f"{folder}: {why.removeprefix('; ')}", err=True)
+                typer.echo(f"{place}: {why.removeprefix('; ')}", err=True)
 
 
 def show_inspection(found: Inspection) -> None:

@@ -35,6 +35,10 @@ _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 _EXIF_ORIENTATION = 0x0112
 PLANE = "CSYX"
 """Axes of one picture, channels first; those of a stack have other names (as in ``tifffile``)."""
+RAW_SUFFIXES = frozenset({".dng", ".cr2", ".nef", ".arw"})
+"""What cameras save before it is a picture: TIFF whose first image may be a small preview."""
+_DNG_VERSION = 50706
+"""A tag that only raw files of cameras have."""
 SLIDES = ("svs", "ndpi", "qpi")
 """Kinds of file, as tifffile calls them, whose first image is the slide; pictures of its label and the like follow."""
 LSM = "lsm"
@@ -133,6 +137,8 @@ def pages_of(path: Path, tiff: Any, axis: int | str | None) -> int:
 
 def series_of(path: Path, tiff: Any, page: Page | None) -> tuple[Any, Page | None]:
     """The pages that belong together and hold the image, and which is still to be chosen among them."""
+    if path.suffix.lower() in RAW_SUFFIXES or _DNG_VERSION in tiff.pages[0].tags:
+        raise ImageError(f"{path}: is a camera's raw file, which is no picture yet; develop it and export it as TIFF")
     series = tiff.series[0]
     if len(tiff.series) > 1:  # such as an overview beside the image
         if isinstance(page, int) and series.kind != LSM:

@@ -9,15 +9,16 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from countception.errors import ImageError
+from countception.images.decoders import RAW_SUFFIXES
 from countception.images.read import StrPath
 from countception.wording import count_of
 
 TIFF_SUFFIXES = frozenset({".tif", ".tiff", ".btf", ".tf8", ".lsm", ".stk", ".svs", ".ndpi", ".scn", ".qptiff"})
 """Of TIFF files, those of microscopes and of scanners of slides among them."""
-SUFFIXES = TIFF_SUFFIXES | {".png", ".jpg", ".jpeg", ".bmp"}
+SUFFIXES = TIFF_SUFFIXES | {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp"}
 """Suffixes, in lower case, of the files that count as images when a folder is read."""
-OTHER_SUFFIXES = frozenset(
-    {".gif", ".webp", ".jp2", ".jxl", ".avif", ".heic", ".dng", ".psd", ".dcm", ".mrxs"}
+OTHER_SUFFIXES = RAW_SUFFIXES.union(
+    {".gif", ".webp", ".jp2", ".jxl", ".avif", ".heic", ".heif", ".hif", ".cr3", ".psd", ".dcm", ".mrxs"}
     | {".czi", ".lif", ".nd2", ".vsi", ".oib", ".oif", ".oir", ".zvi", ".ims", ".dv", ".mrc", ".ets"}
 )
 """Suffixes of images that are not read: what is passed over is told."""
@@ -56,6 +57,20 @@ def unread_in(folder: Path) -> list[Path]:
     return _files(folder, OTHER_SUFFIXES)
 
 
+def unread_by(name: StrPath) -> list[Path]:
+    """The same of a folder, or of files that a pattern matches; none of a name that is neither.
+
+    Raises
+    ------
+    OSError
+        The folder cannot be looked into.
+    """
+    path = Path(name)
+    if path.is_dir():
+        return unread_in(path)
+    return [] if path.exists() else _of(_matched(os.fspath(name)), OTHER_SUFFIXES)
+
+
 def _files(folder: Path, suffixes: frozenset[str]) -> list[Path]:
     files = (path for path in folder.iterdir() if path.suffix.lower() in suffixes and not left_alone(path.name))
     return sorted((path for path in files if path.is_file()), key=lambda path: natural_key(path.name))
@@ -92,13 +107,24 @@ def _matches(name: str) -> list[Path]:
         if path.exists():
             return [path]
         if glob.has_magic(name):
-            pattern = str(Path(glob.escape(str(path.parent)), path.name)) if path.parent.is_dir() else name
-            files = [Path(match) for match in glob.glob(pattern, recursive=True)]  # noqa: PTH207 - Path.glob knows no absolute patterns
-            found = [f for f in files if f.suffix.lower() in SUFFIXES and not f.name.endswith(CURVES) and f.is_file()]
+            files = _matched(name)
+            found = _of(files, SUFFIXES)
             if found:
-                return sorted(found, key=lambda file: natural_key(str(file)))
-            other = why_unread([f for f in files if f.suffix.lower() in OTHER_SUFFIXES])
-            raise ImageError(f"{name}: no image matches the pattern{other}")
+                return found
+            raise ImageError(f"{name}: no image matches the pattern{why_unread(_of(files, OTHER_SUFFIXES))}")
     except OSError as error:
         raise ImageError(f"{name}: cannot be read: {error.strerror or error}") from error
     raise ImageError(f"{name}: there is no such file or folder")
+
+
+def _matched(name: str) -> list[Path]:
+    """Files that a pattern matches; none of a name that is no pattern."""
+    path = Path(name)
+    pattern = str(Path(glob.escape(str(path.parent)), path.name)) if path.parent.is_dir() else name
+    return [Path(match) for match in glob.glob(pattern, recursive=True)] if glob.has_magic(name) else []  # noqa: PTH207 - Path.glob knows no absolute patterns
+
+
+def _of(files: Iterable[Path], suffixes: frozenset[str]) -> list[Path]:
+    """Those of some suffixes, in natural order, but for training curves."""
+    found = [f for f in files if f.suffix.lower() in suffixes and not f.name.endswith(CURVES) and f.is_file()]
+    return sorted(found, key=lambda file: natural_key(str(file)))
