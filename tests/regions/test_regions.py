@@ -6,6 +6,7 @@ import errno
 import json
 import math
 import os
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -263,6 +264,13 @@ def test_label_images_are_read(tmp_path: Path, suffix: str) -> None:
     assert counted[1].count == density[4, 7] + density[2, 6]
 
 
+def test_a_label_image_of_another_size_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "rois.png"
+    Image.fromarray(np.ones((3, 5), np.uint8)).save(path)
+    with pytest.raises(RegionsError, match=r"rois\.png: the label image is 3 × 5 pixels but the image 6 × 8 \(height"):
+        count_regions(np.ones((6, 8)), read_regions(path), shape=(6, 8))
+
+
 def test_a_label_image_without_background_is_read(tmp_path: Path) -> None:
     Image.fromarray(np.array([[1, 1, 2]], np.uint8)).save(tmp_path / "a.png")
     assert [region.name for region in read_regions(tmp_path / "a.png")] == ["1", "2"]
@@ -280,8 +288,12 @@ def test_images_that_hold_no_labels_are_refused(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "real.tif", np.full((4, 4), 0.5, np.float32))
     Image.new("L", (4, 4)).save(tmp_path / "black.png")
     (tmp_path / "broken.png").write_bytes(b"no image")
+    Image.new("L", (16, 16), 255).save(tmp_path / "smeared.jpg")
+    shutil.copy(tmp_path / "smeared.jpg", tmp_path / "smeared.png")
     for name, sentence in (
-        ("colour.png", "3 channels"),
+        ("colour.png", "3 channels; .* save it as 8-bit grey"),
+        ("smeared.jpg", r"smeared\.jpg: is a JPEG, whose compression smears the numbers of regions; save .* as PNG or"),
+        ("smeared.png", r"smeared\.png: is a JPEG"),
         ("real.tif", "not whole numbers"),
         ("broken.png", "is no TIFF, PNG"),
         ("missing.roi", "no such file"),

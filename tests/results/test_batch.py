@@ -545,8 +545,8 @@ def test_a_region_that_no_pixel_lies_in_is_the_error_of_its_image(images: Path, 
     rows = count_files(tiny.untrained(), images / "0.png", regions=tmp_path / "regions.geojson")
     assert [row.count for row in rows] == [None]
     assert rows[0].error.endswith(
-        "0.png: the region region 2 lies outside the image of 40 × 56 pixels (height × width): was it drawn on another "
-        "image, or at another magnification?"
+        f"0.png: the region region 2 of {tmp_path / 'regions.geojson'} lies outside the image of 40 × 56 pixels "
+        "(height × width): was it drawn on another image, or at another magnification?"
     )
 
 

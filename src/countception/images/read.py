@@ -228,6 +228,17 @@ def first_bytes(path: Path) -> bytes:
     return head
 
 
+def is_jpeg(path: Path) -> bool:
+    """Whether a file is a JPEG, by its contents, so that its pixels are near what was saved and no more.
+
+    Raises
+    ------
+    ImageError
+        As `first_bytes`.
+    """
+    return first_bytes(path).startswith(b"\xff\xd8\xff")
+
+
 def standard(pixels: npt.NDArray[Any], name: str) -> Image:
     """Give pixels a dtype that the rest of the package knows, contiguous and checked."""
     if pixels.size == 0:

@@ -26,7 +26,7 @@ import numpy.typing as npt
 
 from countception.errors import ImageError, PointsError
 from countception.images.find import SUFFIXES
-from countception.images.read import read_numbers
+from countception.images.read import is_jpeg, read_numbers
 from countception.points import labels
 from countception.points.dots import Dots
 from countception.points.format import Format, ReadOptions
@@ -62,7 +62,7 @@ def read(path: Path, options: ReadOptions) -> Dots:
             "(height × width); they must be of one size"
         )
     strongest = pixels.max(axis=0)
-    if _is_jpeg(path):
+    if is_jpeg(path):
         bright = strongest > JPEG_BRIGHT
         _refuse_flood(path, bright)
         _refuse_smears(path, strongest)
@@ -75,11 +75,6 @@ def read(path: Path, options: ReadOptions) -> Dots:
     _refuse_shades(path, pixels[:, bright])
     _refuse_discs(path, bright)
     return Dots(np.argwhere(bright).astype(np.float64))
-
-
-def _is_jpeg(path: Path) -> bool:
-    with path.open("rb") as stream:
-        return stream.read(3) == b"\xff\xd8\xff"
 
 
 def _groups(bright: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.int32], int]:

@@ -8,7 +8,7 @@ ImageJ
     polygons, freehand and traced outlines, and combinations of these; ``x, y`` from the upper left corner, too.
 label images
     Any image that `countception.images.read` reads, of the size of the image that is counted: pixels of value k > 0 are
-    region k.
+    region k. No JPEG, which smears them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from countception import geojson, imagej
 from countception.errors import ImageError, RegionsError
 from countception.geometry import Points
 from countception.images.find import SUFFIXES as IMAGE_SUFFIXES
-from countception.images.read import read_numbers
+from countception.images.read import is_jpeg, read_numbers
 from countception.regions.shapes import Mask, Polygon, Region
 
 SUFFIXES = IMAGE_SUFFIXES.union(geojson.SUFFIXES, imagej.SUFFIXES)
@@ -143,11 +143,18 @@ def _labels(path: Path) -> Iterator[Mask]:
     from scipy import ndimage
 
     try:
-        pixels = read_numbers(path)
+        smeared, pixels = is_jpeg(path), read_numbers(path)
     except ImageError as error:
         raise RegionsError(str(error)) from None
+    if smeared:
+        raise RegionsError(
+            f"{path}: is a JPEG, whose compression smears the numbers of regions; save the label image as PNG or TIFF"
+        )
     if len(pixels) != 1:
-        raise RegionsError(f"{path}: has {len(pixels)} channels; a label image has one, with a number per region")
+        raise RegionsError(
+            f"{path}: has {len(pixels)} channels; a label image has one, with a number per region: save it as 8-bit "
+            "grey"
+        )
     labels = pixels[0].astype(np.int64)
     if (labels != pixels[0]).any() or labels.min() < 0:
         raise RegionsError(f"{path}: is no label image, as its values are not whole numbers of 0 or more")
@@ -156,4 +163,4 @@ def _labels(path: Path) -> Iterator[Mask]:
     boxes = ndimage.find_objects(compact)
     for k, (value, box) in enumerate(zip(values[values > 0], boxes, strict=True), 1):
         corner = (int(box[0].start), int(box[1].start))
-        yield Mask(str(value), compact[box] == k, corner, (labels.shape[0], labels.shape[1]))
+        yield Mask(str(value), compact[box] == k, corner, (labels.shape[0], labels.shape[1]), path)

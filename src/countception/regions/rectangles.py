@@ -30,23 +30,23 @@ def rectangles(path: str | os.PathLike[str], images: Mapping[Path, str]) -> dict
         As `RegionFiles`; an image has no region, or one that is no upright rectangle.
     """
     files = RegionFiles(path, images)
-    return {image: _of(files, image, path) for image in images}
+    return {image: _of(files, image) for image in images}
 
 
-def _of(files: RegionFiles, image: Path, path: str | os.PathLike[str]) -> dict[str, Box]:
+def _of(files: RegionFiles, image: Path) -> dict[str, Box]:
     found: dict[str, Box] = {}
     for region in files.of(image):
         box = box_of(region)
         if box is None:
             raise RegionsError(
-                f"{files.files.get(image, path)}: {region.name} is no upright rectangle; draw rectangles around what "
+                f"{files.file_of(image)}: {region.name} is no upright rectangle; draw rectangles around what "
                 "is marked in full, as images are cut along them"
             )
         found[region.name] = box
     if not found:
         raise RegionsError(
-            f"{path}: has no region of {image}; draw a rectangle around what is marked in full there, be it the whole "
-            "image"
+            f"{files.path}: has no region of {image}; draw a rectangle around what is marked in full there, be it the "
+            "whole image"
         )
     return found
 

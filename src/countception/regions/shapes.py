@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -73,12 +74,15 @@ class Mask:
         Row and column of its first pixel in the image.
     shape
         Height and width of the image that it was drawn on.
+    path
+        The file that it is from, for errors.
     """
 
     name: str
     covered: npt.NDArray[np.bool_]
     corner: tuple[int, int]
     shape: tuple[int, int]
+    path: Path | None = None
 
     def box(self, shape: tuple[int, int]) -> tuple[Span, Span]:
         """Rows and columns of the pixels that may be covered.
@@ -89,8 +93,9 @@ class Mask:
             The image has another shape than the mask.
         """
         if shape != self.shape:
+            called = f"the label image of region {self.name}" if self.path is None else f"{self.path}: the label image"
             raise RegionsError(
-                f"the label image of region {self.name} is {self.shape[0]} × {self.shape[1]} pixels but the image "
+                f"{called} is {self.shape[0]} × {self.shape[1]} pixels but the image "
                 f"{shape[0]} × {shape[1]} (height × width): they must be of one size"
             )
         (y, x), (height, width) = self.corner, self.covered.shape

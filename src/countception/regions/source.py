@@ -38,7 +38,7 @@ class RegionFiles:
     """
 
     def __init__(self, path: str | os.PathLike[str], images: Mapping[Path, str]) -> None:
-        path = Path(path)
+        path = self.path = Path(path)
         try:
             self.common = None if path.is_dir() else read_regions(path)
             if self.common == []:
@@ -47,6 +47,10 @@ class RegionFiles:
             self.paths = [path, *self.files.values()]
         except OSError as error:
             raise RegionsError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+    def file_of(self, image: Path) -> Path:
+        """The file with the regions of an image; the folder if there is none."""
+        return self.files.get(image, self.path)
 
     def of(self, image: Path) -> list[Region]:
         """The regions of an image; none if the folder has no file for it.

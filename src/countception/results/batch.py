@@ -266,7 +266,7 @@ class _Job:
             points=self.outputs.points is not None,
             report=report,
         )
-        whole, inside = self._regions(count, regions, size)
+        whole, inside = self._regions(file, count, regions, size)
         small = sampled or (flagged and bool(count.warnings))
         drawn = picture = None
         if small or self.outputs.overlays is not None:
@@ -297,7 +297,7 @@ class _Job:
         )
 
     def _regions(
-        self, count: Count, regions: Sequence[Region], size: float | None
+        self, file: Path, count: Count, regions: Sequence[Region], size: float | None
     ) -> tuple[RegionCount | None, tuple[RegionCount, ...]]:
         """The whole image and its regions, counted; pixels are of `size` micrometres."""
         if self.regions is None:
@@ -311,8 +311,8 @@ class _Job:
         outside = next((one.name for one in inside if one.area == 0), None)
         if outside is not None:
             raise RegionsError(
-                f"the region {outside} lies outside the image of {count.shape[0]} × {count.shape[1]} pixels (height × "
-                "width): was it drawn on another image, or at another magnification?"
+                f"the region {outside} of {self.regions.file_of(file)} lies outside the image of {count.shape[0]} × "
+                f"{count.shape[1]} pixels (height × width): was it drawn on another image, or at another magnification?"
             )
         return whole, tuple(replace(one, interval=None) if count.warnings else one for one in inside)
 
