@@ -345,6 +345,56 @@ class TestNothing:
         with pytest.raises(DatasetError, match=r"no images and 1 dots file \(a\.csv\), but no pairs"):
             read_dataset(make(tmp_path, "a.csv"))
 
+    @pytest.mark.parametrize(
+        ("image", "dots"),
+        [("IMG_0.JPG", "img_0.csv"), ("a.jpg", "A_points.csv"), ("a.jpg", "A.jpg.csv"), ("B.jpg", "b.csv")],
+    )
+    def test_names_that_differ_in_case_only(self, tmp_path: Path, image: str, dots: str) -> None:
+        sentence = f"{image} and {dots} differ in upper and lower case only: rename one"
+        with pytest.raises(DatasetError, match=f"but no pairs; {sentence}"):
+            read_dataset(make(tmp_path, image, dots))
+        with pytest.raises(DatasetError, match=f"without a partner.*; {sentence}"):
+            load_dataset(make(tmp_path, "c.png", "c.csv"))
+
+    def test_other_names_are_not_said_to_differ_in_case(self, tmp_path: Path) -> None:
+        with pytest.raises(DatasetError) as caught:
+            read_dataset(make(tmp_path, "img 1.jpg", "points.csv", "b.jpg", "d.csv"))
+        assert "case" not in str(caught.value)
+
+    @pytest.mark.parametrize(
+        ("names", "hint"),
+        [
+            (
+                ["day 1/a.png", "day 1/a.csv", "day 2/b.png"],
+                "{root}: has no images.*; name one of its folders, such as {root}/day 1;",
+            ),
+            (["p/images/a.png", "p/points/a.csv"], "; name one of its folders, such as {root}/p;"),
+            (["images/a.png", "a.csv"], "; the dots of {root}/images belong into {root}/points;"),
+        ],
+    )
+    def test_data_in_folders_of_the_folder(self, tmp_path: Path, names: list[str], hint: str) -> None:
+        root = make(tmp_path / "data", *names, "notes/a.txt", ".cache/a.png")
+        with pytest.raises(DatasetError, match=hint.format(root=root)):
+            read_dataset(root)
+
+    def test_what_is_wrong_with_the_only_table(self, tmp_path: Path) -> None:
+        make(tmp_path, "a.jpg")
+        (tmp_path / "all.csv").write_text("image,x,y,width,height\na.jpg,1,2,3,4\n")
+        with pytest.raises(
+            DatasetError, match=r"1 dots file \(all\.csv\), but no pairs; .*all\.csv: .* seem to be boxes"
+        ):
+            read_dataset(tmp_path)
+
+    def test_an_order_that_is_given_is_not_asked_for_again(self, tmp_path: Path) -> None:
+        make(tmp_path, "a.jpg")
+        (tmp_path / "a.txt").write_text("0 0.5 0.5 0.1 0.1\n0 0.2 0.3 0.1 0.1\n")
+        with pytest.raises(DatasetError, match=r"a\.txt: has no header; put x,y or y,x .* or say the order"):
+            read_dataset(tmp_path)
+        with pytest.raises(
+            DatasetError, match=r"a\.txt, line 1: has no header and more than two columns; put a header"
+        ):
+            read_dataset(tmp_path, order="xy")
+
     def test_missing_folder(self, tmp_path: Path) -> None:
         with pytest.raises(DatasetError, match="nowhere: there is no such folder or manifest"):
             read_dataset(tmp_path / "nowhere")

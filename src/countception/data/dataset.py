@@ -15,6 +15,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from countception.data.names import why_case
 from countception.data.pairing import Dataset, Item, read_dataset, why_passed_over
 from countception.errors import DatasetError, PointsError
 from countception.geometry import inside
@@ -332,7 +333,8 @@ def _refuse_unmatched(dataset: Dataset) -> None:
         raise DatasetError(
             f"{dataset.root}: has {' and '.join(found)} without a partner{row}; rename them, or pass over them "
             f"(--ignore-unmatched), and give images without objects an empty table of dots{own} with the header x,y"
-            + why_passed_over(dataset.passed_over)
+            + why_case(dataset.unmatched_images, dataset.unmatched_dots)
+            + why_passed_over(dataset.passed_over, dataset.order)
             + why_unread(dataset.unread)
         )
 

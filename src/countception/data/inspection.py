@@ -171,7 +171,7 @@ def inspect(
         pairs=len(dataset.items),
         unmatched_images=tuple(path.name for path in dataset.unmatched_images),
         unmatched_dots=tuple(path.name for path in dataset.unmatched_dots),
-        passed_over=tuple(map(why_no_dots, dataset.passed_over)),
+        passed_over=tuple(why_no_dots(file, order) for file in dataset.passed_over),
         unread=tuple(path.name for path in dataset.unread),
         unreadable=unreadable,
         sizes={f"{y} × {x}": tally.sizes[y, x] for y, x in sorted(tally.sizes, key=lambda size: size[0] * size[1])},

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from countception import points
+from countception.data.exports import export_kind
 from countception.data.shared import find_shared
 from countception.errors import DatasetError
 from countception.files import OME, same_name
@@ -134,8 +135,9 @@ class Paired:
 def pair(image_files: list[Named], dots_files: list[Named], doubtful: list[Named]) -> Paired:
     """Pair by name, and images without dots with the rows of a table that names them.
 
-    What is called as dots but holds none is dots all the same in a folder of these, and reading it says what is wrong.
-    What is called as notes are is taken for dots only where an image has no others.
+    What is called as dots but holds none is dots all the same in a folder of these, and reading it says what is wrong,
+    unless it is an export of another tool. What is called as notes are is taken for dots only where an image has no
+    others.
 
     Raises
     ------
@@ -156,7 +158,7 @@ def pair(image_files: list[Named], dots_files: list[Named], doubtful: list[Named
     pairs += [(image, shared) for image in named if shared is not None]
     left = set(images_left).difference(named)
     meant = _meant([image for image in image_files if image.path in left], doubtful)
-    damaged = {image: file for image, file in meant.items() if file.parent != image.parent}
+    damaged = {image: file for image, file in meant.items() if file.parent != image.parent and not export_kind(file)}
     return Paired(
         sorted([*pairs, *damaged.items()], key=lambda pair: natural_key(pair[0].name)),
         [image for image in images_left if image in left and image not in damaged],
@@ -204,6 +206,17 @@ def _meant(left: Sequence[Named], doubtful: Sequence[Named]) -> dict[Path, Path]
         if image is not None:
             found.setdefault(image, file.path)
     return found
+
+
+def why_case(image_files: Sequence[Path], dots_files: Sequence[Path]) -> str:
+    """Which image and dots would pair but for upper and lower case, to go on a sentence with; empty without any."""
+    called = {name.lower(): (name, each.path) for each in map(_image, image_files) for name in (each.stem, *each.loose)}
+    for dots in map(_dots, dots_files):
+        for name in filter(None, (dots.stem, *dots.loose)):
+            other, image = called.get(name.lower(), (name, dots.path))
+            if other != name:
+                return f"; {image.name} and {dots.path.name} differ in upper and lower case only: rename one"
+    return ""
 
 
 def is_table(path: Path) -> bool:

@@ -30,12 +30,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from countception import points
-from countception.data.names import DOTS_FOLDERS, Paired, is_table, listing, pair
+from countception.data.exports import export_kind, why_export
+from countception.data.names import DOTS_FOLDERS, Paired, is_table, listing, pair, why_case
 from countception.errors import DatasetError, PointsError
-from countception.images.find import SUFFIXES, left_alone, natural_key, unread_in, why_unread
+from countception.images.find import SUFFIXES, images_in, left_alone, natural_key, unread_in, why_unread
 from countception.images.projection import Page
 from countception.points.table import read_table
-from countception.wording import count_of
+from countception.wording import NAMED, count_of
 
 CONVENTIONS = (
     "name them a.png and a.csv, a_dots.png, a_points.csv, a.roi, CellCounter_a.xml or a.geojson in one folder, or "
@@ -158,8 +159,7 @@ def read_dataset(
     except OSError as error:
         raise DatasetError(f"{root}: cannot be read: {error.strerror or error}") from error
     if not items:
-        why = why_passed_over(found.passed) + why_unread(unread)
-        raise DatasetError(_nothing_pairs(root, found.images_left, found.dots_left) + why)
+        raise DatasetError(_nothing_pairs(root, found, order) + why_unread(unread))
     classes = _classes(items, order)
     return Dataset(
         items,
@@ -198,8 +198,7 @@ def _is_part_of(root: Path, file: Path) -> bool:
     if manifest.is_file():
         listed = (each for item in _manifest(manifest)[1] for each in (item.image, item.dots))
         return any(file.samefile(each) for each in (manifest, *listed))
-    folders = [root, *(entry for entry in root.iterdir() if entry.name.lower() in ("images", *DOTS_FOLDERS))]
-    if left_alone(file.name) or not any(file.parent.samefile(folder) for folder in folders):
+    if left_alone(file.name) or not any(file.parent.samefile(folder) for folder in _folders(root)):
         return False
     return file.suffix.lower() in SUFFIXES or points.holds_dots(file)
 
@@ -210,18 +209,24 @@ def _unread(root: Path) -> list[Path]:
     return [file for folder in folders for file in unread_in(folder)]
 
 
-def why_passed_over(files: Sequence[Path]) -> str:
+def why_passed_over(files: Sequence[Path], order: points.Order | None) -> str:
     """What is wrong with the first of them, to go on a sentence with; empty without any."""
-    return "".join(f"; {why_no_dots(file)}" for file in files[:1])
+    return "".join(f"; {why_no_dots(file, order)}" for file in files[:1])
 
 
-def why_no_dots(file: Path) -> str:
+def why_no_dots(file: Path, order: points.Order | None) -> str:
     """What is wrong with a file that is called as dots would be."""
+    kind = export_kind(file)
+    return f"{file}: is {kind}, which is not read" if kind else _wrong(file, order) or f"{file}: holds no points"
+
+
+def _wrong(file: Path, order: points.Order | None) -> str:
+    """Why a file of dots cannot be read; nothing if it can."""
     try:
-        points.read_points(file)
+        points.read_points(file, order=order)
     except PointsError as error:
         return str(error)
-    return f"{file}: holds no points"
+    return ""
 
 
 def _manifest(path: Path) -> tuple[Path, tuple[Item, ...]]:
@@ -268,10 +273,36 @@ def _classes(items: Iterable[Item], order: points.Order | None) -> tuple[str, ..
     return tuple(sorted(names, key=natural_key)) or points.DEFAULT_CLASSES
 
 
-def _nothing_pairs(root: Path, image_files: list[Path], dots_files: list[Path]) -> str:
-    if not image_files and not dots_files:
-        return f"{root}: has no images and no dots in it; {CONVENTIONS}"
-    if not dots_files:
-        return f"{root}: has {count_of(image_files, 'image')}, but no dots for any of them; {CONVENTIONS}"
-    found = f"{count_of(image_files, 'image')} and {count_of(dots_files, 'dots file')}"
-    return f"{root}: has {found}, but no pairs; {CONVENTIONS}"
+def _nothing_pairs(root: Path, found: Paired, order: points.Order | None) -> str:
+    """What there is instead, and the likeliest reason."""
+    images_left, dots_left = found.images_left, found.dots_left
+    has = f"has {count_of(images_left, 'image')} and {count_of(dots_left, 'dots file')}, but no pairs"
+    if not images_left and not dots_left:
+        has = "has no images and no dots in it"
+    elif not dots_left:
+        has = f"has {count_of(images_left, 'image')}, but no dots for any of them"
+    with suppress(OSError):  # of a folder or file beside, which nobody needs
+        if export := why_export(_folders(root)):
+            return f"{export}, as {root} {has}"
+        has += why_case(images_left, dots_left) or ("" if images_left else _below(root))
+    wrong = [why for file in dots_left[:NAMED] if is_table(file) and (why := _wrong(file, order))]
+    return f"{root}: {has}; {CONVENTIONS}" + (
+        why_passed_over(found.passed, order) or "".join(f"; {w}" for w in wrong[:1])
+    )
+
+
+def _folders(root: Path) -> list[Path]:
+    """The folder, and those in it that may hold images or dots."""
+    names = ("images", *DOTS_FOLDERS)
+    return [root, *(entry for entry in root.iterdir() if entry.name.lower() in names and entry.is_dir())]
+
+
+def _below(root: Path) -> str:
+    """Where in a folder without images they are, to go on a sentence with; empty if nowhere."""
+    folders = [entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
+    folders = sorted(folders, key=lambda folder: natural_key(folder.name))
+    beside = next((folder for folder in folders if folder.name.lower() == "images"), None)
+    if beside is not None:
+        return f"; the dots of {beside} belong into {root / 'points'}"
+    found = [folder for folder in folders if images_in(folder) or (folder / "images").is_dir()]
+    return f"; name one of its folders, such as {found[0]}" if found else ""

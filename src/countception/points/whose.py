@@ -12,13 +12,12 @@ from pathlib import Path, PurePath
 
 from countception.errors import PointsError
 from countception.files import OME, same_name
+from countception.wording import NAMED
 
 HEADINGS = ("image", "image_name", "img", "filename", "file_name", "file")
 """What such columns are called, in any case; the first that names an image is meant."""
 LABEL = "Label"
 """ImageJ's column with the name of the image, and after a colon that of the slice or selection."""
-SOME = 3
-"""So many of several names are told."""
 
 Row = tuple[int, list[str]]
 """The line of a row, from 1, and its cells."""
@@ -74,10 +73,10 @@ def rows_of(path: Path, rows: list[Row], columns: Iterable[ImageColumn], image: 
         if len([name for name in names if name]) > 1:
             several[column] = [name for name in names if name]
     for column, names in several.items():
-        more = f" and {len(names) - SOME} more" if len(names) > SOME else ""
+        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
         raise PointsError(
             f"{path}: its rows are of {len(names)} images by the column {column.heading} "
-            f"({', '.join(names[:SOME])}{more}), but none is of {image}; write the names there as the files have them"
+            f"({', '.join(names[:NAMED])}{more}), but none is of {image}; write the names there as the files have them"
         )
     return rows
 
