@@ -809,6 +809,28 @@ def test_inspect_names_what_is_wrong(tmp_path: Path) -> None:
     refused(run("inspect", tmp_path / "nowhere"), "nowhere")
 
 
+def test_an_image_or_a_model_in_place_of_something_else_is_called_what_it_is(images: Path, tmp_path: Path) -> None:
+    photo, model, out = images / "good0.png", tiny.model_file(), tmp_path / "out"
+    data = "where a folder of images with dots, or a manifest, belongs: the command goes: countception"
+    for args, words in (
+        (["train", photo, "-o", out], f"{photo} is an image, {data} train DATA -o MODEL"),
+        (["train", model, "-o", out], f"{model} is a model, {data} train DATA -o MODEL"),
+        (["train", tiny.data(), "-o", out, f"--valid={photo}"], f"{photo} is an image, {data} train"),
+        (["inspect", photo], f"{photo} is an image, {data} inspect DATA"),
+        (["evaluate", tiny.data(), model], f"{model} is a model, {data} evaluate MODEL DATA"),
+        (
+            ["count", photo, model],
+            f"{photo} is an image, where a model belongs: the command goes: countception count MODEL",
+        ),
+        (["count", model, photo, model], f"{model} is a model, where an image belongs"),
+        (["info", photo], f"{photo} is an image, where a model belongs"),
+    ):
+        refused(run(*args), words)
+    renamed = tmp_path / "cells.png"
+    renamed.write_bytes(model.read_bytes())
+    assert run("info", renamed).exit_code == 0
+
+
 def test_one_table_of_dots_for_all_images_is_inspected_and_learned_from(tmp_path: Path) -> None:
     data, apart = tiny.dataset(tmp_path / "data"), tiny.data()
     tables = {path: path.read_text().splitlines() for path in sorted((data / "points").iterdir())}

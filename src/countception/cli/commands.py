@@ -162,6 +162,8 @@ def train(
     named["training.seed"] = seed
     changes = parse.read_changes(settings or [], named, time_budget=time_budget, scale=scale, channels=channels)
     validation = parse.read_valid(valid)
+    for each in (data, validation):
+        parse.check_kind(each, parse.DATA, "train DATA -o MODEL")
     places = out, training.checkpoint_path(out), *curve_paths(out)
     parse.check_results(*places, data=(data, validation), read=(regions,))
     reading = parse.Reading(order, image_suffix, dots_suffix, ignore_unmatched, page, axis, regions)
@@ -260,6 +262,7 @@ def inspect(
     from countception.files import write_json
     from countception.results import plots
 
+    parse.check_kind(data, parse.DATA, "inspect DATA")
     parse.check_results(json, plot, data=(data,), read=(regions,))
     if plot is not None:
         plots.plot_kind(plot)
@@ -283,6 +286,7 @@ def info(model: given.Model, *, json: given.JsonFile = None) -> None:
     from countception.files import write_json
     from countception.results.facts import details, facts
 
+    parse.check_kind(model, parse.A_MODEL, "info MODEL")
     parse.check_results(json, read=(model,))
     loaded = load(model)
     for name, value in facts(loaded):

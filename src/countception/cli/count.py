@@ -71,6 +71,8 @@ def count(
     from countception.results.groups import find_groups
     from countception.results.outputs import check_places, check_tables
 
+    for name, kind in [(model, parse.A_MODEL), *((image, parse.AN_IMAGE) for image in images)]:
+        parse.check_kind(name, kind, "count MODEL IMAGE…")
     level = parse.read_level(level)
     shown = out is None and sys.stdout.isatty()  # otherwise the table goes to standard output
     regions_csv = _regions_file(out, regions, regions_csv, shown=shown)
@@ -252,6 +254,8 @@ def evaluate(
     from countception.results.plots import plot_kind
     from countception.results.report import write_report
 
+    for name, kind in ((model, parse.A_MODEL), (data, parse.DATA)):
+        parse.check_kind(name, kind, "evaluate MODEL DATA")
     parse.check_results(json, csv, plot, report, data=(data,), read=(model, regions))
     check_tables(csv)
     if plot is not None:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 DIGITS = 10
 """A number of a page or an axis has fewer."""
 POINTS_AS = ("csv", "geojson", "zip")
+A_MODEL, AN_IMAGE = "a model", "an image"
+DATA = "a folder of images with dots, or a manifest,"
+"""Kinds of what is named on the command line, in words."""
 
 
 def read_settings(pairs: list[str]) -> dict[str, Any]:
@@ -260,6 +263,37 @@ class Reading:
             return path
         found = self.find(path)
         return found.without_unmatched() if self.ignore_unmatched else found
+
+
+def check_kind(name: Path | str | float | None, wanted: str, usage: str) -> None:
+    """Refuse an image or a model where something else is `wanted`, before it is read as that.
+
+    Raises
+    ------
+    ConfigError
+        Says what the file is, and how the command goes.
+    """
+    if not isinstance(name, Path | str):
+        return
+    kind = _kind(Path(name))
+    if kind not in (wanted, ""):
+        raise ConfigError(f"{name} is {kind}, where {wanted} belongs: the command goes: countception {usage}")
+
+
+def _kind(path: Path) -> str:
+    """What a file is; nothing of one that is neither a model nor an image, or that somebody else finds wrong."""
+    from countception.images.find import OTHER_SUFFIXES, SUFFIXES
+
+    try:
+        if not path.is_file():
+            return ""
+        with path.open("rb") as stream:
+            length = int.from_bytes(stream.read(8), "little")
+            if length < path.stat().st_size and b"countception model" in stream.read(length):
+                return A_MODEL
+    except OSError:
+        return ""
+    return AN_IMAGE if path.suffix.lower() in SUFFIXES | OTHER_SUFFIXES else ""
 
 
 def check_results(
