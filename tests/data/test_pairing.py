@@ -297,7 +297,7 @@ class TestManifest:
         return root / name
 
     def test_pairs_and_groups(self, tmp_path: Path) -> None:
-        text = "image,dots,group,remark\nraw/2.png,dots/p.csv,slide 1,good\nraw/1.png,dots/q.csv,,\n"
+        text = "image,dots,group,x,y\nraw/2.png,dots/p.csv,slide 1,1,2\nraw/1.png,dots/q.csv,,,\n"
         dataset = read_dataset(self.manifest(tmp_path, text))
         assert [(item.name, item.dots.name, item.group) for item in dataset.items] == [
             ("raw/2.png", "p.csv", "slide 1"),
@@ -313,7 +313,11 @@ class TestManifest:
         ("text", "sentence"),
         [
             ("", "is no manifest of a data set; its first line must name columns image and dots"),
-            ("x,y\n1,2\n", "is no manifest"),
+            (
+                "image,y,x\na.jpg,1,2\n",
+                "is a table of dots and no manifest; name the folder that it and its images lie in",
+            ),
+            ("label,count\na,1\n", "is no manifest"),
             ("image,dots\nraw/3.png,dots/p.csv\n", r"line 2: there is no file .*3\.png; paths are relative"),
             ("image,dots\nraw/1.png,dots/r.csv\n", r"line 2: there is no file .*r\.csv"),
             ("image,dots\nraw/1.png,\n", "line 2: needs both an image and a dots file"),

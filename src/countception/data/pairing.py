@@ -236,6 +236,10 @@ def _manifest(path: Path) -> tuple[Path, tuple[Item, ...]]:
         raise DatasetError(f"{error}, with columns image and dots") from error
     header = [cell.lower() for cell in rows[0][1]] if rows else []
     if "image" not in header or "dots" not in header:
+        if {"x", "y"} <= set(header):
+            raise DatasetError(
+                f"{path}: is a table of dots and no manifest; name the folder that it and its images lie in"
+            )
         raise DatasetError(f"{path}: is no manifest of a data set; its first line must name columns image and dots")
     items: list[Item] = []
     seen: set[Path] = set()
