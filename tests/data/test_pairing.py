@@ -242,7 +242,7 @@ class TestOneTableForAll:
         (root / "all.csv").write_text(self.TEXT)
         with pytest.raises(
             DatasetError,
-            match=r"1 image \(c\.jpg\) without a partner \(no row of all\.csv names it\).*table of dots of its own",
+            match=r"1 image \(c\.jpg\) without a partner \(no row of all\.csv names it\).*table of dots of their own",
         ):
             load_dataset(root)
         (root / "c.csv").write_text("x,y\n")
@@ -370,10 +370,10 @@ class TestNothing:
         [
             (
                 ["day 1/a.png", "day 1/a.csv", "day 2/b.png"],
-                "{root}: has no images.*; name one of its folders, such as {root}/day 1;",
+                "{root}: has no images.*; name one of its folders, such as {root}/day 1$",
             ),
-            (["p/images/a.png", "p/points/a.csv"], "; name one of its folders, such as {root}/p;"),
-            (["images/a.png", "a.csv"], "; the dots of {root}/images belong into {root}/points;"),
+            (["p/images/a.png", "p/points/a.csv"], "; name one of its folders, such as {root}/p$"),
+            (["images/a.png", "a.csv"], "; the dots of {root}/images belong into {root}/points$"),
         ],
     )
     def test_data_in_folders_of_the_folder(self, tmp_path: Path, names: list[str], hint: str) -> None:

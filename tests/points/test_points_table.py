@@ -321,6 +321,11 @@ class TestSeveralImages:
             read_points(table(tmp_path, text), image="a.jpg")
         assert str(caught.value).startswith(str(tmp_path / "dots.csv"))
 
+    def test_a_table_that_has_changed_is_read_anew(self, tmp_path: Path) -> None:
+        for name, other in (("a", "b"), ("b", "a")):
+            path = table(tmp_path, f"image,x,y\n{name},1.5,2\n{name},3,4\n{other},9,9\n")
+            assert [read_points(path, image=f"{each}.jpg").points.tolist() for each in (name, other)] == [YX, [[9, 9]]]
+
     def test_planes_and_units_of_other_images_do_not_matter(self, tmp_path: Path) -> None:
         path = table(tmp_path, "x,y,slice,image\n1,2,1,a.jpg\n3,4,2,b.jpg\n")
         assert len(read_points(path, image="a.jpg")) == 1

@@ -329,7 +329,7 @@ def _refuse_unmatched(dataset: Dataset) -> None:
     found = [count_of(paths, noun) for noun, paths in alone.items() if paths]
     if found:
         row = f" (no row of {dataset.shared.name} names it)" if dataset.shared and dataset.unmatched_images else ""
-        own = " of its own" if dataset.shared else ""
+        own = " of their own" if dataset.shared else ""
         raise DatasetError(
             f"{dataset.root}: has {' and '.join(found)} without a partner{row}; rename them, or pass over them "
             f"(--ignore-unmatched), and give images without objects an empty table of dots{own} with the header x,y"

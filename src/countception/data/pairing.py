@@ -288,7 +288,8 @@ def _nothing_pairs(root: Path, found: Paired, order: points.Order | None) -> str
     with suppress(OSError):  # of a folder or file beside, which nobody needs
         if export := why_export(_folders(root)):
             return f"{export}, as {root} {has}"
-        has += why_case(images_left, dots_left) or ("" if images_left else _below(root))
+        if hint := why_case(images_left, dots_left) or ("" if images_left else _below(root)):
+            return f"{root}: {has}{hint}"
     wrong = [why for file in dots_left[:NAMED] if is_table(file) and (why := _wrong(file, order))]
     return f"{root}: {has}; {CONVENTIONS}" + (
         why_passed_over(found.passed, order) or "".join(f"; {w}" for w in wrong[:1])

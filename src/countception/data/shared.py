@@ -28,10 +28,11 @@ def find_shared(
     """
     suffixes = (*FORMAT.suffixes, *TEXT.suffixes)
     found: dict[Path, dict[str, list[Path]]] = {}
+    lacking = set(without)
     for table in tables:
         if without and table.suffix.lower() in suffixes:
             named = images_named(table, [*without, *paired])
-            if any(image in without for images in named.values() for image in images):
+            if any(image in lacking for images in named.values() for image in images):
                 found[table] = named
     if not found:
         return None, []
@@ -41,10 +42,10 @@ def find_shared(
         raise DatasetError(
             f"{table.parent}: has several tables that name images, {names}; keep one, or make one of them"
         )
-    return table, _only(table, named, paired)
+    return table, _only(table, named, set(paired))
 
 
-def _only(table: Path, named: dict[str, list[Path]], paired: Sequence[Path]) -> list[Path]:
+def _only(table: Path, named: dict[str, list[Path]], paired: set[Path]) -> list[Path]:
     """The images that a table names, if there is but one way to read it."""
     for name, images in named.items():
         if len(images) > 1:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import functools
 import io
 import math
 import re
@@ -23,7 +24,7 @@ from countception.errors import PointsError
 from countception.files import whole_file
 from countception.points.dots import Dots
 from countception.points.format import Format, Order, ReadOptions, named_dots
-from countception.points.whose import ImageColumn, image_columns, images_in, rows_of
+from countception.points.whose import Group, ImageColumn, grouped, image_columns, images_in, rows_of
 
 COORDINATES = (("y", "x"), ("axis-0", "axis-1"))
 CLASS = "class"
@@ -41,7 +42,7 @@ SAID = re.compile(r"sep=([\t;,|])", re.IGNORECASE)
 NO_TEXT = "is neither UTF-8 nor UTF-16 text; save the table as CSV (UTF-8)"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Table:
     """The text of a table: rows that are not blank, with their line numbers from 1."""
 
@@ -75,8 +76,9 @@ def read(path: Path, options: ReadOptions) -> Dots:
     """
     table = read_table(path, foreign=True)
     columns, rows = _columns(table, options.order)
-    if options.image is not None:
-        rows = rows_of(path, rows, columns.images, options.image)
+    if options.image is not None and columns.images:
+        chosen = rows_of(path, _groups(table, columns.images), options.image)
+        rows = rows if chosen is None else chosen
     for column in columns.planes:
         found = {cells[column] for _, cells in rows if column < len(cells)}
         if len(found) > 1:
@@ -112,10 +114,17 @@ def images_named(path: Path, images: Iterable[Path]) -> dict[str, list[Path]]:
     unclear.
     """
     try:
-        columns, rows = _columns(read_table(path, foreign=True), None)
+        table = read_table(path, foreign=True)
+        columns, _ = _columns(table, None)
     except PointsError:
         return {}
-    return images_in(rows, columns.images, images)
+    return images_in(_groups(table, columns.images), images)
+
+
+@functools.lru_cache(maxsize=1)
+def _groups(table: Table, columns: tuple[ImageColumn, ...]) -> dict[ImageColumn, Group]:
+    """The rows below the header by image, kept for the next image of the same table."""
+    return {column: grouped(table.rows[1:], column) for column in columns}
 
 
 def _refuse_units(path: Path, places: Sequence[tuple[float, float]], options: ReadOptions) -> None:
@@ -162,6 +171,12 @@ def read_table(path: Path, *, foreign: bool = False) -> Table:
         content = path.read_bytes()
     except OSError as error:
         raise PointsError(f"{path}: cannot be read: {error.strerror or error}") from error
+    return _table(path, content, foreign=foreign)
+
+
+@functools.lru_cache(maxsize=1)
+def _table(path: Path, content: bytes, *, foreign: bool) -> Table:
+    """The cells of a file, kept for the next image that has its dots in the same table."""
     if content.startswith(WORKBOOK):
         raise PointsError(f"{path}: is a workbook of Excel by another name; open it there and save it as CSV (UTF-8)")
     text = _decoded(content, foreign=foreign)

@@ -6,7 +6,7 @@ A column says it by the name of the image's file, with or without its suffix, or
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
@@ -21,6 +21,8 @@ LABEL = "Label"
 
 Row = tuple[int, list[str]]
 """The line of a row, from 1, and its cells."""
+Group = dict[str, list[Row]]
+"""Rows by the name of their image, which may be empty."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +58,16 @@ def names_of(image: str) -> set[str]:
     return {name, stem, stem.removesuffix(OME)}
 
 
-def rows_of(path: Path, rows: list[Row], columns: Iterable[ImageColumn], image: str) -> list[Row]:
-    """The rows of one image; all, where no column has more than one name, as files may have been renamed since.
+def grouped(rows: Iterable[Row], column: ImageColumn) -> Group:
+    """The rows of each image, by what it is called."""
+    found: Group = {}
+    for row in rows:
+        found.setdefault(column.value(row)[1], []).append(row)
+    return found
+
+
+def rows_of(path: Path, groups: Mapping[ImageColumn, Group], image: str) -> list[Row] | None:
+    """The rows of one image; None for all, where no column has more than one name, as files may have been renamed.
 
     Raises
     ------
@@ -65,35 +75,31 @@ def rows_of(path: Path, rows: list[Row], columns: Iterable[ImageColumn], image: 
         The rows are of several images and none is of this one, one does not say of which it is, or images of this name
         lie in several folders.
     """
-    several: dict[ImageColumn, list[str]] = {}
-    for column in columns:
-        names = list(dict.fromkeys(column.value(row)[1] for row in rows))
-        if not names_of(image).isdisjoint(names):
-            return _chosen(path, rows, column, image)
-        if len([name for name in names if name]) > 1:
-            several[column] = [name for name in names if name]
-    for column, names in several.items():
-        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-        raise PointsError(
-            f"{path}: its rows are of {len(names)} images by the column {column.heading} "
-            f"({', '.join(names[:NAMED])}{more}), but none is of {image}; write the names there as the files have them"
-        )
-    return rows
-
-
-def _chosen(path: Path, rows: list[Row], column: ImageColumn, image: str) -> list[Row]:
-    """The rows that name the image."""
-    chosen, folders, wanted = [], set(), names_of(image)
-    for row in rows:
-        folder, name = column.value(row)
-        if not name:
+    wanted = names_of(image)
+    for column, group in groups.items():
+        if not wanted.isdisjoint(group):
+            return _chosen(path, group, column, image)
+    for column, group in groups.items():
+        names = [name for name in group if name]
+        if len(names) > 1:
+            more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
             raise PointsError(
-                f"{path}, line {row[0]}: does not say in the column {column.heading} of which image it is, as other "
-                "rows do; fill that in, or remove the row"
+                f"{path}: its rows are of {len(names)} images by the column {column.heading} "
+                f"({', '.join(names[:NAMED])}{more}), but none is of {image}; write the names there as the files have "
+                "them"
             )
-        if name in wanted:
-            chosen.append(row)
-            folders.add(folder)
+    return None
+
+
+def _chosen(path: Path, group: Group, column: ImageColumn, image: str) -> list[Row]:
+    """The rows that name the image, in their order."""
+    if "" in group:
+        raise PointsError(
+            f"{path}, line {group[''][0][0]}: does not say in the column {column.heading} of which image it is, as "
+            "other rows do; fill that in, or remove the row"
+        )
+    chosen = sorted(row for name in names_of(image) for row in group.get(name, []))
+    folders = {column.value(row)[0] for row in chosen}
     if len(folders) > 1:
         raise PointsError(
             f"{path}: has rows of {image} in {len(folders)} folders by the column {column.heading}; put those of one "
@@ -102,15 +108,14 @@ def _chosen(path: Path, rows: list[Row], column: ImageColumn, image: str) -> lis
     return chosen
 
 
-def images_in(rows: Sequence[Row], columns: Iterable[ImageColumn], images: Iterable[Path]) -> dict[str, list[Path]]:
+def images_in(groups: Mapping[ImageColumn, Group], images: Iterable[Path]) -> dict[str, list[Path]]:
     """Which of these images rows are of, by what they are called there; more than one is unclear."""
     called: dict[str, list[Path]] = {}
     for image in images:
         for name in names_of(image.name):
             called.setdefault(name, []).append(image)
-    for column in columns:
-        names = dict.fromkeys(column.value(row)[1] for row in rows)
-        found = {name: called[name] for name in names if name in called}
+    for group in groups.values():
+        found = {name: called[name] for name in group if name in called}
         if found:
             return found
     return {}
