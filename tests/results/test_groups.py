@@ -103,6 +103,8 @@ def test_images_are_grouped_by_folder_or_all_together() -> None:
         ("{}_{}_*", ["p1 B03", "p1 C11"]),
         ("{}", ["p1_B03_s1", "p1_C11_s12"]),
         ("p1_{}*_s*", ["B03", "C11"]),
+        ("p1_{}_s*", ["B03", "C11"]),
+        ("p{}_*", ["1", "1"]),
     ],
 )
 def test_a_part_of_the_name_is_the_group(pattern: str, groups: list[str]) -> None:

@@ -155,8 +155,8 @@ def by_name(images: Sequence[str | os.PathLike[str]], pattern: str) -> list[str]
     images
         Paths.
     pattern
-        How all names are made: ``{}`` is the group, which ends where the character after it first comes, and ``*``
-        is anything. So ``*_{}_*`` finds B03 in ``exp1_B03_s2.tif``. Of several ``{}`` the parts are joined by a space.
+        How all names are made: ``{}`` is the group, which ends at the first underscore, dash or the like that stands
+        beside ``{}`` in the pattern, and ``*`` is anything. So ``*_{}_*`` finds B03 in ``exp1_B03_s2.tif``. Of several ``{}`` the parts are joined by a space.
 
     Raises
     ------
@@ -183,8 +183,8 @@ def _fits(pattern: str, *names: str) -> re.Match[str] | None:
 
 
 def _part(before: str, after: str) -> str:
-    """A group, which holds neither of the characters that it lies between."""
-    ends = re.escape(before + after)
+    """A group, which holds neither of the characters that it lies between, where these part words."""
+    ends = re.escape("".join(each for each in (before, after) if not each.isalnum()))
     return f"([^{ends}]+)" if ends else "(.+)"
 
 
