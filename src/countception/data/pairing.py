@@ -11,7 +11,6 @@ two folders
 a manifest
     A CSV file with columns ``image`` and ``dots``, and ``group`` where some images are not independent (tiles of one
     field, fields of one slide). Paths are relative to the manifest. A folder's ``manifest.csv`` goes before its files.
-
 one table
     Any of the first two, where a table names in a column the images that its dots lie on (`countception.points.whose`):
     it holds the dots of all that have no file of their own.
