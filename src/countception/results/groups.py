@@ -156,7 +156,8 @@ def by_name(images: Sequence[str | os.PathLike[str]], pattern: str) -> list[str]
         Paths.
     pattern
         How all names are made: ``{}`` is the group, which ends at the first underscore, dash or the like that stands
-        beside ``{}`` in the pattern, and ``*`` is anything. So ``*_{}_*`` finds B03 in ``exp1_B03_s2.tif``. Of several ``{}`` the parts are joined by a space.
+        beside ``{}`` in the pattern, and ``*`` is anything. So ``*_{}_*`` finds B03 in ``exp1_B03_s2.tif``. Of several
+        ``{}`` the parts are joined by a space.
 
     Raises
     ------
