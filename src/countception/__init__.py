@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from countception.points import Dots
     from countception.regions import read_regions
     from countception.results.batch import count_files
+    from countception.results.dot_pictures import draw_dots
     from countception.results.groups import find_groups, group_totals
     from countception.simulation.simulate import simulate, simulate_dataset
     from countception.training import train
@@ -35,6 +36,7 @@ _HOMES = {
     "Count": "counting.count",
     "Counter": "counting.counter",
     "count_files": "results.batch",
+    "draw_dots": "results.dot_pictures",
     "evaluate": "evaluation.evaluation",
     "find_groups": "results.groups",
     "Dots": "points",
@@ -60,6 +62,7 @@ __all__ = [  # noqa: RUF022 - in the order of use
     "read_regions",
     "evaluate",
     "inspect",
+    "draw_dots",
     "read_dataset",
     "load_dataset",
     "Sample",

@@ -849,6 +849,17 @@ def test_one_table_of_dots_for_all_images_is_inspected_and_learned_from(tmp_path
     refused(run("train", data, "-o", out, "--steps=2"), "blank.png", "no row of all.csv names it", "--ignore-unmatched")
 
 
+def test_inspect_draws_the_dots(tmp_path: Path) -> None:
+    data, seen = tiny.dataset(tmp_path / "data", 2), tmp_path / "seen"
+    refused(run("inspect", data, "--overlays", data / "images"), "would be overwritten", "name another folder")
+    refused(run("inspect", data, "--overlays", seen, "--plot", seen / "000.png"), "000.png would be overwritten")
+    assert not seen.exists()
+    result = run("inspect", data, "--overlays", seen)
+    assert result.exit_code == 0, result.stderr
+    assert f"pictures of the dots: 2, in {seen}" in result.stdout
+    assert [path.name for path in sorted(seen.iterdir())] == ["000.png", "001.png"]
+
+
 def test_inspect_shows_nothing_of_images_that_cannot_be_used(tmp_path: Path) -> None:
     data = tiny.dataset(tmp_path / "data", 2)
     for path in (data / "images").iterdir():

@@ -9,6 +9,13 @@ from countception.points import Dots
 THREE = np.array([[0.0, 1.0], [2.5, 3.0], [4.0, 5.0]])
 
 
+def test_dots_in_a_pixel_that_has_one_of_their_class_are_repeated() -> None:
+    points = np.array([[1.0, 1.0], [1.4, 0.6], [1.0, 1.0], [1.6, 1.0], [0.9, 1.2]])
+    dots = Dots(points, np.array([0, 0, 1, 0, 0]), ("a", "b"))
+    assert dots.repeated().tolist() == [False, True, False, False, True]
+    assert Dots(np.empty((0, 2))).repeated().tolist() == []
+
+
 def test_dots_without_labels_are_objects() -> None:
     dots = Dots(THREE)
     assert len(dots) == 3

@@ -18,7 +18,17 @@ from countception.geometry import Window, to_working, working_shape
 from countception.points import Dots
 from countception.regions import Mask, Polygon
 from countception.results import pictures, plots
-from countception.results.pictures import CROSSES, OUTLINE, encoded, overlay, save_picture, viewable
+from countception.results.pictures import (
+    CROSSES,
+    DOT,
+    OUTLINE,
+    WRONG,
+    encoded,
+    marked,
+    overlay,
+    save_picture,
+    viewable,
+)
 from countception.training.state import Record
 
 
@@ -237,3 +247,53 @@ def test_letters_of_many_languages_are_drawn() -> None:
     for letter in "äßéçøŁжΩµ":
         mask = font.getmask(letter)
         assert (mask.getbbox(), bytes(mask)) != box
+
+
+def seen(picture: Image.Image, colour: tuple[int, int, int]) -> np.ndarray:
+    """Where a colour is in a picture, ``(N, 2)``."""
+    return np.argwhere((np.asarray(picture) == colour).all(-1))
+
+
+def test_dots_are_ringed_where_they_are_in_the_colour_of_their_class() -> None:
+    image = np.zeros((1, 600, 700), np.uint8)
+    dots = Dots(np.array([[100.0, 50.0], [300.0, 400.0]]), np.array([0, 1]), ("round", "long"))
+    picture = marked(image, dots)
+    for point, colour in zip(dots.points, CROSSES[:2], strict=True):
+        ring = seen(picture.crop((0, 0, 700, 600)), colour)
+        assert ring.mean(0) == pytest.approx(point, abs=0.6)
+        assert not (ring == point).all(1).any()  # the object itself stays in sight
+    assert len(seen(picture, WRONG)) == 0
+    alone = marked(image, Dots(dots.points))
+    assert seen(alone.crop((0, 0, 700, 600)), DOT).mean(0) == pytest.approx(dots.points.mean(0), abs=0.6)
+
+
+def test_wrong_dots_stand_out_and_those_outside_are_at_the_border() -> None:
+    image = np.zeros((1, 600, 600), np.uint8)
+    outside = marked(image, Dots(np.array([[300.0, 9000.0], [20.0, 30.0]]))).crop((0, 0, 600, 600))
+    ring = seen(outside, WRONG)
+    assert ring[:, 0].mean() == pytest.approx(300, abs=0.6)
+    assert ring[:, 1].min() > 570
+    assert len(seen(marked(image, Dots(np.array([[20.0, 30.0], [20.7, 30.0]]))), WRONG)) == 0
+    twice = marked(image, Dots(np.array([[20.0, 30.0], [20.2, 30.3], [200.0, 300.0]]))).crop((0, 0, 600, 600))
+    assert seen(twice, WRONG).mean(0) == pytest.approx([20.2, 30.3], abs=0.6)
+
+
+def test_rings_of_near_objects_do_not_meet_and_those_on_photographs_can_be_seen() -> None:
+    close = Dots(np.array([[300.0, 300.0], [300.0, 310.0]]))
+    rings = seen(marked(np.zeros((1, 600, 600), np.uint8), close).crop((0, 0, 600, 600)), DOT)
+    assert not (rings[:, 1] == 305).any()
+    ring = seen(marked(np.zeros((1, 3000, 4000), np.uint8), Dots(np.array([[300.0, 300.0]]))), DOT)
+    assert np.ptp(ring[:, 0]) > 40
+
+
+def test_the_label_hides_no_dot() -> None:
+    image = np.full((1, 600, 600), 7, np.uint8)
+    dots = Dots(np.array([[3.0, 4.0]]))
+    assert len(seen(marked(image, dots).crop((0, 0, 12, 12)), DOT)) > 0
+    assert marked(image, dots).height > 600
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (5, 300), (4500, 20)])
+def test_pictures_of_dots_are_of_a_size_to_look_at(shape: tuple[int, int]) -> None:
+    picture = marked(np.zeros((2, *shape), np.uint16), Dots(np.array([[0.0, 0.0], [1e300, -1e300]])))
+    assert 512 <= max(picture.size) <= 4300

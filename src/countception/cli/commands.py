@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from countception.counting.counter import Counter
     from countception.counting.model_file import Model
+    from countception.data.pairing import Dataset
 
 FEW = 50
 """Steps from which on a training may have learned something."""
@@ -245,6 +246,7 @@ def inspect(
     *,
     json: given.JsonFile = None,
     plot: given.PlotFile = None,
+    overlays: given.DotOverlays = None,
     order: given.Order = None,
     image_suffix: given.ImageSuffix = None,
     dots_suffix: given.DotsSuffix = None,
@@ -255,7 +257,11 @@ def inspect(
     """Show what a data set holds, before anything is trained on it.
 
     Pairs, files without a partner by name, sizes, how many dots the images have, duplicate dots and dots outside the
-    image, and the spacing of the dots, with about the scale and counting window that training would choose.
+    image, and the spacing of the dots, with about the scale and counting window that training would choose. With
+    --overlays the dots are drawn on their images: look at some before you train.
+
+    \b
+      countception inspect cells/ --overlays dots-seen/
     """
     from countception.cli import console
     from countception.data.inspection import inspect as look
@@ -266,9 +272,13 @@ def inspect(
     parse.check_results(json, plot, data=(data,), read=(regions,))
     if plot is not None:
         plots.plot_kind(plot)
-    dataset = parse.Reading(order, image_suffix, dots_suffix, regions=regions).find(data)
-    found = look(dataset, page=parse.read_one_page(page), axis=parse.read_axis(axis))
+    dataset = parse.Reading(order, image_suffix, dots_suffix, page=page, axis=axis, regions=regions).find(data)
+    if overlays is not None:
+        parse.check_pictures(dataset, overlays, json, plot, regions)
+    found = look(dataset)
     console.show_inspection(found)
+    if overlays is not None:
+        _draw(dataset, overlays)
     if json is not None:
         write_json(json, found.to_dict())
     if plot is not None and found.counts is not None:
@@ -277,6 +287,16 @@ def inspect(
         _say(f"{plot} is not written: no image can be used, so there is nothing to plot")
     if found.unreadable:
         raise typer.Exit(1)
+
+
+def _draw(dataset: Dataset, folder: Path) -> None:
+    """Pictures of the dots, with a bar that shows how far it has come."""
+    from countception.cli.progress import file_bar
+    from countception.results.dot_pictures import draw_dots
+
+    with file_bar("drawing") as progress:
+        drawn = draw_dots(dataset, folder, report=progress)
+    typer.echo(f"\npictures of the dots: {len(drawn)}, in {folder}")
 
 
 @app.command()

@@ -190,6 +190,12 @@ ReportFile = Annotated[
     Path | None, Option("--report", metavar="HTML", help="Write a page with all figures and a picture of every image.")
 ]
 
+# of inspect
+DotOverlays = Annotated[
+    Path | None,
+    Option("--overlays", metavar="DIR", help="Write a picture of each image with its dots, wrong ones in red."),
+]
+
 # of simulate and demo
 Number = Annotated[int, Option("-n", "--number", metavar="N", min=1, help="How many images.")]
 Look = Annotated[str, Option(metavar="NAME", help="fluorescence, stained, membranes, or random.")]

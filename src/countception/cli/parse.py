@@ -327,6 +327,19 @@ def check_results(
     check_places(taken, *places)
 
 
+def check_pictures(dataset: Dataset, folder: Path, *others: Path | None) -> None:
+    """Refuse pictures of dots that would take the place of other files, before there are any.
+
+    Raises
+    ------
+    OutputError
+        Says which.
+    """
+    from countception.results.dot_pictures import places
+
+    places(dataset, folder, others=[file for each in others if each is not None for file in _files_of(each)])
+
+
 def _files_of(place: Path) -> list[Path]:
     """A file, or those in a folder; whoever reads it says what is wrong with it."""
     try:

@@ -196,7 +196,7 @@ Each = Callable[[float, int, str], None]
 
 
 @contextmanager
-def file_bar() -> Iterator[Each]:
-    """A progress bar over files that are counted."""
-    with progress_bar("counting", fresh=True) as show:
+def file_bar(title: str = "counting") -> Iterator[Each]:
+    """A progress bar over files."""
+    with progress_bar(title, fresh=True) as show:
         yield lambda done, total, name: show(done / total, f"{math.ceil(done)} of {total}: {name}")

@@ -15,7 +15,7 @@ from countception.config import NetworkConfig, ScaleConfig
 from countception.data.dataset import Dataset, Sample, load_item, read_dataset, swapped
 from countception.data.pairing import why_no_dots
 from countception.errors import CountceptionError
-from countception.geometry import ceil_div, inside, pixel_of
+from countception.geometry import ceil_div, inside
 from countception.images.projection import Page
 from countception.images.same import pixel_hash
 from countception.points import Order, find_scale, spacing
@@ -127,8 +127,7 @@ class _Tally:
         if not within.all():
             self.outside[sample.name] = int((~within).sum())
             self.swapped += [sample.name] * swapped(dots.points, shape)
-        places = np.column_stack([pixel_of(dots.points[within]), dots.labels[within]])
-        repeated = len(places) - len(np.unique(places, axis=0))
+        repeated = int(dots.select(within).repeated().sum())
         if repeated:
             self.duplicates[sample.name] = repeated
 

@@ -21,6 +21,8 @@ class Plane(NamedTuple):
     path: Path
     page: int | None = None
     """Of a stack of which each page is counted, from 0; None where the file is counted as one image."""
+    part: int | None = None
+    """Of an image whose rectangles are looked at one by one, from 1; None where the image is looked at as a whole."""
 
     @property
     def name(self) -> str:
@@ -30,7 +32,9 @@ class Plane(NamedTuple):
     @property
     def alias(self) -> Path:
         """The path that stands for it where files are named after images."""
-        return self.path if self.page is None else self.path.with_stem(f"{self.path.stem}_page{self.page}")
+        numbers = {"page": self.page, "part": self.part}
+        ending = "".join(f"_{kind}{number}" for kind, number in numbers.items() if number is not None)
+        return self.path.with_stem(f"{self.path.stem}{ending}") if ending else self.path
 
 
 def called(image: str, page: int | None) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from countception.errors import PointsError
+from countception.geometry import pixel_of
 
 DEFAULT_CLASSES = ("object",)
 """What objects are called where a file does not say."""
@@ -81,6 +82,13 @@ class Dots:
     def used_names(self) -> set[str]:
         """Names of the classes that at least one dot has."""
         return {self.class_names[k] for k in np.unique(self.labels)}
+
+    def repeated(self) -> npt.NDArray[np.bool_]:
+        """Which dots lie in a pixel where a dot of the same class came before, ``(N,)`` bool."""
+        _, first = np.unique(np.column_stack([pixel_of(self.points), self.labels]), axis=0, return_index=True)
+        repeated = np.ones(len(self), bool)
+        repeated[first] = False
+        return repeated
 
     def with_classes(self, names: Sequence[str]) -> Dots:
         """Renumber the classes to the order of `names`.

@@ -233,7 +233,7 @@ class _Job:
 
     def count(self, plane: Plane, source: Source, report: Report | None, *, sampled: bool, flagged: bool) -> Row:
         """The row of an image, with a picture if it is `sampled`, or has a warning and those are `flagged`."""
-        file, page = plane
+        file, page = plane.path, plane.page
         chosen = self.options.get("page")
         try:
             with about(file), enough_to_count():

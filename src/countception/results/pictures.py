@@ -9,7 +9,7 @@ import functools
 import io
 import os
 from collections.abc import Sequence
-from itertools import cycle
+from itertools import cycle, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from countception.files import whole_file
-from countception.geometry import ceil_div, to_working
+from countception.geometry import ceil_div, inside, to_working
+from countception.points import spacing
 from countception.wording import whole
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from PIL.ImageFont import FreeTypeFont
 
     from countception.counting.count import Count
+    from countception.points import Dots
     from countception.regions import Region
 
 Colour = tuple[int, int, int]
@@ -37,8 +39,12 @@ SMALLEST_OBJECT = 5
 DOT, OUTLINE = (0, 229, 255), (120, 255, 150)
 CROSSES = ((255, 241, 118), (255, 128, 255), (128, 190, 255), (255, 170, 90), (170, 255, 120), (240, 240, 240))
 """One colour for the points of each class; they come again where there are more."""
+WRONG = (255, 56, 56)
+"""Of dots that are outside the image, or in a pixel that has one of the same class already."""
 WHITE = (255, 255, 255)
 SEPARATOR = "   "
+LARGEST_RING = 80
+"""Into a picture's side go so many of the radii of its largest rings."""
 MOST_NAMES = 40
 """Regions whose names are drawn."""
 
@@ -106,6 +112,50 @@ def overlay(
     return picture
 
 
+def marked(image: npt.NDArray[np.generic], dots: Dots) -> Picture:
+    """The image with a ring around each dot and, below it, where they hide none, their numbers.
+
+    Parameters
+    ----------
+    image
+        ``(channel, y, x)``.
+    dots
+        Those of each class have a colour of its own. In another colour, and larger, are dots outside the image, which
+        are drawn at its border, and those in a pixel that has one of the same class already.
+    """
+    from PIL import Image
+
+    shape = (image.shape[1], image.shape[2])
+    within = inside(dots.points, shape)
+    repeated = within & dots.repeated()
+    colours = [DOT] if len(dots.class_names) == 1 else list(islice(cycle(CROSSES), len(dots.class_names)))
+    picture, factor = _resized(Image.fromarray(viewable(image)))
+    radius = _ring(dots.points[within], picture, factor)
+    for kind, colour in enumerate(colours):
+        right = (dots.labels == kind) & within & ~repeated
+        _draw_dots(picture, dots.points[right], factor, colour=colour, radius=radius)
+    wrong = np.clip(dots.points[repeated | ~within], 0, np.array(shape) - 1)
+    _draw_dots(picture, wrong, factor, colour=WRONG, radius=1.5 * radius)
+    return _captioned(picture, _numbers(dots, colours, outside=int((~within).sum()), repeated=int(repeated.sum())))
+
+
+def _numbers(dots: Dots, colours: Sequence[Colour], *, outside: int, repeated: int) -> list[tuple[str, Colour]]:
+    """How many dots there are, of each class and of each fault, in coloured parts."""
+    parts = [("1 dot" if len(dots) == 1 else f"{len(dots)} dots", WHITE)]
+    if len(dots.class_names) > 1:
+        named = enumerate(zip(dots.class_names, colours, strict=True))
+        parts += [(f"{name} {len(dots.of_class(kind))}", colour) for kind, (name, colour) in named]
+    faults = {"outside the image": outside, "duplicate": repeated}
+    return parts + [(f"{number} {what}", WRONG) for what, number in faults.items() if number]
+
+
+def _ring(points: npt.NDArray[np.float64], picture: Picture, factor: float) -> float:
+    """Radius of rings that can be seen, and told apart where objects lie close to each other."""
+    apart = spacing([points], neighbour=1)
+    largest = max(picture.size) / LARGEST_RING
+    return max(2.0, 1.5 * factor, largest if apart is None else min(largest, apart * factor / 3))
+
+
 def _label(count: Count, known: int | None) -> list[tuple[str, Colour]]:
     """What is counted, in coloured parts: classes in the colour of their points."""
     parts = [(f"{count.rounded} counted" + ("" if known is None else f", {known} true"), WHITE)]
@@ -139,15 +189,22 @@ def _resized(picture: Picture) -> tuple[Picture, float]:
     return picture.resize(size, Image.Resampling.NEAREST if factor > 1 else Image.Resampling.LANCZOS), factor
 
 
-def _draw_dots(picture: Picture, dots: npt.NDArray[np.float64], factor: float) -> None:
+def _draw_dots(
+    picture: Picture,
+    dots: npt.NDArray[np.float64],
+    factor: float,
+    *,
+    colour: Colour = DOT,
+    radius: float | None = None,
+) -> None:
     from PIL import ImageDraw
 
     draw = ImageDraw.Draw(picture)
-    radius = max(2.0, 1.5 * factor)
+    radius = max(2.0, 1.5 * factor) if radius is None else radius
+    thick = max(1, round(radius / 3))
     for y, x in to_working(dots, factor):
-        for extra, colour in ((1, (0, 0, 0)), (0, DOT)):
-            r = radius + extra
-            draw.ellipse((x - r, y - r, x + r, y + r), outline=colour, width=1 if extra else max(1, round(factor / 2)))
+        for r, outline, width in ((radius + 1, (0, 0, 0), 1), (radius, colour, thick)):
+            draw.ellipse((x - r, y - r, x + r, y + r), outline=outline, width=width)
 
 
 def _draw_crosses(picture: Picture, points: npt.NDArray[np.float64], factor: float, colour: Colour) -> None:
@@ -178,22 +235,40 @@ def _draw_regions(picture: Picture, regions: Sequence[Region], factor: float) ->
             draw.text(middle, region.name, OUTLINE, font, anchor="mm", stroke_width=2, stroke_fill=(0, 0, 0))
 
 
-def _draw_label(picture: Picture, parts: Sequence[tuple[str, Colour]]) -> None:
-    """Text on a dark plate in the upper left corner, smaller where the picture is narrow."""
+def _letters(picture: Picture) -> float:
+    """Their size in a picture's label."""
+    return max(10.0, min(picture.width, picture.height * 2) / 24)
+
+
+def _captioned(picture: Picture, parts: Sequence[tuple[str, Colour]]) -> Picture:
+    """With a label below."""
+    from PIL import Image
+
+    size = _letters(picture)
+    taller = Image.new("RGB", (picture.width, picture.height + round(2 * size)))
+    taller.paste(picture)
+    _draw_label(taller, parts, top=picture.height, size=size)
+    return taller
+
+
+def _draw_label(
+    picture: Picture, parts: Sequence[tuple[str, Colour]], *, top: int = 0, size: float | None = None
+) -> None:
+    """Text on a dark plate at the left, smaller where the picture is narrow."""
     from PIL import ImageDraw
 
     draw = ImageDraw.Draw(picture, "RGBA")
-    size = max(10.0, min(picture.width, picture.height * 2) / 24)
+    size = _letters(picture) if size is None else size
     text = SEPARATOR.join(text for text, _ in parts)
     width = draw.textlength(text, font=_font(size))
     if width > 0.94 * picture.width:
         size = max(6.0, size * 0.94 * picture.width / width)
         width = draw.textlength(text, font=_font(size))
     font, edge = _font(size), size / 2
-    draw.rectangle((0, 0, width + 2 * edge, size + 2 * edge), fill=(0, 0, 0, 170))
+    draw.rectangle((0, top, width + 2 * edge, top + size + 2 * edge), fill=(0, 0, 0, 170))
     place = edge
     for part, colour in parts:
-        draw.text((place, edge + size / 2), part, font=font, fill=(*colour, 255), anchor="lm")
+        draw.text((place, top + edge + size / 2), part, font=font, fill=(*colour, 255), anchor="lm")
         place += draw.textlength(part + SEPARATOR, font=font)
 
 
