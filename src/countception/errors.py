@@ -38,3 +38,7 @@ class ConfigError(CountceptionError):
 
 class OutputError(CountceptionError):
     """A result that could not be written."""
+
+
+class DataWarning(UserWarning):
+    """Data that can be learned from, but in which something is doubtful; in one sentence, as of errors."""

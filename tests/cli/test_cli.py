@@ -335,6 +335,21 @@ def test_inspect_ends_with_1_where_an_image_cannot_be_used(tmp_path: Path) -> No
     assert run("inspect", data).exit_code == 1
 
 
+def test_train_says_where_all_dots_lie_in_a_corner(tmp_path: Path) -> None:
+    data = tiny.dataset(tmp_path / "data")
+    train = ["train", data, "-o", tmp_path / "a.count", "--steps=1", *tiny.OPTIONS]
+    assert "upper left" not in run(*train).stderr
+    for table in (data / "points").iterdir():
+        header, *rows = table.read_text().splitlines()
+        halved = [",".join(str(float(cell) / 2) for cell in row.split(",")) for row in rows]
+        table.write_text("\n".join([header, *halved]) + "\n")
+    result = run(*train)
+    assert result.exit_code == 0, result.stderr
+    (line,) = [line for line in result.stderr.splitlines() if "upper left" in line]
+    assert line.startswith(f"{data}: all dots lie in the upper left ")
+    assert result.stderr.index(line) < result.stderr.index("learning from")
+
+
 @pytest.mark.parametrize("option", ["-o", "--totals"])
 def test_tables_are_not_called_what_they_are_not(option: str, images: Path, tmp_path: Path) -> None:
     result = run("count", tiny.model_file(), images / "good0.png", option, tmp_path / "a.xlsx")

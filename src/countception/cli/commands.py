@@ -21,7 +21,7 @@ from countception.cli import options as given
 from countception.cli import parse
 from countception.cli.benchmark import benchmark
 from countception.cli.count import count, evaluate
-from countception.errors import CountceptionError
+from countception.errors import CountceptionError, DataWarning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -172,7 +172,8 @@ def train(
     former = out.stat() if out.exists() else None
     if resume and former is None and not training.checkpoint_path(out).exists():
         _say(f"there is no unfinished training of {out} to go on with: starting anew")
-    with _told_if_kept(training.checkpoint_path(out), out), progress.training_report(tensorboard) as shown:
+    kept = training.checkpoint_path(out)
+    with _plain_warnings(), _told_if_kept(kept, out), progress.training_report(tensorboard) as shown:
         counter = training.train(
             reading.data(data),
             valid=reading.data(validation) if isinstance(validation, str) else validation,
@@ -188,6 +189,25 @@ def train(
         _say(f"interrupted: {out} is still the model that was there before; go on with --resume")
         raise typer.Exit(INTERRUPTED)
     _tell_trained(counter, out, crossed=folds is not None)
+
+
+@contextmanager
+def _plain_warnings() -> Iterator[None]:
+    """What is doubtful in data as a line of its own, without the place in the program that Python adds."""
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", DataWarning)
+        usual = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+            if issubclass(category, DataWarning):
+                _say(str(message))
+            else:
+                usual(message, category, *where, **more)
+
+        warnings.showwarning = show
+        yield
 
 
 @contextmanager

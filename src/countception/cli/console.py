@@ -178,6 +178,8 @@ def show_inspection(found: Inspection) -> None:
             typer.echo(f"\n{title}: {said}")
             for name, what in names:
                 typer.echo(f"  {name}" + (f": {what}" if what else ""))
+    if found.cornered is not None:
+        typer.echo(f"\n{found.cornered}")
 
 
 def _are(rows: Sequence[Row]) -> str:

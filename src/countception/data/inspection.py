@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from countception.config import NetworkConfig, ScaleConfig
 from countception.data.dataset import Dataset, Sample, load_item, read_dataset, swapped
-from countception.data.pairing import why_no_dots
+from countception.data.pairing import Item, why_no_dots
+from countception.data.places import Place, places, why_cornered
 from countception.errors import CountceptionError
 from countception.geometry import ceil_div, inside
 from countception.images.projection import Page
@@ -70,6 +71,8 @@ class Inspection:
     """By pair: dots outside the image."""
     swapped: tuple[str, ...]
     """Pairs of these whose dots would all be inside were x and y the other way round."""
+    cornered: str | None
+    """What may be wrong, such as the unit, where all dots lie in one corner of their images; None where they do not."""
     same: tuple[tuple[str, ...], ...]
     """Pairs whose images hold the same pixels: one image under several names, which training takes for one group."""
     nearest: float | None
@@ -107,12 +110,13 @@ class _Tally:
     ranges: list[tuple[float, float]] = field(default_factory=list)
     counts: list[int] = field(default_factory=list)
     points: list[npt.NDArray[np.float64]] = field(default_factory=list)
+    places: list[Place] = field(default_factory=list)
     duplicates: dict[str, int] = field(default_factory=dict)
     outside: dict[str, int] = field(default_factory=dict)
     swapped: list[str] = field(default_factory=list)
     images: dict[str, list[str]] = field(default_factory=dict)
 
-    def add(self, sample: Sample) -> None:
+    def add(self, item: Item, sample: Sample) -> None:
         image, dots = sample.image, sample.dots
         shape = (image.shape[1], image.shape[2])
         self.sizes[shape] += 1
@@ -124,6 +128,7 @@ class _Tally:
         self.classes.update(dots.class_names[label] for label in dots.labels)
         within = inside(dots.points, shape)
         self.points.append(dots.points[within])
+        self.places += places([item], [sample])
         if not within.all():
             self.outside[sample.name] = int((~within).sum())
             self.swapped += [sample.name] * swapped(dots.points, shape)
@@ -161,7 +166,8 @@ def inspect(
     tally, unreadable = _Tally(), {}
     for item in dataset.items:
         try:
-            tally.add(load_item(item, classes=dataset.classes, order=order, outside="keep", page=page, axis=axis))
+            sample = load_item(item, classes=dataset.classes, order=order, outside="keep", page=page, axis=axis)
+            tally.add(item, sample)
         except CountceptionError as error:
             unreadable[item.name] = str(error)
     scale = find_scale(tally.points, ScaleConfig())
@@ -184,6 +190,7 @@ def inspect(
         duplicates=tally.duplicates,
         outside=tally.outside,
         swapped=tuple(tally.swapped),
+        cornered=why_cornered(tally.places),
         same=tuple(tuple(names) for names in tally.images.values() if len(names) > 1),
         nearest=spacing(tally.points, neighbour=1),
         third_nearest=spacing(tally.points),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict
@@ -16,9 +17,10 @@ import torch
 from countception.config import DECIDED, Config, TrainingConfig, dotted, recipe, updated, with_network
 from countception.counting.counter import Counter
 from countception.counting.model_file import Model, known_by
-from countception.data.dataset import Dataset, Sample, content_hash, load_dataset, with_classes
+from countception.data.dataset import Dataset, Sample, content_hash, load_dataset, read_dataset, with_classes
+from countception.data.places import places, why_cornered
 from countception.data.splits import split_off
-from countception.errors import ConfigError, DatasetError
+from countception.errors import ConfigError, DatasetError, DataWarning
 from countception.files import check_writable
 from countception.images.same import pixel_hash
 from countception.memory import short_of
@@ -92,6 +94,11 @@ def train(
         `out` cannot be written to; checked before anything else.
     ModelFileError
         The checkpoint cannot be resumed from.
+
+    Warns
+    -----
+    DataWarning
+        Something is doubtful in the data: all dots of a data set lie in one corner of their images.
     """
     if folds is not None:
         folds = _parts(folds)
@@ -228,7 +235,7 @@ def _gather(
     """Samples to learn from and to validate on, checked to be fit for it; with folds the same twice, and its parts."""
     if folds is not None and valid is not None:
         raise ConfigError("folds learn from all images: give either folds or what to validate on (valid), not both")
-    samples = load_dataset(data)
+    samples = _load(data)
     if not any(len(sample.dots) for sample in samples):
         raise DatasetError(
             f"none of the {len(samples)} images to train on has a dot: there is nothing to learn to count; "
@@ -239,7 +246,7 @@ def _gather(
     if valid is None or isinstance(valid, (int, float, Real)):
         training, validation = _split_off(samples, VALID_SHARE if valid is None else float(valid), seed)
     else:
-        training, validation = samples, load_dataset(valid)
+        training, validation = samples, _load(valid)
     first = training[0]
     for sample in validation:
         if sample.image.shape[0] != first.image.shape[0]:
@@ -249,6 +256,21 @@ def _gather(
             )
     _refuse_overlap(training, validation)
     return training, with_classes(validation, first.dots.class_names, whose="the training data"), None
+
+
+def _load(data: Data) -> list[Sample]:
+    """Samples of a data set, with a warning of what is doubtful in it."""
+    if isinstance(data, str | os.PathLike):
+        data = read_dataset(data)
+    samples = load_dataset(data)
+    if isinstance(data, Dataset):
+        _warn(data, why_cornered(places(data.items, samples)))
+    return samples
+
+
+def _warn(data: Dataset, doubt: str | None) -> None:
+    if doubt is not None:
+        warnings.warn(f"{data.root}: {doubt}", DataWarning, stacklevel=5)  # where `train` is called
 
 
 def _refuse_overlap(training: Sequence[Sample], validation: Sequence[Sample]) -> None:
