@@ -33,6 +33,20 @@ def write_image() -> Callable[..., Path]:
 
 
 @pytest.fixture
+def turn() -> Callable[..., None]:
+    """Give a JPEG or PNG file, whose pixels stay as they are, an EXIF orientation: `turn(path, 6)`."""
+
+    def write(path: Path, orientation: int) -> None:
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        with Image.open(path) as image:
+            image.load()
+            image.save(path, exif=exif)
+
+    return write
+
+
+@pytest.fixture
 def write_mask() -> Callable[..., Path]:
     """Write a mask with red dots on black: `write_mask(path, [(y, x), ...], shape=(24, 32))`."""
 

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -348,6 +348,21 @@ def test_train_says_where_all_dots_lie_in_a_corner(tmp_path: Path) -> None:
     (line,) = [line for line in result.stderr.splitlines() if "upper left" in line]
     assert line.startswith(f"{data}: all dots lie in the upper left ")
     assert result.stderr.index(line) < result.stderr.index("learning from")
+
+
+def test_train_says_where_images_are_turned(tmp_path: Path, turn: Callable[..., None]) -> None:
+    data, other = tiny.dataset(tmp_path / "data"), tiny.dataset(tmp_path / "other", 2, seed=5)
+    for folder, name in ((data, "001"), (other, "000")):
+        turn(folder / "images" / f"{name}.png", 3)
+    train = ["train", data, "--valid", other, "-o", tmp_path / "a.count", "--steps=1", *tiny.OPTIONS]
+    result = run(*train)
+    assert result.exit_code == 0, result.stderr
+    lines = [line for line in result.stderr.splitlines() if "EXIF" in line]
+    assert [line.split(" ", 1)[0] for line in lines] == [f"{data}:", f"{other}:"]
+    assert "1 image of 4 is turned" in lines[0]
+    (data / "points" / "000.csv").write_text("x,y\n900,4\n")
+    refused(run(*train), "lie outside")
+    assert "1 image of 4 is turned" in run(*train).stderr  # and not only where nothing is refused
 
 
 @pytest.mark.parametrize("option", ["-o", "--totals"])

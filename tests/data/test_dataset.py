@@ -112,6 +112,17 @@ class TestBadData:
         with pytest.raises(PointsError, match="x and y may be swapped"):
             load_dataset(folder)
 
+    @pytest.mark.parametrize("orientation", [1, 3, 6])
+    def test_dots_on_an_image_as_it_is_stored_are_guessed(
+        self, folder: Path, turn: Callable[..., None], orientation: int
+    ) -> None:
+        turn(folder / "b.png", orientation)  # 32 × 24 upright, by 6
+        (folder / "b.csv").write_text("x,y\n30,4\n1,2\n" if orientation == 6 else "x,y\n4,30\n")
+        with pytest.raises(PointsError, match=r"b\.csv: 1 of . dots lie outside the image b\.png") as caught:
+            load_dataset(folder)
+        assert ("exiftool -n -Orientation=1" in str(caught.value)) == (orientation == 6)
+        assert ("x and y may be swapped" in str(caught.value)) == (orientation != 6)
+
     @pytest.mark.parametrize("far", ["1e300", "-1e300", "1e19"])
     def test_huge_coordinate(self, folder: Path, far: str) -> None:
         (folder / "b.csv").write_text(f"x,y\n{far},4\n")

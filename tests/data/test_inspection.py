@@ -164,6 +164,23 @@ def test_swapped_coordinates_are_named(folder: Path) -> None:
     assert "a" in found.swapped
 
 
+def test_turned_images_are_told_of(folder: Path, turn: Callable[..., None], capsys: pytest.CaptureFixture[str]) -> None:
+    for name in "abd":
+        (folder / f"{name}.csv").write_text("x,y\n30,4\n")  # on 24 rows and 32 columns
+    turn(folder / "a.png", 6)
+    turn(folder / "b.png", 3)
+    (folder / "d.csv").write_text("x,y\n4,30\n")
+    found = inspect(folder)
+    assert found.turned == {"a": 6, "b": 3}
+    assert (found.outside, found.as_stored, found.swapped) == ({"a": 1, "d": 1}, ("a",), ("d",))
+    assert json.loads(json.dumps(found.to_dict())) == found.to_dict()
+    show_inspection(found)
+    said = capsys.readouterr().out
+    assert "\n  a: 1, as if placed on the image as it is stored (see EXIF orientation below)\n" in said
+    assert "\n2 images of 4 are turned by EXIF orientation: " in said
+    assert said.index("(see EXIF") < said.index("turned by EXIF")
+
+
 def test_several_magnifications_have_several_spacings(
     tmp_path: Path, write_image: Callable[..., Path], write_table: Callable[..., Path]
 ) -> None:

@@ -12,6 +12,7 @@ import typer
 from rich.cells import cell_len
 
 from countception.images.find import unread_by, why_unread
+from countception.images.orientation import why_turned
 from countception.results.row import class_names
 from countception.wording import NONE, images, percent, signed, whole
 
@@ -156,10 +157,7 @@ def show_inspection(found: Inspection) -> None:
         "hold no dots": [(sentence, "") for sentence in found.passed_over],
         "of a kind that is not read (export as TIFF)": [(name, "") for name in found.unread],
         "cannot be used": list(found.unreadable.items()),
-        "dots outside the image": [
-            (name, f"{n}" + (", as if x and y were swapped" if name in found.swapped else ""))
-            for name, n in found.outside.items()
-        ],
+        "dots outside the image": [(name, f"{n}" + _as_if(name, found)) for name, n in found.outside.items()],
         "duplicate dots": [(name, str(n)) for name, n in found.duplicates.items()],
         "the same pixels": [(", ".join(names), "") for names in found.same],
     }
@@ -178,8 +176,16 @@ def show_inspection(found: Inspection) -> None:
             typer.echo(f"\n{title}: {said}")
             for name, what in names:
                 typer.echo(f"  {name}" + (f": {what}" if what else ""))
-    if found.cornered is not None:
-        typer.echo(f"\n{found.cornered}")
+    for doubt in (found.cornered, why_turned(len(found.turned), found.pairs)):
+        if doubt is not None:
+            typer.echo(f"\n{doubt}")
+
+
+def _as_if(name: str, found: Inspection) -> str:
+    """Why dots of an image lie outside, where that can be told."""
+    if name in found.as_stored:
+        return ", as if placed on the image as it is stored (see EXIF orientation below)"
+    return ", as if x and y were swapped" if name in found.swapped else ""
 
 
 def _are(rows: Sequence[Row]) -> str:

@@ -10,6 +10,7 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -20,6 +21,7 @@ from countception.data.pairing import Dataset, Item, read_dataset, why_passed_ov
 from countception.errors import DatasetError, PointsError
 from countception.geometry import inside
 from countception.images.find import why_unread
+from countception.images.orientation import MEND, SIDEWAYS, read_orientation
 from countception.images.pieces import Pieces, opened
 from countception.images.pixel_size import read_pixel_size
 from countception.images.projection import Page
@@ -252,7 +254,8 @@ def _dots(
     shape = (image.shape[1], image.shape[2])
     size = functools.partial(read_pixel_size, item.image)
     dots = read_points(item.dots, image_shape=shape, order=order, classes=classes, pixel_size=size, image=item.image)
-    return _within(dots, shape, outside, called=(str(item.dots), f"the image {item.image.name}"))
+    called = (str(item.dots), f"the image {item.image.name}")
+    return _within(dots, shape, outside, called=called, file=item.image)
 
 
 def _part(item: Item, image: Image | Pieces, dots: Dots, page: Page | None) -> Opened:
@@ -294,13 +297,16 @@ def _checked(sample: Sample, outside: Outside) -> Sample:
     return sample if unchanged else replace(sample, image=image, dots=dots)
 
 
-def _within(dots: Dots, shape: tuple[int, int], outside: Outside, *, called: tuple[str, str]) -> Dots:
-    """The dots that may stay; errors call the dots and the image as `called` says."""
+def _within(
+    dots: Dots, shape: tuple[int, int], outside: Outside, *, called: tuple[str, str], file: Path | None = None
+) -> Dots:
+    """The dots that may stay; errors call the dots and the image, which may come from a file, as `called` says."""
     within = inside(dots.points, shape)
     if outside == "keep" or within.all():
         return dots
     if outside == "error":
-        raise PointsError(_outside(dots.points, within, shape, *called))
+        sideways = file is not None and read_orientation(file) in SIDEWAYS
+        raise PointsError(_outside(dots.points, within, shape, *called, sideways=sideways))
     return dots.select(within)
 
 
@@ -310,11 +316,22 @@ def swapped(points: npt.NDArray[np.float64], shape: tuple[int, int]) -> bool:
 
 
 def _outside(
-    points: npt.NDArray[np.float64], within: npt.NDArray[np.bool_], shape: tuple[int, int], dots: str, image: str
+    points: npt.NDArray[np.float64],
+    within: npt.NDArray[np.bool_],
+    shape: tuple[int, int],
+    dots: str,
+    image: str,
+    *,
+    sideways: bool,
 ) -> str:
     y, x = points[~within][0]
     hint = "remove those dots"
-    if swapped(points, shape):
+    if swapped(points, shape) and sideways:
+        hint = (
+            "all would fit the image as it is stored, which ImageJ, Fiji and napari show, and not upright by its EXIF "
+            f"orientation: {MEND}"
+        )
+    elif swapped(points, shape):
         hint = "x and y may be swapped, as all would fit then"
     elif 2 * int((~within).sum()) > len(points):
         hint = "do they belong to this image, and are they in pixels?"

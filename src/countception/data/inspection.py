@@ -17,6 +17,7 @@ from countception.data.pairing import Item, why_no_dots
 from countception.data.places import Place, places, why_cornered
 from countception.errors import CountceptionError
 from countception.geometry import ceil_div, inside
+from countception.images.orientation import SIDEWAYS, UPRIGHT, read_orientation
 from countception.images.projection import Page
 from countception.images.same import pixel_hash
 from countception.points import Order, find_scale, spacing
@@ -71,6 +72,11 @@ class Inspection:
     """By pair: dots outside the image."""
     swapped: tuple[str, ...]
     """Pairs of these whose dots would all be inside were x and y the other way round."""
+    as_stored: tuple[str, ...]
+    """Others of these whose dots would all be inside the image as it is stored, without its EXIF orientation."""
+    turned: dict[str, int]
+    """By pair: EXIF orientation of the image, where it is another than 1. It is shown upright, which ImageJ and napari
+    do not do."""
     cornered: str | None
     """What may be wrong, such as the unit, where all dots lie in one corner of their images; None where they do not."""
     same: tuple[tuple[str, ...], ...]
@@ -90,7 +96,7 @@ class Inspection:
         """Plain values, fit for JSON."""
         values = asdict(self)
         values["channels"] = {str(channels): number for channels, number in self.channels.items()}
-        names = ("unmatched_images", "unmatched_dots", "passed_over", "unread", "swapped")
+        names = ("unmatched_images", "unmatched_dots", "passed_over", "unread", "swapped", "as_stored")
         for key in (*names, "intensity", "third_nearest_range"):
             values[key] = None if values[key] is None else list(values[key])
         values["same"] = [list(names) for names in self.same]
@@ -114,16 +120,20 @@ class _Tally:
     duplicates: dict[str, int] = field(default_factory=dict)
     outside: dict[str, int] = field(default_factory=dict)
     swapped: list[str] = field(default_factory=list)
+    as_stored: list[str] = field(default_factory=list)
+    turned: dict[str, int] = field(default_factory=dict)
     images: dict[str, list[str]] = field(default_factory=dict)
 
     def add(self, item: Item, sample: Sample) -> None:
-        image, dots = sample.image, sample.dots
+        image, dots, orientation = sample.image, sample.dots, read_orientation(item.image)
         shape = (image.shape[1], image.shape[2])
         self.sizes[shape] += 1
         self.channels[image.shape[0]] += 1
         self.dtypes[image.dtype.name] += 1
         self.ranges.append((float(image.min()), float(image.max())))
         self.counts.append(len(dots))
+        if orientation != UPRIGHT:
+            self.turned[sample.name] = orientation
         self.images.setdefault(pixel_hash(image), []).append(sample.name)
         self.classes.update(dots.class_names[label] for label in dots.labels)
         within = inside(dots.points, shape)
@@ -131,7 +141,8 @@ class _Tally:
         self.places += places([item], [sample])
         if not within.all():
             self.outside[sample.name] = int((~within).sum())
-            self.swapped += [sample.name] * swapped(dots.points, shape)
+            if swapped(dots.points, shape):
+                (self.as_stored if orientation in SIDEWAYS else self.swapped).append(sample.name)
         repeated = int(dots.select(within).repeated().sum())
         if repeated:
             self.duplicates[sample.name] = repeated
@@ -190,6 +201,8 @@ def inspect(
         duplicates=tally.duplicates,
         outside=tally.outside,
         swapped=tuple(tally.swapped),
+        as_stored=tuple(tally.as_stored),
+        turned=tally.turned,
         cornered=why_cornered(tally.places),
         same=tuple(tuple(names) for names in tally.images.values() if len(names) > 1),
         nearest=spacing(tally.points, neighbour=1),

@@ -6,6 +6,7 @@ may raise whatever its library does on damaged files.
 
 from __future__ import annotations
 
+import io
 import math
 import os
 from collections.abc import Callable
@@ -32,6 +33,9 @@ times that for 1-bit pixels, and masks of dots, black nearly everywhere, come cl
 
 _TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
+_PNG_KEPT = (b"IHDR", b"eXIf", b"tEXt", b"zTXt", b"iTXt")
+"""Chunks that may say an orientation, or must be there."""
+_PNG_END = b"\0\0\0\0IEND\xae\x42\x60\x82"
 _EXIF_ORIENTATION = 0x0112
 PLANE = "CSYX"
 """Axes of one picture, channels first; those of a stack have other names (as in ``tifffile``)."""
@@ -85,6 +89,34 @@ def _mode(image: PillowImage) -> str:
         return "I;16"
     known = ("1", "L", "LA", "RGB", "RGBA", "I;16")
     return image.mode if image.mode in known else "RGB"  # CMYK, YCbCr
+
+
+def orientation(path: Path, head: bytes) -> int:
+    """The EXIF orientation that `decode` turns a file by that begins with `head`, without its pixels; 1 is upright."""
+    if is_tiff(head):
+        return 1
+    if not head.startswith(_PNG_MAGIC):
+        with _pillow(path, head) as image:
+            return int(image.getexif().get(_EXIF_ORIENTATION, 1))
+    from PIL.Image import Image
+    from PIL.PngImagePlugin import PngImageFile
+
+    with PngImageFile(io.BytesIO(_png_without_pixels(path))) as image:
+        return int(Image.getexif(image).get(_EXIF_ORIENTATION, 1))  # PngImageFile's own would look for pixels
+
+
+def _png_without_pixels(path: Path) -> bytes:
+    """The chunks of a PNG file that may say its orientation, which may stand after the pixels."""
+    kept = [_PNG_MAGIC]
+    with path.open("rb") as stream:
+        stream.seek(len(_PNG_MAGIC))
+        while len(start := stream.read(8)) == 8:
+            size = int.from_bytes(start[:4], "big") + 4  # with its check sum
+            if start[4:] in _PNG_KEPT:
+                kept += [start, stream.read(size)]
+            else:
+                stream.seek(size, os.SEEK_CUR)
+    return b"".join([*kept, _PNG_END])
 
 
 def read_deep_png(path: Path, head: bytes) -> Pixels:

@@ -16,7 +16,7 @@ inverted grey
     TIFFs whose zeros are white are inverted, except those of ImageJ and tifffile, which store pixels as they are.
 orientation
     The EXIF orientation of JPEG and PNG is applied. That of TIFF is not, as in ImageJ, napari and QuPath, so that dots
-    placed there fit.
+    placed there fit. ImageJ and napari apply that of JPEG and PNG neither: see `countception.images.orientation`.
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ from countception.data.places import places, why_cornered
 from countception.data.splits import split_off
 from countception.errors import ConfigError, DatasetError, DataWarning
 from countception.files import check_writable
+from countception.images.orientation import UPRIGHT, read_orientation, why_turned
 from countception.images.same import pixel_hash
 from countception.memory import short_of
 from countception.training.loop import Report
@@ -98,7 +99,7 @@ def train(
     Warns
     -----
     DataWarning
-        Something is doubtful in the data: all dots of a data set lie in one corner of their images.
+        Something is doubtful in a data set: images are turned by EXIF orientation, or all dots lie in one corner.
     """
     if folds is not None:
         folds = _parts(folds)
@@ -262,6 +263,9 @@ def _load(data: Data) -> list[Sample]:
     """Samples of a data set, with a warning of what is doubtful in it."""
     if isinstance(data, str | os.PathLike):
         data = read_dataset(data)
+    if isinstance(data, Dataset):  # before dots are refused that lie outside for that
+        turned = [item for item in data.items if read_orientation(item.image) != UPRIGHT]
+        _warn(data, why_turned(len(turned), len(data.items)))
     samples = load_dataset(data)
     if isinstance(data, Dataset):
         _warn(data, why_cornered(places(data.items, samples)))
