@@ -829,7 +829,9 @@ def test_inspect_names_what_is_wrong(tmp_path: Path) -> None:
     (data / "points" / "astray.csv").write_text("x,y\n3,4\n")
     (data / "points" / "001.csv").write_text("x,y\n3,4\n3,4\n500,4\n")
     result = run("inspect", data, "--json", tmp_path / "i.json", "--plot", tmp_path / "i.png")
-    assert result.exit_code == 0, result.stderr
+    assert result.exit_code == 1, "it could not be trained on"
+    assert "cannot be trained on as it is:" in result.stdout
+    assert run("inspect", tiny.data()).exit_code == 0
     for words in ("4 images with dots", "lonely.png", "astray.csv", "64 × 64 (4)", "001: 1", "scale"):
         assert words in result.stdout
     found = json.loads((tmp_path / "i.json").read_text())

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,10 +9,12 @@ import numpy as np
 import pytest
 from tifffile import imwrite
 
+import tiny
 from countception.cli.console import show_inspection
 from countception.data.dataset import read_dataset
 from countception.data.inspection import inspect
-from countception.errors import DatasetError
+from countception.errors import CountceptionError, DatasetError
+from countception.training import train
 
 
 def test_a_good_folder(folder: Path) -> None:
@@ -203,3 +206,32 @@ def test_dots_are_counted_and_not_images_in_what_is_said(folder: Path, capsys: p
     said = capsys.readouterr().out
     assert "dots outside the image: 2, in 1 image\n  a: 2, as if x and y were swapped" in said
     assert "duplicate dots: 1, in 1 image\n  a: 1" in said
+
+
+Spoil = Callable[[Path], object]
+
+REFUSED: dict[str, tuple[Spoil, str]] = {
+    "outside": (lambda root: (root / "b.csv").write_text("x,y\n500,4\n"), "1 of 1 dots lie outside"),
+    "channels": (lambda root: imwrite(root / "b.png", np.zeros((24, 32), np.uint8)), "has 1 channels but"),
+    "no partner": (lambda root: (root / "b.csv").unlink(), r"1 image \(b\.png\) without a partner"),
+    "no dot": (
+        lambda root: [(root / f"{name}.csv").write_text("x,y\n") for name in "abcd"],
+        "of the 4 images .* a dot",
+    ),
+    "damaged": (lambda root: (root / "b.png").write_bytes(b"\x89PNG"), r"cannot be used \(b\)|b\.png"),
+    "one": (lambda root: [path.unlink() for name in "bcd" for path in root.glob(f"{name}.*")], "1 image .* too few"),
+    "same": (
+        lambda root: [(root / f"{name}.png").write_bytes((root / "a.png").read_bytes()) for name in "bcd"],
+        "the same pixels",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_training_refuses_is_said_before(folder: Path, case: str) -> None:
+    assert inspect(folder).refused == ()
+    spoil, sentence = REFUSED[case]
+    spoil(folder)
+    assert any(re.search(sentence, why) for why in inspect(folder).refused), inspect(folder).refused
+    with pytest.raises(CountceptionError, match=sentence):
+        train(folder, changes=tiny.CHANGES)

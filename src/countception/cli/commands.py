@@ -270,6 +270,7 @@ def inspect(
     order: given.Order = None,
     image_suffix: given.ImageSuffix = None,
     dots_suffix: given.DotsSuffix = None,
+    ignore_unmatched: given.IgnoreUnmatched = False,
     regions: given.MarkedIn = None,
     page: given.Page = None,
     axis: given.Axis = None,
@@ -278,7 +279,8 @@ def inspect(
 
     Pairs, files without a partner by name, sizes, how many dots the images have, duplicate dots and dots outside the
     image, and the spacing of the dots, with about the scale and counting window that training would choose. With
-    --overlays the dots are drawn on their images: look at some before you train.
+    --overlays the dots are drawn on their images: look at some before you train. Where `train` would refuse the data,
+    it says why at the end, and the exit status is 1.
 
     \b
       countception inspect cells/ --overlays dots-seen/
@@ -292,7 +294,7 @@ def inspect(
     parse.check_results(json, plot, data=(data,), read=(regions,))
     if plot is not None:
         plots.plot_kind(plot)
-    dataset = parse.Reading(order, image_suffix, dots_suffix, page=page, axis=axis, regions=regions).find(data)
+    dataset = parse.Reading(order, image_suffix, dots_suffix, ignore_unmatched, page, axis, regions).find(data)
     if overlays is not None:
         parse.check_pictures(dataset, overlays, json, plot, regions)
     found = look(dataset)
@@ -305,7 +307,7 @@ def inspect(
         plots.save_figure(plots.histogram(found.counts.histogram, found.counts.edges), plot)
     elif plot is not None:
         _say(f"{plot} is not written: no image can be used, so there is nothing to plot")
-    if found.unreadable:
+    if found.refused:
         raise typer.Exit(1)
 
 

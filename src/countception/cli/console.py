@@ -145,12 +145,30 @@ def tell_unread(*places: Path) -> None:
 
 def show_inspection(found: Inspection) -> None:
     """Print what was found in a data set."""
-
-    def numbers(values: dict[str, int]) -> str:
-        return ", ".join(f"{name} ({number})" for name, number in values.items())
-
     bad = f", {len(found.unreadable)} of which cannot be used (below)" if found.unreadable else ""
     typer.echo(f"{found.root}: {images(found.pairs)} with dots{bad}")
+    if found.counts is not None:
+        typer.echo(f"sizes (height × width): {_numbers(found.sizes)}")
+        typer.echo(f"channels: {_numbers({str(channels): number for channels, number in found.channels.items()})}")
+        typer.echo(f"pixels: {_numbers(found.dtypes)}" + _range(found))
+        if len(found.classes) > 1:
+            typer.echo(f"classes: {_numbers(found.classes)}")
+        _histogram(found.counts)
+        _spacing(found)
+    _problems(found)
+    for doubt in (found.cornered, why_turned(len(found.turned), found.pairs)):
+        if doubt is not None:
+            typer.echo(f"\n{doubt}")
+    if found.refused:
+        typer.echo("\n".join(["\ncannot be trained on as it is:", *(f"  {why}" for why in found.refused)]))
+
+
+def _numbers(values: dict[str, int]) -> str:
+    return ", ".join(f"{name} ({number})" for name, number in values.items())
+
+
+def _problems(found: Inspection) -> None:
+    """What is wrong with which files."""
     problems = {
         "images without dots": [(name, "") for name in found.unmatched_images],
         "dots without an image": [(name, "") for name in found.unmatched_dots],
@@ -161,14 +179,6 @@ def show_inspection(found: Inspection) -> None:
         "duplicate dots": [(name, str(n)) for name, n in found.duplicates.items()],
         "the same pixels": [(", ".join(names), "") for names in found.same],
     }
-    if found.counts is not None:
-        typer.echo(f"sizes (height × width): {numbers(found.sizes)}")
-        typer.echo(f"channels: {numbers({str(channels): number for channels, number in found.channels.items()})}")
-        typer.echo(f"pixels: {numbers(found.dtypes)}" + _range(found))
-        if len(found.classes) > 1:
-            typer.echo(f"classes: {numbers(found.classes)}")
-        _histogram(found.counts)
-        _spacing(found)
     for title, names in problems.items():
         if names:
             dots = {"dots outside the image": found.outside, "duplicate dots": found.duplicates}.get(title)
@@ -176,9 +186,6 @@ def show_inspection(found: Inspection) -> None:
             typer.echo(f"\n{title}: {said}")
             for name, what in names:
                 typer.echo(f"  {name}" + (f": {what}" if what else ""))
-    for doubt in (found.cornered, why_turned(len(found.turned), found.pairs)):
-        if doubt is not None:
-            typer.echo(f"\n{doubt}")
 
 
 def _as_if(name: str, found: Inspection) -> str:

@@ -255,14 +255,12 @@ class Reading:
             page=read_one_page(self.page),
             axis=read_axis(self.axis),
         )
+        found = found.without_unmatched() if self.ignore_unmatched else found
         return found if self.regions is None else found.within(self.regions)
 
     def data(self, path: Path | str) -> Path | str | Dataset:
         """A data set as the commands take it, with its files found already where that takes options."""
-        if self == Reading():
-            return path
-        found = self.find(path)
-        return found.without_unmatched() if self.ignore_unmatched else found
+        return path if self == Reading() else self.find(path)
 
 
 def check_kind(name: Path | str | float | None, wanted: str, usage: str) -> None:

@@ -32,6 +32,7 @@ from countception.wording import count_of
 __all__ = [
     "Dataset",
     "Item",
+    "Mixture",
     "Opened",
     "Outside",
     "Sample",
@@ -40,6 +41,7 @@ __all__ = [
     "load_dataset",
     "load_item",
     "read_dataset",
+    "why_unmatched",
     "with_classes",
 ]
 
@@ -342,18 +344,26 @@ def _outside(
 
 
 def _refuse_unmatched(dataset: Dataset) -> None:
+    why = why_unmatched(dataset)
+    if why is not None:
+        raise DatasetError(why)
+
+
+def why_unmatched(dataset: Dataset) -> str | None:
+    """Which files have no partner, and what to do; None where all have one."""
     alone = {"image": dataset.unmatched_images, "dots file": dataset.unmatched_dots}
     found = [count_of(paths, noun) for noun, paths in alone.items() if paths]
-    if found:
-        row = f" (no row of {dataset.shared.name} names it)" if dataset.shared and dataset.unmatched_images else ""
-        own = " of their own" if dataset.shared else ""
-        raise DatasetError(
-            f"{dataset.root}: has {' and '.join(found)} without a partner{row}; rename them, or pass over them "
-            f"(--ignore-unmatched), and give images without objects an empty table of dots{own} with the header x,y"
-            + why_case(dataset.unmatched_images, dataset.unmatched_dots)
-            + why_passed_over(dataset.passed_over, dataset.order)
-            + why_unread(dataset.unread)
-        )
+    if not found:
+        return None
+    row = f" (no row of {dataset.shared.name} names it)" if dataset.shared and dataset.unmatched_images else ""
+    own = " of their own" if dataset.shared else ""
+    return (
+        f"{dataset.root}: has {' and '.join(found)} without a partner{row}; rename them, or pass over them "
+        f"(--ignore-unmatched), and give images without objects an empty table of dots{own} with the header x,y"
+        + why_case(dataset.unmatched_images, dataset.unmatched_dots)
+        + why_passed_over(dataset.passed_over, dataset.order)
+        + why_unread(dataset.unread)
+    )
 
 
 Kind = tuple[int, tuple[str, ...], str]
@@ -380,3 +390,21 @@ def _refuse_mixture(first: Kind, other: Kind, first_name: str, other_name: str) 
             f"{other_name} has pixels of type {other[2]} but {first_name} of {first[2]}, whose values seldom mean the "
             "same; all images of a data set must have one depth: convert them to one"
         )
+
+
+@dataclass
+class Mixture:
+    """Whether images that are added one after the other are of one kind, as those of a data set must be."""
+
+    why: str | None = None
+    """What is wrong with the first that is of another kind."""
+    first: tuple[Kind, str] | None = None
+    """The kind and the name of the image that the others are compared with."""
+
+    def add(self, sample: Sample, name: str) -> None:
+        """Compare one more."""
+        self.first = self.first or (_kind(sample), name)
+        try:
+            _refuse_mixture(self.first[0], _kind(sample), self.first[1], name)
+        except DatasetError as error:
+            self.why = self.why or str(error)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -12,10 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from countception.config import NetworkConfig, ScaleConfig
-from countception.data.dataset import Dataset, Sample, load_item, read_dataset, swapped
+from countception.data.dataset import Dataset, Mixture, Sample, load_item, read_dataset, swapped, why_unmatched
 from countception.data.pairing import Item, why_no_dots
 from countception.data.places import Place, places, why_cornered
-from countception.errors import CountceptionError
+from countception.data.refusals import and_others, why_all_the_same, why_no_dot, why_too_few, why_unusable
+from countception.errors import CountceptionError, PointsError
 from countception.geometry import ceil_div, inside
 from countception.images.orientation import SIDEWAYS, UPRIGHT, read_orientation
 from countception.images.projection import Page
@@ -79,6 +81,8 @@ class Inspection:
     do not do."""
     cornered: str | None
     """What may be wrong, such as the unit, where all dots lie in one corner of their images; None where they do not."""
+    refused: tuple[str, ...]
+    """Why `train` would refuse the data, each with what would mend it; empty where it would not."""
     same: tuple[tuple[str, ...], ...]
     """Pairs whose images hold the same pixels: one image under several names, which training takes for one group."""
     nearest: float | None
@@ -96,7 +100,7 @@ class Inspection:
         """Plain values, fit for JSON."""
         values = asdict(self)
         values["channels"] = {str(channels): number for channels, number in self.channels.items()}
-        names = ("unmatched_images", "unmatched_dots", "passed_over", "unread", "swapped", "as_stored")
+        names = ("unmatched_images", "unmatched_dots", "passed_over", "unread", "swapped", "as_stored", "refused")
         for key in (*names, "intensity", "third_nearest_range"):
             values[key] = None if values[key] is None else list(values[key])
         values["same"] = [list(names) for names in self.same]
@@ -123,10 +127,12 @@ class _Tally:
     as_stored: list[str] = field(default_factory=list)
     turned: dict[str, int] = field(default_factory=dict)
     images: dict[str, list[str]] = field(default_factory=dict)
+    mixture: Mixture = field(default_factory=Mixture)
 
     def add(self, item: Item, sample: Sample) -> None:
         image, dots, orientation = sample.image, sample.dots, read_orientation(item.image)
         shape = (image.shape[1], image.shape[2])
+        self.mixture.add(sample, str(item.image))
         self.sizes[shape] += 1
         self.channels[image.shape[0]] += 1
         self.dtypes[image.dtype.name] += 1
@@ -174,11 +180,13 @@ def inspect(
     dataset = source if isinstance(source, Dataset) else read_dataset(source, order=order)
     order = order or dataset.order
     page, axis = dataset.page if page is None else page, dataset.axis if axis is None else axis
-    tally, unreadable = _Tally(), {}
+    tally, unreadable, astray = _Tally(), {}, []
+    load = functools.partial(load_item, classes=dataset.classes, order=order, page=page, axis=axis)
     for item in dataset.items:
         try:
-            sample = load_item(item, classes=dataset.classes, order=order, outside="keep", page=page, axis=axis)
+            sample, why = _load(item, load)
             tally.add(item, sample)
+            astray += why
         except CountceptionError as error:
             unreadable[item.name] = str(error)
     scale = find_scale(tally.points, ScaleConfig())
@@ -204,6 +212,7 @@ def inspect(
         as_stored=tuple(tally.as_stored),
         turned=tally.turned,
         cornered=why_cornered(tally.places),
+        refused=_refused(dataset, tally, list(unreadable), astray),
         same=tuple(tuple(names) for names in tally.images.values() if len(names) > 1),
         nearest=spacing(tally.points, neighbour=1),
         third_nearest=spacing(tally.points),
@@ -211,6 +220,23 @@ def inspect(
         scale=scale,
         window=NetworkConfig().window / scale,
     )
+
+
+def _load(item: Item, load: Callable[..., Sample]) -> tuple[Sample, list[str]]:
+    """An image with all of its dots, and what is wrong where some lie outside."""
+    try:
+        return load(item), []
+    except PointsError as error:
+        return load(item, outside="keep"), [str(error)]
+
+
+def _refused(dataset: Dataset, tally: _Tally, unreadable: Sequence[str], astray: Sequence[str]) -> tuple[str, ...]:
+    """Why training would refuse the data, in the order in which it would."""
+    number = len(tally.counts)
+    found = [why_unmatched(dataset), why_unusable(unreadable), and_others(astray), tally.mixture.why]
+    if not unreadable:  # which may well have dots
+        found += [why_no_dot(tally.counts), why_too_few(number), why_all_the_same(number, len(tally.images))]
+    return tuple(why for why in found if why is not None)
 
 
 def _range(points: Sequence[npt.NDArray[np.float64]]) -> tuple[float, float] | None:

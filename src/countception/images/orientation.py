@@ -40,6 +40,6 @@ def why_turned(number: int, of: int) -> str | None:
     are = "is" if number == 1 else "are"
     return (
         f"{images(number)} of {of} {are} turned by EXIF orientation: upright here, but shown as stored by ImageJ, Fiji "
-        f"and napari; where dots or regions were placed there, {MEND}, so that they fit and all programs agree, or turn "
-        "the pixels before placing any (mogrify -auto-orient FILES)"
+        f"and napari; where dots or regions were placed there, {MEND}, so that they fit and all programs agree, or "
+        "turn the pixels before placing any (mogrify -auto-orient FILES)"
     )

@@ -19,6 +19,7 @@ from countception.counting.counter import Counter
 from countception.counting.model_file import Model, known_by
 from countception.data.dataset import Dataset, Sample, content_hash, load_dataset, read_dataset, with_classes
 from countception.data.places import places, why_cornered
+from countception.data.refusals import why_no_dot, why_too_few
 from countception.data.splits import split_off
 from countception.errors import ConfigError, DatasetError, DataWarning
 from countception.files import check_writable
@@ -237,11 +238,8 @@ def _gather(
     if folds is not None and valid is not None:
         raise ConfigError("folds learn from all images: give either folds or what to validate on (valid), not both")
     samples = _load(data)
-    if not any(len(sample.dots) for sample in samples):
-        raise DatasetError(
-            f"none of the {len(samples)} images to train on has a dot: there is nothing to learn to count; "
-            "check that the dot files belong to these images"
-        )
+    if why := why_no_dot([len(sample.dots) for sample in samples]):
+        raise DatasetError(why)
     if folds is not None:
         return samples, samples, parts_of(samples, folds, seed=seed)
     if valid is None or isinstance(valid, (int, float, Real)):
@@ -294,11 +292,8 @@ def _refuse_overlap(training: Sequence[Sample], validation: Sequence[Sample]) ->
 def _split_off(samples: list[Sample], share: float, seed: int) -> tuple[list[Sample], list[Sample]]:
     if not 0 < share < 1:
         raise ConfigError(f"a share of {share:g} cannot be split off for validation: give a number between 0 and 1")
-    if len(samples) < 2:
-        raise DatasetError(
-            f"{len(samples)} image with dots is too few: training needs at least one to learn from "
-            "and another to validate on; annotate more, or crop the image in two"
-        )
+    if why := why_too_few(len(samples)):
+        raise DatasetError(why)
     number = min(len(samples) - 1, max(1, round(share * len(samples))))
     validation, training = split_off(samples, number, seed=seed)
     if not any(len(sample.dots) for sample in training):  # the few images with dots are for learning
