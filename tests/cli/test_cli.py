@@ -841,6 +841,72 @@ def test_inspect_names_what_is_wrong(tmp_path: Path) -> None:
     refused(run("inspect", tmp_path / "nowhere"), "nowhere")
 
 
+def grey(data: Path) -> None:
+    Image.fromarray(tiny.pixels((64, 64), channels=1)[..., 0]).save(data / "images" / "002.png")
+
+
+def astray(data: Path) -> None:
+    (data / "points" / "001.csv").write_text("x,y\n500,4\n")
+
+
+def nonsense(data: Path) -> None:
+    (data / "points" / "001.csv").write_text("nonsense")
+
+
+def alone(data: Path) -> None:
+    (data / "points" / "001.csv").unlink()
+
+
+def empty(data: Path) -> None:
+    for table in (data / "points").iterdir():
+        table.write_text("x,y\n")
+
+
+def single(data: Path) -> None:
+    for file in [*data.glob("*/*")]:
+        if file.stem != "001":
+            file.unlink()
+
+
+def same(data: Path) -> None:
+    for image in (data / "images").iterdir():
+        shutil.copy(tiny.data() / "images" / "000.png", image)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "sentence"),
+    [
+        (grey, "002.png has 1 channels but"),
+        (astray, "001.csv: 1 of 1 dots lie outside the image 001.png"),
+        (nonsense, "1 image or its dots cannot be used (001): mend"),
+        (alone, "has 1 image (001.png) without a partner; rename them, or pass over them (--ignore-unmatched)"),
+        (empty, "none of the 4 images to train on has a dot"),
+        (single, "1 image with dots is too few"),
+        (same, "all 4 images hold the same pixels"),
+    ],
+)
+def test_inspect_ends_with_1_where_train_refuses_the_data(
+    spoil: Callable[[Path], None], sentence: str, tmp_path: Path
+) -> None:
+    data = tiny.dataset(tmp_path / "data")
+    spoil(data)
+    refused(run("train", data, "-o", tmp_path / "a.count", "--steps=1", *tiny.OPTIONS))
+    result = run("inspect", data, "--json", tmp_path / "i.json")
+    assert result.exit_code == 1
+    said = result.stdout.split("\ncannot be trained on as it is:\n")[1].splitlines()
+    assert len(said) == 1
+    assert sentence in said[0]
+    assert json.loads((tmp_path / "i.json").read_text())["refused"] == [said[0].strip()]
+
+
+def test_inspect_ignores_unmatched_files_as_train_does(tmp_path: Path) -> None:
+    data = tiny.dataset(tmp_path / "data")
+    alone(data)
+    result = run("inspect", data, "--ignore-unmatched")
+    assert result.exit_code == 0, result.stdout
+    assert "cannot be trained on" not in result.stdout
+
+
 def test_an_image_or_a_model_in_place_of_something_else_is_called_what_it_is(images: Path, tmp_path: Path) -> None:
     photo, model, out = images / "good0.png", tiny.model_file(), tmp_path / "out"
     data = "where a folder of images with dots, or a manifest, belongs: the command goes: countception"
