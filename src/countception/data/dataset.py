@@ -16,6 +16,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from countception.data.mixture import kind_of, refuse_mixture
 from countception.data.names import why_case
 from countception.data.pairing import Dataset, Item, read_dataset, why_passed_over
 from countception.errors import DatasetError, PointsError
@@ -32,7 +33,6 @@ from countception.wording import count_of
 __all__ = [
     "Dataset",
     "Item",
-    "Mixture",
     "Opened",
     "Outside",
     "Sample",
@@ -159,13 +159,13 @@ def load_dataset(
         for item in source.items:
             sample = load_item(item, classes=source.classes, order=order, outside=outside, page=page, axis=axis)
             samples.append(sample)
-            _refuse_mixture(_kind(samples[0]), _kind(samples[-1]), str(source.items[0].image), str(item.image))
+            refuse_mixture(kind_of(samples[0]), kind_of(samples[-1]), str(source.items[0].image), str(item.image))
         return samples
     samples = [_checked(sample, outside) for sample in source]
     if not samples:
         raise DatasetError("there are no samples: give at least one image with its dots")
     for sample in samples:
-        _refuse_mixture(_kind(samples[0]), _kind(sample), samples[0].name, sample.name)
+        refuse_mixture(kind_of(samples[0]), kind_of(sample), samples[0].name, sample.name)
     return samples
 
 
@@ -209,8 +209,8 @@ class Stream:
         for item in dataset.items:
             with opened(item.image, page=dataset.page, axis=dataset.axis) as image:
                 one = _part(item, image, _dots(item, image, dataset.classes, dataset.order, "error"), dataset.page)
-                first = first or _kind(one)
-                _refuse_mixture(first, _kind(one), str(dataset.items[0].image), str(item.image))
+                first = first or kind_of(one)
+                refuse_mixture(first, kind_of(one), str(dataset.items[0].image), str(item.image))
                 yield one
 
 
@@ -364,47 +364,3 @@ def why_unmatched(dataset: Dataset) -> str | None:
         + why_passed_over(dataset.passed_over, dataset.order)
         + why_unread(dataset.unread)
     )
-
-
-Kind = tuple[int, tuple[str, ...], str]
-"""Number of channels, names of the classes, and type of the pixels."""
-
-
-def _kind(one: Sample | Opened) -> Kind:
-    return one.image.shape[0], one.dots.class_names, str(one.image[:1, :1, :1].dtype)
-
-
-def _refuse_mixture(first: Kind, other: Kind, first_name: str, other_name: str) -> None:
-    if other[0] != first[0]:
-        raise DatasetError(
-            f"{other_name} has {other[0]} channels but {first_name} has {first[0]}; "
-            "all images of a data set must have the same channels"
-        )
-    if other[1] != first[1]:
-        raise DatasetError(
-            f"{other_name} has classes {', '.join(other[1])} but {first_name} has "
-            f"{', '.join(first[1])}; all dots of a data set must have the same classes"
-        )
-    if other[2] != first[2]:
-        raise DatasetError(
-            f"{other_name} has pixels of type {other[2]} but {first_name} of {first[2]}, whose values seldom mean the "
-            "same; all images of a data set must have one depth: convert them to one"
-        )
-
-
-@dataclass
-class Mixture:
-    """Whether images that are added one after the other are of one kind, as those of a data set must be."""
-
-    why: str | None = None
-    """What is wrong with the first that is of another kind."""
-    first: tuple[Kind, str] | None = None
-    """The kind and the name of the image that the others are compared with."""
-
-    def add(self, sample: Sample, name: str) -> None:
-        """Compare one more."""
-        self.first = self.first or (_kind(sample), name)
-        try:
-            _refuse_mixture(self.first[0], _kind(sample), self.first[1], name)
-        except DatasetError as error:
-            self.why = self.why or str(error)

@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from countception.config import NetworkConfig, ScaleConfig
-from countception.data.dataset import Dataset, Mixture, Sample, load_item, read_dataset, swapped, why_unmatched
+from countception.data.dataset import Dataset, Sample, load_item, read_dataset, swapped, why_unmatched
+from countception.data.mixture import Mixture
 from countception.data.pairing import Item, why_no_dots
 from countception.data.places import Place, places, why_cornered
 from countception.data.refusals import and_others, why_all_the_same, why_no_dot, why_too_few, why_unusable
