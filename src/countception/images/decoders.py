@@ -6,7 +6,6 @@ may raise whatever its library does on damaged files.
 
 from __future__ import annotations
 
-import io
 import math
 import os
 from collections.abc import Callable
@@ -32,11 +31,8 @@ BOMB_RATIO = 10_000
 times that for 1-bit pixels, and masks of dots, black nearly everywhere, come close to it."""
 
 _TIFF_MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
-_PNG_KEPT = (b"IHDR", b"eXIf", b"tEXt", b"zTXt", b"iTXt")
-"""Chunks that may say an orientation, or must be there."""
-_PNG_END = b"\0\0\0\0IEND\xae\x42\x60\x82"
-_EXIF_ORIENTATION = 0x0112
+PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
+EXIF_ORIENTATION = 0x0112
 PLANE = "CSYX"
 """Axes of one picture, channels first; those of a stack have other names (as in ``tifffile``)."""
 RAW_SUFFIXES = frozenset({".dng", ".cr2", ".nef", ".arw"})
@@ -62,16 +58,16 @@ def decode(path: Path, head: bytes, *, page: Page | None, axis: int | str | None
         return read_tiff(path, page, axis)
     if page not in (None, 0, *PROJECTIONS) or axis is not None:
         raise ImageError(f"{path}: only a TIFF has pages and axes to choose from; leave out the page and the axis")
-    is_deep_png = head.startswith(_PNG_MAGIC) and head[24:25] == b"\x10" and head[25:26] != b"\0"
-    return read_deep_png(path, head) if is_deep_png else read_pillow(path, head)
+    is_deep_png = head.startswith(PNG_MAGIC) and head[24:25] == b"\x10" and head[25:26] != b"\0"
+    return read_deep_png(path, head) if is_deep_png else readpillow_file(path, head)
 
 
-def read_pillow(path: Path, head: bytes) -> Pixels:
+def readpillow_file(path: Path, head: bytes) -> Pixels:
     """Read a PNG, JPEG or BMP file that begins with `head`."""
-    with _pillow(path, head) as image:
+    with pillow_file(path, head) as image:
         _check_size(path, (*image.size, len(image.getbands())), 1)
         image.load()
-        orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
+        orientation = image.getexif().get(EXIF_ORIENTATION, 1)
         mode = _mode(image)
         if mode == "I;16":
             pixels = np.asarray(image).astype(np.uint16)
@@ -91,42 +87,14 @@ def _mode(image: PillowImage) -> str:
     return image.mode if image.mode in known else "RGB"  # CMYK, YCbCr
 
 
-def orientation(path: Path, head: bytes) -> int:
-    """The EXIF orientation that `decode` turns a file by that begins with `head`, without its pixels; 1 is upright."""
-    if is_tiff(head):
-        return 1
-    if not head.startswith(_PNG_MAGIC):
-        with _pillow(path, head) as image:
-            return int(image.getexif().get(_EXIF_ORIENTATION, 1))
-    from PIL.Image import Image
-    from PIL.PngImagePlugin import PngImageFile
-
-    with PngImageFile(io.BytesIO(_png_without_pixels(path))) as image:
-        return int(Image.getexif(image).get(_EXIF_ORIENTATION, 1))  # PngImageFile's own would look for pixels
-
-
-def _png_without_pixels(path: Path) -> bytes:
-    """The chunks of a PNG file that may say its orientation, which may stand after the pixels."""
-    kept = [_PNG_MAGIC]
-    with path.open("rb") as stream:
-        stream.seek(len(_PNG_MAGIC))
-        while len(start := stream.read(8)) == 8:
-            size = int.from_bytes(start[:4], "big") + 4  # with its check sum
-            if start[4:] in _PNG_KEPT:
-                kept += [start, stream.read(size)]
-            else:
-                stream.seek(size, os.SEEK_CUR)
-    return b"".join([*kept, _PNG_END])
-
-
 def read_deep_png(path: Path, head: bytes) -> Pixels:
     """Read a 16-bit PNG with colour or alpha, of which Pillow would keep 8 bits."""
     from imagecodecs import png_decode
 
-    with _pillow(path, head) as image:
+    with pillow_file(path, head) as image:
         _check_size(path, (*image.size, len(image.getbands())), 2)
         image.load()  # also the check sums, which png_decode does not verify to the end
-        orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
+        orientation = image.getexif().get(EXIF_ORIENTATION, 1)
     pixels = np.moveaxis(np.atleast_3d(png_decode(path.read_bytes())), 2, 0)
     return _oriented(_drop_alpha(pixels) if len(pixels) in (2, 4) else pixels, orientation)
 
@@ -340,7 +308,7 @@ def plain_colours(tiff: Any, page: Any) -> bool:
     return bool(tiff.is_imagej) or (colours and not _alpha(page, as_array=bool(tiff.is_shaped)))
 
 
-def _pillow(path: Path, head: bytes) -> ImageFile:
+def pillow_file(path: Path, head: bytes) -> ImageFile:
     """Open an image without Pillow's own limit, as large images are legitimate; `_check_size` stands in for it.
 
     Not by `PIL.Image.open`, whose limit could only be lifted for all threads of the process.
@@ -350,7 +318,7 @@ def _pillow(path: Path, head: bytes) -> ImageFile:
     from PIL.PngImagePlugin import PngImageFile
 
     kinds: dict[bytes, Callable[[Path], ImageFile]]
-    kinds = {_PNG_MAGIC: PngImageFile, b"\xff\xd8\xff": JpegImageFile, b"BM": BmpImageFile}
+    kinds = {PNG_MAGIC: PngImageFile, b"\xff\xd8\xff": JpegImageFile, b"BM": BmpImageFile}
     for magic, kind in kinds.items():
         if head.startswith(magic):
             return kind(path)

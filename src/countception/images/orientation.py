@@ -7,6 +7,7 @@ elsewhere.
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 
@@ -19,6 +20,10 @@ SIDEWAYS = frozenset({5, 6, 7, 8})
 """Orientations whose stored rows are columns of the upright image."""
 MEND = "set the orientation to 1 in all copies of the images (exiftool -n -Orientation=1 FILES)"
 
+_PNG_KEPT = (b"IHDR", b"eXIf", b"tEXt", b"zTXt", b"iTXt")
+"""Chunks that may say an orientation, or must be there."""
+_PNG_END = b"\0\0\0\0IEND\xae\x42\x60\x82"
+
 
 def read_orientation(path: str | os.PathLike[str]) -> int:
     """EXIF orientation of an image file, 1 to 8, without reading its pixels; 1 is upright.
@@ -27,7 +32,7 @@ def read_orientation(path: str | os.PathLike[str]) -> int:
     """
     path = Path(path)
     try:
-        found = decoders.orientation(path, first_bytes(path))
+        found = _orientation(path, first_bytes(path))
     except Exception:  # of damaged files anything may be raised; reading the pixels will say so
         return UPRIGHT
     return found if found in range(1, 9) else UPRIGHT
@@ -43,3 +48,31 @@ def why_turned(number: int, of: int) -> str | None:
         f"and napari; where dots or regions were placed there, {MEND}, so that they fit and all programs agree, or "
         "turn the pixels before placing any (mogrify -auto-orient FILES)"
     )
+
+
+def _orientation(path: Path, head: bytes) -> int:
+    """What `decoders.decode` turns a file by that begins with `head`, without its pixels."""
+    if decoders.is_tiff(head):
+        return UPRIGHT
+    if not head.startswith(decoders.PNG_MAGIC):
+        with decoders.pillow_file(path, head) as image:
+            return int(image.getexif().get(decoders.EXIF_ORIENTATION, UPRIGHT))
+    from PIL.Image import Image
+    from PIL.PngImagePlugin import PngImageFile
+
+    with PngImageFile(io.BytesIO(_png_without_pixels(path))) as image:
+        return int(Image.getexif(image).get(decoders.EXIF_ORIENTATION, UPRIGHT))  # its own looks for pixels
+
+
+def _png_without_pixels(path: Path) -> bytes:
+    """The chunks of a PNG file that may say its orientation, which may stand after the pixels."""
+    kept = [decoders.PNG_MAGIC]
+    with path.open("rb") as stream:
+        stream.seek(len(decoders.PNG_MAGIC))
+        while len(start := stream.read(8)) == 8:
+            size = int.from_bytes(start[:4], "big") + 4  # with its check sum
+            if start[4:] in _PNG_KEPT:
+                kept += [start, stream.read(size)]
+            else:
+                stream.seek(size, os.SEEK_CUR)
+    return b"".join([*kept, _PNG_END])
