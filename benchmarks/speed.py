@@ -1,6 +1,7 @@
 """How fast it is: every figure of docs/speed.md, measured in sections that can be run one by one.
 
     python benchmarks/speed.py floor paper-256 paper-2048 paper-training default bfloat16 start memory points gpu
+    python benchmarks/speed.py runtimes    # after `pip install openvino`, and with a compiler for C++
     python benchmarks/speed.py curve --data-root DATA --set data=vgg --set n=32 --set seconds=180 --set network=boxnet
     python benchmarks/speed.py peers --set count-ception=FOLDER --set cellpose=FOLDER --set stardist=FOLDER …
     python benchmarks/speed.py --page
@@ -53,10 +54,12 @@ def machine() -> dict[str, Any]:
 def sections_known() -> dict[str, Callable[[int], list[dict[str, Any]]]]:
     """Name → what measures it."""
     import speed_points
+    import speed_runtimes
     import speed_sections
     import speed_start
 
-    other = {"start": speed_start.start, "memory": speed_start.memory, "points": speed_points.points}
+    start, memory = speed_start.start, speed_start.memory
+    other = {"start": start, "memory": memory, "points": speed_points.points, "runtimes": speed_runtimes.runtimes}
     return {**speed_sections.SECTIONS, **other}
 
 

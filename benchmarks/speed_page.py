@@ -50,13 +50,18 @@ differ; so counts are in float32. The default's errors after a training in bfloa
 the benchmark's page).
 """
 
+RUNTIMES_NOTE = """\
+The same weights, counted by OpenVINO and by torch's compiler, beside the way that every count takes; above 1, ours is
+the faster. Neither is used: they would be another thing to install, or a compiler and half a minute at each start.
+"""
+
 
 def write(results: Path, docs: Path) -> Path:
     """Write the page and its plot."""
     found = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(results.glob("*.json"))]
     by_name = {document["section"]: document for document in found}
     parts = [INTRODUCTION, *_ratios(by_name), *_floor(by_name), *_bfloat16(by_name)]
-    parts += [*_start(by_name), *_points(by_name)]
+    parts += [*_runtimes(by_name), *_start(by_name), *_points(by_name)]
     curves = [document for document in found if document["section"].startswith("curve-")]
     for data in sorted({document["rows"][0]["what"].split(", ", 1)[1] for document in curves}):
         stem = data.lower().replace(", n = ", "-n").replace(" ", "")
@@ -141,6 +146,23 @@ def _bfloat16(by_name: dict[str, Document]) -> list[str]:
             moved = f"{100 * row['mean']:+.2f} % on average, {100 * row['most']:.2f} % at most"
             lines.append(f"- {row['what']}: {moved}, on {row['images']} simulated images with the shipped weights")
     return ["## bfloat16", "\n".join(lines), BFLOAT16_NOTE]
+
+
+def _runtimes(by_name: dict[str, Document]) -> list[str]:
+    if "runtimes" not in by_name:
+        return []
+    rows = [
+        [
+            row["what"],
+            *(_seconds(row["medians"][row[side]]) for side in ("slow", "fast")),
+            f"{row['ratio']:.2f}",
+            f"{row['least']:.2f} to {row['greatest']:.2f}",
+            f"{100 * row['count_differs']:.5f} %",
+        ]
+        for row in by_name["runtimes"]["rows"]
+    ]
+    table = _table(["", "it", "ours", "times ours", "range", "counts differ"], rows)
+    return ["## Other runtimes", RUNTIMES_NOTE, table]
 
 
 def _start(by_name: dict[str, Document]) -> list[str]:

@@ -40,6 +40,13 @@ def test_page_says_the_ratio_and_the_floor(page: ModuleType, tmp_path: Path) -> 
     assert "| inference, fast | 1.0 | 1.00 | 200 ms | 500 ms | 2.5 |" in text  # bound by bytes
 
 
+def test_page_says_how_other_runtimes_compare(page: ModuleType, tmp_path: Path) -> None:
+    ratio = {"slow": "other", "fast": "ours", "ratio": 0.95, "least": 0.9, "greatest": 1.125, "count_differs": 1e-6}
+    save(tmp_path, "runtimes", [{"what": "other: network", **ratio, "medians": {"other": 0.019, "ours": 0.02}}])
+    text = page.write(tmp_path, tmp_path).read_text()
+    assert "| other: network | 19 ms | 20 ms | 0.95 | 0.90 to 1.12 | 0.00010 % |" in text
+
+
 def test_what_was_measured_in_one_go_is_one_line(page: ModuleType, tmp_path: Path) -> None:
     for section in ("gpu", "paper-256"):
         save(tmp_path, section, [])
