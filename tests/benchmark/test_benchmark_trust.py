@@ -15,7 +15,7 @@ from countception.benchmark.results import Results
 from countception.benchmark.runner import Data, run
 from countception.benchmark.trust import tables
 from countception.benchmark.trust.__main__ import main
-from countception.benchmark.trust.coverage import by_spread, constant, coverage
+from countception.benchmark.trust.coverage import alike_in_hindsight, by_spread, constant, coverage
 from countception.benchmark.trust.locators import CountMaps, Densities
 from countception.benchmark.trust.measure import SHARES, Examiner
 from countception.benchmark.trust.page import write_page
@@ -94,6 +94,18 @@ class TestCoverage:
         one = constant(validation, test, 0.8)
         assert one is not None
         assert one.half[0] == pytest.approx(8 / (1 - 1 / 9))  # the eighth of nine, of a factor fitted without it
+
+    @pytest.mark.parametrize(("level", "narrower"), [(0.7, False), (0.95, True)])
+    def test_alike_in_every_third_is_narrower_at_high_levels_alone(self, level: float, narrower: bool) -> None:
+        # sd 0.7, 1.0 and 1.3: 2 Φ(w / sd) - 1 averages to 0.95 at w = 2.080 (1.960 if alike), to 0.7 at 1.009 (1.036)
+        rng = np.random.default_rng(0)
+        rows = [
+            Counted("test", f"{i}", round(1e6 + 1e4 * k + 1000 * (0.7 + 0.3 * k) * rng.normal()), 1e6 + 1e4 * k, 0, 0)
+            for k in range(3)
+            for i in range(20000)
+        ]
+        expected = 1.960 / 2.080 if narrower else 1.036 / 1.009
+        assert alike_in_hindsight([rows], level) == pytest.approx(expected, abs=0.01)
 
     def test_none_where_the_validation_images_are_too_few(self) -> None:
         rows = counts(0, validation=15)
@@ -205,6 +217,7 @@ class TestRun:
         text = page.read_text()
         assert "peaks of the density" in text
         assert "4 validation images are too few for intervals of 90 %, 95 %" in text
+        assert "In hindsight, alike in every third, beside one width for all (at 80 %): " in text
         for name in ("mbm-f1.png", "mbm-coverage.png"):
             assert f"points-and-intervals/{name}" in text
             assert (tmp_path / "docs" / "points-and-intervals" / name).stat().st_size > 1000
