@@ -17,13 +17,13 @@ import numpy.typing as npt
 
 from countception.errors import ImageError
 from countception.images.projection import PROJECTIONS, Page, projected
+from countception.images.tiff_file import Index, open_tiff, page_numbers, refuse_across, refuse_missing
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
     from PIL.ImageFile import ImageFile
 
 Pixels = npt.NDArray[Any]
-Index = tuple[int | slice, ...]
 
 BOMB_BYTES = 2**28
 BOMB_RATIO = 10_000
@@ -101,9 +101,7 @@ def read_deep_png(path: Path, head: bytes) -> Pixels:
 
 def read_tiff(path: Path, page: Page | None, axis: int | str | None) -> Pixels:
     """Read one plane of a TIFF file."""
-    import tifffile
-
-    with tifffile.TiffFile(path) as tiff:
+    with open_tiff(path) as tiff:
         return plane_of(path, tiff, page, axis)
 
 
@@ -112,6 +110,7 @@ def plane_of(path: Path, tiff: Any, page: Page | None, axis: int | str | None) -
     series, page = series_of(path, tiff, page)
     axes = name_axes(path, series.axes, series.shape, axis)
     places, plane = places_in(path, axes, series.shape, page)
+    refuse_missing(path, series, places)
     _check_fits(path, _bytes(tuple(series.shape[i] for i in plane), series.dtype.itemsize))
 
     def read(index: Index) -> Pixels:
@@ -126,9 +125,9 @@ def plane_of(path: Path, tiff: Any, page: Page | None, axis: int | str | None) -
 def pages_of(path: Path, tiff: Any, axis: int | str | None) -> int:
     """How many planes there are to take one after the other.
 
-    1 where the file holds images of several kinds, and of sets of files (OME), each of which tells of all planes.
+    1 where the file holds images of several kinds.
     """
-    if (len(tiff.series) > 1 and tiff.series[0].kind != LSM) or tiff.series[0].is_multifile:
+    if len(tiff.series) > 1 and tiff.series[0].kind != LSM:
         return 1
     series, _ = series_of(path, tiff, None)
     axes = name_axes(path, series.axes, series.shape, axis)
@@ -139,6 +138,7 @@ def series_of(path: Path, tiff: Any, page: Page | None) -> tuple[Any, Page | Non
     """The pages that belong together and hold the image, and which is still to be chosen among them."""
     if path.suffix.lower() in RAW_SUFFIXES or _DNG_VERSION in tiff.pages[0].tags:
         raise ImageError(f"{path}: is a camera's raw file, which is no picture yet; develop it and export it as TIFF")
+    refuse_across(path, tiff, page)
     series = tiff.series[0]
     if len(tiff.series) > 1:  # such as an overview beside the image
         if isinstance(page, int) and series.kind != LSM:
@@ -222,22 +222,12 @@ def _read(path: Path, tiff: Any, series: Any, index: Index) -> Pixels:
     if offset is not None:
         return mapped(path, tiff, series, offset)[index].astype(series.dtype)
     leading = len(series.shape) - len(series.keyframe.shape)
-    pages = _pages(series, index[:leading])
+    pages = page_numbers(series, index[:leading])
     if pages is None:
         _check_fits(path, _bytes(series.shape, series.dtype.itemsize))
         return np.asarray(series.asarray()[index])
     data = series.asarray(key=pages.ravel().tolist()).reshape(*pages.shape, *series.keyframe.shape)
     return np.asarray(data[(slice(None),) * pages.ndim + index[leading:]])
-
-
-def _pages(series: Any, leading: Index) -> npt.NDArray[np.intp] | None:
-    """Numbers of the pages, by the axes before a page's own, that hold part of a stack; None if it is not so stored."""
-    shape, page = tuple(series.shape), tuple(series.keyframe.shape)
-    before = shape[: len(leading)]
-    if shape != before + page or math.prod(before) != len(series) or getattr(series, "transform", None) is not None:
-        return None
-    numbers = np.asarray(np.arange(len(series)).reshape(before)[leading])
-    return None if any(series[int(k)] is None for k in numbers.ravel()) else numbers  # None: left out of the file
 
 
 def data_offset(series: Any) -> int | None:

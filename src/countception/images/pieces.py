@@ -17,6 +17,7 @@ import numpy.typing as npt
 from countception.images import decoders
 from countception.images.projection import Page, projected
 from countception.images.read import Image, StrPath, decoding, first_bytes, read_image, standard
+from countception.images.tiff_file import Index, open_tiff, refuse_missing
 
 LARGE = 2**26
 """Bytes of pixels from which an image is read in pieces; smaller ones are faster read at once."""
@@ -108,10 +109,8 @@ class Source:
         if self._tiff is None:
             if not decoders.is_tiff(first_bytes(self.path)):
                 return read_image(self.path, page=page, axis=axis)
-            import tifffile
-
             with decoding(self.path):
-                self._tiff = tifffile.TiffFile(self.path)
+                self._tiff = open_tiff(self.path)
         with decoding(self.path):
             pieces = _pieces(self.path, self._tiff, page, axis)
             return pieces or standard(decoders.plane_of(self.path, self._tiff, page, axis), str(self.path))
@@ -129,6 +128,7 @@ def _pieces(path: Path, tiff: Any, page: Page | None, axis: int | str | None) ->
     series, page = decoders.series_of(path, tiff, page)
     axes = decoders.name_axes(path, series.axes, series.shape, axis)
     places, plane = decoders.places_in(path, axes, series.shape, page)
+    refuse_missing(path, series, places)
     bytes_ = math.prod(series.shape[i] for i in plane) * series.dtype.itemsize
     if bytes_ < LARGE or not decoders.plain_colours(tiff, series.keyframe):
         return None
@@ -137,7 +137,7 @@ def _pieces(path: Path, tiff: Any, page: Page | None, axis: int | str | None) ->
         return None
     named = dict(zip(axes, range(len(axes)), strict=True))
 
-    def part(index: decoders.Index, rows: slice, columns: slice) -> npt.NDArray[Any]:
+    def part(index: Index, rows: slice, columns: slice) -> npt.NDArray[Any]:
         wanted = list(index)
         wanted[named["Y"]], wanted[named["X"]] = rows, columns
         return decoders.channels_first(np.asarray(array()[tuple(wanted)]), plane)

@@ -22,6 +22,7 @@ from xml.etree import ElementTree
 
 from countception.images.decoders import LSM
 from countception.images.projection import Page
+from countception.images.tiff_file import open_tiff
 
 if TYPE_CHECKING:
     from tifffile import TiffFile
@@ -50,14 +51,12 @@ def read_pixel_size(path: str | os.PathLike[str], *, page: Page | str | None = N
     Of pixels that are not square the side of a square of the same area. A file that cannot be read does not say, nor
     does one that holds images of several kinds where its `page` is not the first.
     """
-    import tifffile
-
     path = Path(path)
     try:
         with path.open("rb") as stream:
             if stream.read(2) not in (b"II", b"MM"):
                 return None
-        with tifffile.TiffFile(path) as tiff:
+        with open_tiff(path) as tiff:
             if len(tiff.series) > 1 and tiff.series[0].kind != LSM and isinstance(page, int) and page > 0:
                 return None
             sides = _sides(tiff)

@@ -10,6 +10,7 @@ from countception.errors import ImageError
 from countception.images import decoders
 from countception.images.projection import Page
 from countception.images.read import decoding, first_bytes
+from countception.images.tiff_file import open_tiff
 
 EVERY: Final = "all"
 """In place of the number of a page: each of them, as an image of its own."""
@@ -72,7 +73,5 @@ def _planes(file: Path, axis: int | str | None) -> Iterator[Plane]:
 def _pages(file: Path, axis: int | str | None) -> int:
     if not decoders.is_tiff(first_bytes(file)):
         return 1
-    import tifffile
-
-    with decoding(file), tifffile.TiffFile(file) as tiff:
+    with decoding(file), open_tiff(file) as tiff:
         return decoders.pages_of(file, tiff, axis)

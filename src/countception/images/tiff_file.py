@@ -1,0 +1,91 @@
+"""TIFF files opened each by itself, and what their metadata tell of and they do not hold.
+
+OME, Micro-Manager and NDTiff store what belongs together in sets of files, each of which may tell of all planes. As
+tifffile reads them, every file of a set is the whole set, which would be counted as often as it has files. So of each
+file its own pages are read. What is stored nowhere, as after an acquisition that was stopped, tifffile fills with
+zeros, in which next to nothing is counted: that is refused.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from countception.errors import ImageError
+from countception.images.projection import PROJECTIONS
+
+Index = tuple[int | slice, ...]
+
+
+def open_tiff(path: Path) -> Any:
+    """A TIFF file whose series hold no pages of other files."""
+    import tifffile
+
+    tiff = tifffile.TiffFile(path, _multifile=False)
+    if any(each.is_multifile for each in tiff.series):  # of kinds that do not heed that
+        tiff.close()
+        tiff = tifffile.TiffFile(path, _multifile=False, is_mmstack=False, is_ndtiff=False)
+    return tiff
+
+
+def refuse_across(path: Path, tiff: Any, page: object) -> None:
+    """Refuse to make one picture of a stack whose other planes may lie in other files.
+
+    Raises
+    ------
+    ImageError
+        `page` asks for that, and the file is one of a set.
+    """
+    if page in PROJECTIONS and _of_set(tiff):
+        raise ImageError(
+            f"{path}: is one of a set of files, of which each is read by itself, so that no picture is made of all "
+            f"their planes ({page}): save the stack as one file, or leave out the page"
+        )
+
+
+def _of_set(tiff: Any) -> bool:
+    """Whether planes of the same stack may lie in other files."""
+    if tiff.pages.first.is_micromanager and tiff.series[0].kind in ("generic", "uniform"):
+        return True
+    text = (tiff.ome_metadata or "") if tiff.is_ome else ""
+    return "BinaryOnly" in text or len(set(re.findall(r'FileName="([^"]*)"', text))) > 1
+
+
+def refuse_missing(path: Path, series: Any, places: Iterable[Index]) -> None:
+    """Refuse parts of a stack that the file's metadata tell of, but that it does not hold.
+
+    Raises
+    ------
+    ImageError
+        Says how many planes there are.
+    """
+    from tifffile import TiffPageSeries
+
+    if not isinstance(series, TiffPageSeries):  # a page, which is there
+        return
+    absent = {k for k in range(len(series)) if series[k] is None}
+    if not absent:
+        return
+    for index in places:
+        numbers = page_numbers(series, index[: len(series.shape) - len(series.keyframe.shape)])
+        if numbers is None or not absent.isdisjoint(numbers.ravel().tolist()):
+            raise ImageError(
+                f"{path}: holds {len(series) - len(absent)} of the {len(series)} planes that its metadata tell of, and "
+                "not what is to be read: the acquisition or the copy may have been stopped; export it again, or name a "
+                "page that is there (--page)"
+            )
+
+
+def page_numbers(series: Any, leading: Index) -> npt.NDArray[np.intp] | None:
+    """Numbers of the pages, by the axes before a page's own, that hold part of a stack; None if it is not so stored."""
+    shape, page = tuple(series.shape), tuple(series.keyframe.shape)
+    before = shape[: len(leading)]
+    if shape != before + page or math.prod(before) != len(series) or getattr(series, "transform", None) is not None:
+        return None
+    return np.asarray(np.arange(len(series)).reshape(before)[leading])

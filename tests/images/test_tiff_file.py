@@ -1,0 +1,90 @@
+"""Files of a set, each by itself, and planes that are told of and not there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+
+from countception.errors import ImageError
+from countception.images import pieces
+from countception.images.pieces import opened
+from countception.images.pixel_size import read_pixel_size
+from countception.images.planes import Plane, planes
+from countception.images.read import read_image
+
+UUID = "urn:uuid:00000000-0000-0000-0000-00000000000"
+HEAD = '<?xml version="1.0" encoding="UTF-8"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"'
+PIXELS = 'ID="Pixels:0" Type="uint8" DimensionOrder="XYCZT" SizeX="8" SizeY="9" PhysicalSizeX="0.5" PhysicalSizeY="0.5"'
+SIZES = {
+    "C": 'SizeC="3" SizeZ="1" SizeT="1"',
+    "Z": 'SizeC="1" SizeZ="3" SizeT="1"',
+    "T": 'SizeC="1" SizeZ="1" SizeT="3"',
+}
+
+
+def described(sizes: str, planes_told: str, *, own: str = "") -> str:
+    """OME-XML of an image."""
+    return f'{HEAD}{own}><Image ID="Image:0"><Pixels {PIXELS} {sizes}>{planes_told}</Pixels></Image></OME>'
+
+
+def written_set(folder: Path, axis: str) -> list[Path]:
+    """Three files of one plane each, of which every one tells of all: of ones, of twos, of threes."""
+    told = "".join(
+        f'<TiffData IFD="0" First{axis}="{k}" PlaneCount="1"><UUID FileName="{k}.ome.tif">{UUID}{k}</UUID></TiffData>'
+        for k in range(3)
+    )
+    files = [folder / f"{k}.ome.tif" for k in range(3)]
+    for k, file in enumerate(files):
+        text = described(SIZES[axis], told, own=f' UUID="{UUID}{k}"')
+        tifffile.imwrite(file, np.full((9, 8), k + 1, np.uint8), description=text, metadata=None)
+    return files
+
+
+@pytest.mark.parametrize("axis", SIZES)
+@pytest.mark.parametrize("there", [[0, 1, 2], [0, 2]])
+def test_each_file_of_a_set_is_what_it_holds(tmp_path: Path, axis: str, there: list[int]) -> None:
+    files = written_set(tmp_path, axis)
+    with tifffile.TiffFile(files[1]) as tiff:
+        assert tiff.series[0].shape == (3, 9, 8), "as others read it"
+    for k in {0, 1, 2} - set(there):
+        files[k].unlink()
+    assert [read_image(files[k]).tolist() for k in there] == [np.full((1, 9, 8), k + 1).tolist() for k in there]
+    assert planes([files[k] for k in there], "all", None) == [Plane(files[k]) for k in there]
+    assert read_pixel_size(files[0]) == 0.5
+    with pytest.raises(ImageError, match=r"has no page 1; its pages are 0 to 0"):
+        read_image(files[0], page=1)
+    with pytest.raises(ImageError, match=r"0\.ome\.tif: is one of a set of files"):
+        read_image(files[0], page="max")
+
+
+@pytest.mark.parametrize("large", [False, True])
+@pytest.mark.parametrize("options", [{}, {"compression": "zlib"}])
+def test_planes_that_were_never_stored_are_no_empty_images(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], large: bool
+) -> None:
+    if large:
+        monkeypatch.setattr(pieces, "LARGE", 1)
+    path = tmp_path / "stopped.ome.tif"
+    text = described('SizeC="1" SizeZ="5" SizeT="1"', '<TiffData IFD="0" PlaneCount="5"/>')
+    with tifffile.TiffWriter(path) as tiff:
+        for k in range(3):
+            pixels = np.full((9, 8), k + 1, np.uint8)
+            tiff.write(pixels, description=None if k else text, metadata=None, contiguous=False, **options)
+    with opened(path, page=2) as image:
+        assert (np.asarray(image) == 3).all()
+    for page in (3, "max", "mean"):
+        with (
+            pytest.raises(ImageError, match=r"stopped\.ome\.tif: holds 3 of the 5 planes that its metadata tell of"),
+            opened(path, page=page),  # type: ignore[arg-type]
+        ):
+            pass
+
+
+def test_a_file_that_tells_of_itself_alone_may_be_made_one_picture(tmp_path: Path) -> None:
+    path = tmp_path / "a.ome.tif"
+    tifffile.imwrite(path, np.arange(3, dtype=np.uint8)[:, None, None] + np.zeros((3, 9, 8), np.uint8), ome=True)
+    assert read_image(path, page="max").max() == 2
