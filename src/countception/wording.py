@@ -36,6 +36,13 @@ def count_of(paths: Sequence[Path], noun: str) -> str:
     return f"{len(paths)} {noun}{'s' if len(paths) > 1 else ''} ({names}{more})"
 
 
+def length(micrometres: float) -> str:
+    """A length in the unit that suits it, from a cell's to a tree's."""
+    units = (("m", 1e6), ("cm", 1e4), ("mm", 1e3))
+    unit, one = next(((unit, one) for unit, one in units if micrometres >= 0.9995 * one), ("µm", 1.0))
+    return f"{micrometres / one:.3g} {unit}"
+
+
 def signed(value: float) -> str:
     """A difference with one decimal and its sign; no sign where nothing is left of it."""
     text = f"{value:+.1f}"

@@ -48,6 +48,34 @@ def test_a_slide_says_its_micrometres_per_pixel(tmp_path: Path) -> None:
         assert read_pixel_size(tmp_path / "a.svs") == side
 
 
+def geotiff(path: Path, *, keys: dict[int, int], scale: float | None = 0.05, matrix: list[float] | None = None) -> Path:
+    """A map, with keys of its coordinates as GDAL writes them."""
+    directory = [1, 1, 0, len(keys), *(value for key, code in keys.items() for value in (key, 0, 1, code))]
+    tags = [(34735, "H", len(directory), directory, True), (33922, "d", 6, (0, 0, 0, 5e5, 4.6e6, 0), True)]
+    tags += [] if scale is None else [(33550, "d", 3, (scale, scale, 0.0), True)]
+    tags += [] if matrix is None else [(34264, "d", 16, matrix, True)]
+    tifffile.imwrite(path, PIXELS, metadata=None, extratags=tags)
+    return path
+
+
+def test_a_map_says_the_size_on_the_ground(tmp_path: Path) -> None:
+    path, metres = tmp_path / "a.tif", {1024: 1, 3072: 32767, 3076: 9001}
+    assert read_pixel_size(geotiff(path, keys=metres)) == pytest.approx(50_000)
+    assert read_pixel_size(geotiff(path, keys=metres | {3076: 9002})) == pytest.approx(15_240)
+    assert read_pixel_size(geotiff(path, keys={1024: 1, 3072: 32733})) == pytest.approx(50_000)  # UTM has no other unit
+    turned = [0.03, -0.04, 0, 5e5, -0.04, -0.03, 0, 4.6e6, 0, 0, 0, 0, 0, 0, 0, 1]
+    assert read_pixel_size(geotiff(path, keys=metres, scale=None, matrix=turned)) == pytest.approx(50_000)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [{1024: 2, 2048: 4326}, {1024: 1, 3072: 3857, 3076: 9001}, {1024: 1, 3072: 2225}, {1024: 1, 3076: 9999}],
+    ids=["degrees", "web-mercator", "no-unit", "other-unit"],
+)
+def test_a_map_in_no_lengths_on_the_ground_says_nothing(tmp_path: Path, keys: dict[int, int]) -> None:
+    assert read_pixel_size(geotiff(tmp_path / "a.tif", keys=keys)) is None
+
+
 def test_what_says_nothing_is_none(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "plain.tif", PIXELS)
     tifffile.imwrite(tmp_path / "none.tif", PIXELS, imagej=True)

@@ -6,6 +6,8 @@ ImageJ
     The resolution in the TIFF tags, where ImageJ's unit is a length.
 Aperio's SVS, Zeiss's LSM
     ``MPP``, micrometres per pixel; ``VoxelSizeX`` and ``VoxelSizeY``, in metres.
+GeoTIFF
+    The size on the ground, of maps whose coordinates are lengths (`countception.images.geotiff`).
 other TIFF
     A resolution in pixels per centimetre. Resolutions per inch are passed over, in all formats: programs write 72, 96
     or 300 there that mean nothing; and so are these where they were converted, and the 10 per centimetre that others
@@ -21,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 from countception.images.decoders import LSM
+from countception.images.geotiff import ground_sides
 from countception.images.projection import Page
 from countception.images.tiff_file import open_tiff
 
@@ -75,6 +78,8 @@ def _sides(tiff: TiffFile) -> tuple[float, float] | None:
         voxel: Any = tiff.lsm_metadata
         return 1e6 * float(voxel["VoxelSizeX"]), 1e6 * float(voxel["VoxelSizeY"])
     tags: Any = tiff.pages[0].tags  # type: ignore[union-attr, unused-ignore]
+    if sides := ground_sides(tags):
+        return sides
     if "XResolution" not in tags or "YResolution" not in tags:
         return None
     if tiff.is_imagej:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from countception.files import defined
 from countception.trust.metrics import LEVELS, predict_average_mae
-from countception.wording import percent
+from countception.wording import length, percent
 
 if TYPE_CHECKING:
     from countception.counting.model_file import Model
@@ -25,7 +25,7 @@ def facts(model: Model) -> list[tuple[str, str]]:
         ("channels", _channels(model)),
         ("window", _window(model)),
         ("scale", f"{model.scale:.3g} working pixels per image pixel"),
-        ("pixel size", _join(trained, "{pixel_size:.3g} µm")),
+        ("pixel size", length(trained["pixel_size"]) if "pixel_size" in trained else None),
         ("calibration", how if config.calibrate else "none"),
         ("intervals", _intervals(model)),
         ("recipe", f"{config.recipe}, seed {config.training.seed}"),

@@ -24,6 +24,7 @@ from countception.images.normalise import Normalisation
 from countception.images.pieces import Pixels
 from countception.images.resample import resample_region
 from countception.trust.conformal import group_numbers, rank
+from countception.wording import length
 
 Array = npt.NDArray[np.float64]
 Pixels32 = npt.NDArray[np.float32]
@@ -117,7 +118,7 @@ def other_pixels(size: float | None, known: float | None) -> list[str]:
     """
     if size is None or known is None or max(size / known, known / size) < MAGNIFIED:
         return []
-    return [f"pixels of {size:.3g} µm, where those of the training images are of {known:.3g} µm"]
+    return [f"pixels of {length(size)}, where those of the training images are of {length(known)}"]
 
 
 def fit_familiarity(images: Sequence[Mapping[str, float]], groups: Sequence[str] = ()) -> Familiarity:
