@@ -107,6 +107,12 @@ class TestBadData:
         assert load_dataset(folder, outside="drop")[1].dots.points.tolist() == [[4, 3]]
         assert len(load_dataset(folder, outside="keep")[1].dots) == 3
 
+    def test_coordinates_of_a_map_are_guessed(self, folder: Path) -> None:
+        for y, why in ((4_649_000, "coordinates of a map"), (-12, "y counts down from 0 there, as in QGIS")):
+            (folder / "b.csv").write_text(f"x,y\n3,{y}\n31,{y + 9}\n")
+            with pytest.raises(PointsError, match=why):
+                load_dataset(folder)
+
     def test_swapped_coordinates_are_guessed(self, folder: Path) -> None:
         (folder / "b.csv").write_text("y,x\n30,4\n")
         with pytest.raises(PointsError, match="x and y may be swapped"):

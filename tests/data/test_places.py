@@ -35,6 +35,12 @@ def test_dots_in_another_unit_or_on_a_smaller_copy_are_told(brought: np.ndarray 
         raise AssertionError(why_cornered(dots))
 
 
+def test_dots_in_degrees_are_told() -> None:
+    dots = [(np.array([42.0, 15.0]) + scattered(20, seed) * 5e-7, SHAPE) for seed in range(3)]
+    assert "in degrees of a map" in str(why_cornered(dots))
+    assert "in degrees" not in str(why_cornered([(scattered(20) * 0.2, SHAPE)]))
+
+
 def test_small_images_are_not_said_to_have_dots_in_percent() -> None:
     assert "percent" not in str(why_cornered([(scattered(20) * 0.15, (60, 80))]))
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -548,6 +549,23 @@ def test_a_region_that_no_pixel_lies_in_is_the_error_of_its_image(images: Path, 
         f"0.png: the region region 2 of {tmp_path / 'regions.geojson'} lies outside the image of 40 × 56 pixels "
         "(height × width): was it drawn on another image, or at another magnification?"
     )
+
+
+@pytest.mark.parametrize(
+    ("place", "unit", "why"),
+    [
+        ((500_000, 4_649_000), 0.05, "lies outside the image of .*: they seem to be coordinates of a map, in metres"),
+        ((15.0, 30.0), 1e-7, "is smaller than a pixel in the image of .*: they seem to be coordinates of a map, in"),
+        ((10, -20), -1.0, "lies outside the image of .*: y counts down from 0 there, as in QGIS"),
+    ],
+)
+def test_regions_in_coordinates_of_a_map_are_no_count_of_0(
+    images: Path, tmp_path: Path, place: tuple[float, float], unit: float, why: str
+) -> None:
+    ring = [[place[0] + dx, place[1] + unit * dy] for dx, dy in ((0, 0), (abs(unit) * 10, 0), (0, 10))]
+    (tmp_path / "regions.geojson").write_text(json.dumps({"type": "Polygon", "coordinates": [ring]}))
+    (row,) = count_files(tiny.untrained(), images / "0.png", regions=tmp_path / "regions.geojson")
+    assert re.search(why, row.error)
 
 
 def test_another_magnification_is_flagged(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from countception.images.pixel_size import read_pixel_size
 from countception.images.projection import Page
 from countception.images.read import Image, checked, read_image, stored
 from countception.points import Dots, Order, read_points
+from countception.points.maps import why_of_a_map
 from countception.wording import count_of
 
 __all__ = [
@@ -336,7 +337,7 @@ def _outside(
     elif swapped(points, shape):
         hint = "x and y may be swapped, as all would fit then"
     elif 2 * int((~within).sum()) > len(points):
-        hint = "do they belong to this image, and are they in pixels?"
+        hint = why_of_a_map(points, shape) or "do they belong to this image, and are they in pixels?"
     return (
         f"{dots}: {int((~within).sum())} of {len(points)} dots lie outside {image}, which is "
         f"{shape[0]} × {shape[1]} pixels (height × width), the first at y = {y:g}, x = {x:g}; {hint}"

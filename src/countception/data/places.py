@@ -11,6 +11,7 @@ import numpy.typing as npt
 from countception.data.dataset import Sample
 from countception.data.names import is_table
 from countception.data.pairing import Item
+from countception.points.maps import within_a_pixel
 from countception.points.table import CHANCE
 
 Place = tuple[npt.NDArray[np.float64], tuple[int, int]]
@@ -46,7 +47,10 @@ def why_cornered(places: Iterable[Place]) -> str | None:
     if farthest > CORNER or farthest ** (2 * number) >= CHANCE:
         return None
     largest = max(float(points.max()) for points, _ in known)
-    share, given = math.ceil(100 * farthest), _how_given(largest, min(min(shape) for _, shape in known))
+    given = _how_given(largest, min(min(shape) for _, shape in known))
+    if largest > 1 and all(within_a_pixel(points) for points, _ in known if len(points) > 1):
+        given = "in degrees of a map"
+    share = math.ceil(100 * farthest)
     return (
         f"all dots lie in the upper left {share} % of their images, which is hardly chance: they may be given {given}; "
         "bring them to pixels of these images"

@@ -6,7 +6,7 @@ share of it that a region covers, computed exactly.
 
 from countception.errors import RegionsError
 from countception.regions.files import SUFFIXES, read_regions
-from countception.regions.shapes import Mask, Polygon, Region, RegionCount, count_regions
+from countception.regions.shapes import Mask, Polygon, Region, RegionCount, count_regions, why_astray
 from countception.regions.source import RegionFiles
 
 __all__ = [
@@ -19,4 +19,5 @@ __all__ = [
     "RegionsError",
     "count_regions",
     "read_regions",
+    "why_astray",
 ]

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from countception.errors import ConfigError, RegionsError
 from countception.geometry import Points, ceil_div
+from countception.points.maps import why_of_a_map, within_a_pixel
 from countception.trust.confidence import Interval, WithInterval
 
 if TYPE_CHECKING:
@@ -200,6 +201,16 @@ def count_regions(
         mm2 = area * pixel_size**2 / 1e6 if pixel_size else None
         counts.append(RegionCount(region.name, float(inside.sum()), area, mm2, by_class))
     return counts
+
+
+def why_astray(region: Region, area: float, shape: tuple[int, int]) -> str:
+    """What is wrong with a region that has an `area` of so many pixels on an image of `shape`; nothing as a rule."""
+    vertices = np.concatenate(region.rings) if isinstance(region, Polygon) else np.empty((0, 2))
+    if area > 0 and not within_a_pixel(vertices):
+        return ""
+    how = "lies outside the image" if area == 0 else "is smaller than a pixel in the image"
+    why = why_of_a_map(vertices, shape) or "was it drawn on another image, or at another magnification?"
+    return f"{how} of {shape[0]} × {shape[1]} pixels (height × width): {why}"
 
 
 def _strips(rows: Span, columns: Span) -> Iterator[tuple[Span, Span]]:

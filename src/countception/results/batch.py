@@ -302,18 +302,15 @@ class _Job:
         """The whole image and its regions, counted; pixels are of `size` micrometres."""
         if self.regions is None:
             return None, ()
-        from countception.regions import RegionCount
+        from countception.regions import RegionCount, why_astray
 
         pixels = float(count.shape[0] * count.shape[1])
         interval = self._interval(count)
         whole = RegionCount(WHOLE, count.value, pixels, _mm2(count.shape, size), count.by_class, interval)
         inside = count.in_regions(regions, pixel_size=size, level=self.level)
-        outside = next((one.name for one in inside if one.area == 0), None)
-        if outside is not None:
-            raise RegionsError(
-                f"the region {outside} of {self.regions.file_of(file)} lies outside the image of {count.shape[0]} × "
-                f"{count.shape[1]} pixels (height × width): was it drawn on another image, or at another magnification?"
-            )
+        for region, one in zip(regions, inside, strict=True):
+            if why := why_astray(region, one.area, count.shape):
+                raise RegionsError(f"the region {one.name} of {self.regions.file_of(file)} {why}")
         return whole, tuple(replace(one, interval=None) if count.warnings else one for one in inside)
 
     def _interval(self, count: Count) -> Interval | None:
