@@ -8,6 +8,7 @@ import math
 import os
 import shutil
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from scipy.spatial import Delaunay
 import tiny
 from countception.counting.counter import Counter
 from countception.errors import ConfigError, RegionsError
-from countception.regions import Mask, Polygon, RegionFiles, count_regions, read_regions
+from countception.regions import Mask, Polygon, Region, RegionFiles, count_regions, read_regions
 from countception.trust.fitting import fit_intervals
 
 SQUARE = [[2, 1], [7, 1], [7, 4], [2, 4], [2, 1]]
@@ -183,12 +184,40 @@ def test_large_regions_are_counted_strip_by_strip() -> None:
 
 def test_sizes_that_do_not_fit_are_refused() -> None:
     region = Polygon("a", (rectangle(0, 0, 1, 1),))
-    for cells, options in (((5, 5), {}), ((11, 10), {}), ((5, 5), {"cell": 0.0}), ((10, 10), {"pixel_size": 0.0})):
+    sizes = ({"cell": 0.0}, {"pixel_size": 0.0}, {"pixel_size": math.inf})
+    for cells, options in (((5, 5), {}), ((11, 10), {}), *(((10, 10), each) for each in sizes)):
         with pytest.raises(ConfigError, match=r"make no sense|does not fit an image"):
             count_regions(np.zeros(cells), [region], shape=(10, 10), **options)  # type: ignore[arg-type]
     mask = Mask("7", np.ones((3, 3), bool), (0, 0), (3, 3))
     with pytest.raises(RegionsError, match=r"region 7 is 3 × 3 pixels but the image 10 × 10"):
         count_regions(np.zeros((10, 10)), [mask], shape=(10, 10))
+
+
+def test_a_mask_of_numbers_covers_where_they_are_above_0() -> None:
+    """As label images are read: one of 0 and 255 would else count each object 255 times."""
+    density = np.random.default_rng(0).random((10, 12))
+    covered = density > 0.5
+    masks = [Mask("m", numbers, (0, 0), (10, 12)) for numbers in (covered, covered * np.uint8(255), covered * 0.3)]
+    first, *others = count_regions(density, masks, shape=(10, 12))
+    assert first.count == pytest.approx(density[covered].sum())
+    assert all((other.count, other.area) == (first.count, first.area) for other in others)
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    [
+        (lambda: Polygon("a", ()), "region a has no ring"),
+        (lambda: Polygon("a", rectangle(0, 0, 1, 1)), r"ring of shape \(2,\)"),  # type: ignore[arg-type]
+        (lambda: Polygon("a", (np.zeros((0, 2)),)), r"ring of shape \(0, 2\)"),
+        (lambda: Polygon("a", (np.array([[0, 0], [np.nan, 4], [4, 4]]),)), "NaN or infinite"),
+        (lambda: Mask("a", np.ones((3, 3, 1), bool), (0, 0), (3, 3)), r"shape \(3, 3, 1\)"),
+        (lambda: Mask("a", np.ones((3, 3), bool), (1, 0), (3, 3)), "from row 1 and column 0 on, reaches beyond"),
+        (lambda: Mask("a", np.ones((3, 3), bool), (-1, 0), (9, 9)), "reaches beyond its image of 9 × 9"),
+    ],
+)
+def test_what_is_no_region_is_refused_when_it_is_made(make: Callable[[], Region], sentence: str) -> None:
+    with pytest.raises(RegionsError, match=sentence):
+        make()
 
 
 def test_geojson_of_every_form_is_read(tmp_path: Path) -> None:

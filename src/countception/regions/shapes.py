@@ -37,10 +37,21 @@ class Polygon:
         ``(N, 2)`` float64 vertices ``(y, x)`` each, in image pixels with pixel centres at whole numbers; closed
         whether or not the last vertex repeats the first. Rings add up with the sign of the sense in which they run:
         a hole runs against its outer ring. Where a ring crosses itself, both loops count.
+
+    Raises
+    ------
+    RegionsError
+        There is no ring, or one is not ``(N, 2)`` or has NaN or infinite vertices.
     """
 
     name: str
     rings: tuple[Points, ...]
+
+    def __post_init__(self) -> None:
+        rings = tuple(_ring(self.name, vertices) for vertices in self.rings)
+        if not rings:
+            raise RegionsError(f"the region {self.name} has no ring: give one, with a vertex (y, x) in each row")
+        object.__setattr__(self, "rings", rings)
 
     def box(self, shape: tuple[int, int]) -> tuple[Span, Span]:
         """Rows and columns of the pixels of an image of `shape` that may be covered."""
@@ -70,13 +81,18 @@ class Mask:
     name
         For people.
     covered
-        ``(y, x)`` bool.
+        ``(y, x)`` bool; of numbers, such as 0 and 255, all above 0 are covered.
     corner
         Row and column of its first pixel in the image.
     shape
         Height and width of the image that it was drawn on.
     path
         The file that it is from, for errors.
+
+    Raises
+    ------
+    RegionsError
+        It is not ``(y, x)``, or does not lie on an image of that shape.
     """
 
     name: str
@@ -84,6 +100,22 @@ class Mask:
     corner: tuple[int, int]
     shape: tuple[int, int]
     path: Path | None = None
+
+    def __post_init__(self) -> None:
+        covered = np.asarray(self.covered)
+        if covered.dtype != bool:
+            covered = covered > 0  # 255 is no share of a pixel
+        if covered.ndim != 2:
+            raise RegionsError(f"the mask of region {self.name} has shape {covered.shape}: it must be (y, x)")
+        first, last = np.asarray(self.corner), np.add(self.corner, covered.shape)
+        if (first < 0).any() or (last > self.shape).any():
+            raise RegionsError(
+                f"the mask of region {self.name}, {covered.shape[0]} × {covered.shape[1]} pixels from row {first[0]} "
+                f"and column {first[1]} on, reaches beyond its image of {self.shape[0]} × {self.shape[1]} (height × "
+                "width)"
+            )
+        object.__setattr__(self, "covered", covered)
+        object.__setattr__(self, "shape", tuple(self.shape))
 
     def box(self, shape: tuple[int, int]) -> tuple[Span, Span]:
         """Rows and columns of the pixels that may be covered.
@@ -119,6 +151,19 @@ class Mask:
             ends = starts + np.eye(2, dtype=int)[1 - axis]
             lines += list(np.stack([starts, ends], axis=1) + np.subtract(self.corner, 0.5))
         return lines
+
+
+def _ring(name: str, vertices: npt.ArrayLike) -> Points:
+    """The vertices of a ring; a NaN among them would count nothing, and say nothing."""
+    ring = np.asarray(vertices, np.float64)
+    if ring.ndim != 2 or ring.shape[1] != 2 or not len(ring):
+        raise RegionsError(
+            f"the region {name} has a ring of shape {ring.shape}: it has a tuple of rings, (N, 2) each, with a vertex "
+            "(y, x) in each row"
+        )
+    if not np.isfinite(ring).all():
+        raise RegionsError(f"the region {name} has vertices that are NaN or infinite: remove these")
+    return ring
 
 
 Region = Polygon | Mask
@@ -182,8 +227,8 @@ def count_regions(
     """
     cells = np.asarray(density, np.float64)
     cells = cells[None] if cells.ndim == 2 else cells
-    if not cell > 0 or not (pixel_size is None or pixel_size > 0):
-        raise ConfigError(f"cells of {cell} pixels of {pixel_size} µm make no sense: sizes must be above 0")
+    if not cell > 0 or not (pixel_size is None or 0 < pixel_size < np.inf):
+        raise ConfigError(f"cells of {cell} pixels of {pixel_size} µm make no sense: sizes must be above 0 and finite")
     sides = list(zip(shape, cells.shape[1:], strict=False))
     if cells.ndim != 3 or any(not (n - 1) * cell < side <= n * cell + 1e-6 for side, n in sides):
         raise ConfigError(f"a density of {cells.shape} cells of {cell:g} pixels does not fit an image of {shape}")
