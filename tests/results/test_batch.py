@@ -585,6 +585,26 @@ def test_another_magnification_is_flagged(tmp_path: Path) -> None:
         counter.count_pixels(np.zeros((3, 9, 9), np.uint8), pixel_size=0)
 
 
+def test_another_depth_is_flagged(tmp_path: Path) -> None:
+    """A copy of 8 bits of images of 16 is dim throughout, and next to nothing is counted in it."""
+    model = tiny.untrained(channels=1).model
+    pixels = tiny.pixels(channels=1)[..., 0]
+    deep = Counter(replace(model, trained_on={"pixel_type": "uint16"}))
+    copies = {"same": pixels * np.uint16(200), "8bit": pixels, "real": pixels * np.float32(200), "share": pixels / 255}
+    for name, copy in copies.items():
+        imwrite(tmp_path / f"{name}.tif", copy)
+    rows = {Path(row.image).stem: row.warning for row in count_files(deep, tmp_path)}
+    where = "where those of the training images are of type uint16"
+    said = f"pixels of type uint8, {where}"
+    assert rows == {"same": "", "8bit": said, "real": "", "share": f"pixels of at most 1, {where}"}
+    assert deep.with_channels([0]).count(tmp_path / "8bit.tif").warnings == (said,)
+    shallow = Counter(replace(model, trained_on={"pixel_type": "uint8"}))
+    assert shallow.count(copies["same"]).warnings == (
+        "pixels of type uint16, where those of the training images are of type uint8",
+    )
+    assert Counter(model).count(pixels).warnings == (), "of a model that does not know"
+
+
 def test_classes_are_counted_in_regions(images: Path, tmp_path: Path) -> None:
     count_files(
         tiny.untrained(classes=2),

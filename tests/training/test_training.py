@@ -164,6 +164,7 @@ def test_ctrl_c_keeps_the_best_so_far_and_can_be_resumed(tmp_path: Path) -> None
     stopped = train(blobs(6), changes=changes, out=out, report=interrupt)
     assert stopped.interrupted
     assert Counter.load(out).model.trained_on["steps"] == 5
+    assert Counter.load(out).model.trained_on["pixel_type"] == "uint8"
     with pytest.raises(ConfigError, match="unfinished training"):
         train(blobs(6), changes=changes, out=out)
     finished = train(blobs(6), changes=changes, out=out, resume=True)
@@ -456,6 +457,9 @@ def test_what_cannot_be_trained_is_one_sentence(
 def test_validation_must_fit_the_training_images() -> None:
     with pytest.raises(DatasetError, match="3 channels"):
         train(blobs(2), valid=blobs(1, channels=3), changes=QUICK)
+    deep = [Sample(s.image.astype(np.uint16) * 257, s.dots, s.name) for s in blobs(1, seed=1)]
+    with pytest.raises(DatasetError, match=r"pixels of type uint16 but blobs 0 of uint8: .* one depth"):
+        train(blobs(2), valid=deep, changes=QUICK)
     with pytest.raises(ConfigError, match="between 0 and 1"):
         train(blobs(3), valid=1.5, changes=QUICK)
     with pytest.raises(DatasetError, match="classes"):

@@ -32,7 +32,7 @@ from countception.locate import REACH, locate
 from countception.memory import enough_to_count
 from countception.points import Dots
 from countception.trust.confidence import IntervalModel
-from countception.trust.familiarity import image_features, other_pixels
+from countception.trust.familiarity import image_features, other_depth, other_pixels
 from countception.wording import rounded
 
 if TYPE_CHECKING:
@@ -214,7 +214,8 @@ class Counter:
     ) -> Count:
         with enough_to_count():
             count = self._without_points(pixels, counting, report)
-            unlike = other_pixels(size, self.model.trained_on.get("pixel_size"))
+            known = self.model.trained_on
+            unlike = other_pixels(size, known.get("pixel_size")) + other_depth(pixels, known.get("pixel_type"))
             count = replace(count, warnings=(*unlike, *count.warnings))
             return self._with_points(count) if points else count
 

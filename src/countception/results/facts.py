@@ -25,6 +25,7 @@ def facts(model: Model) -> list[tuple[str, str]]:
         ("channels", _channels(model)),
         ("window", _window(model)),
         ("scale", f"{model.scale:.3g} working pixels per image pixel"),
+        ("pixel type", _join(trained, "{pixel_type}")),
         ("pixel size", length(trained["pixel_size"]) if "pixel_size" in trained else None),
         ("calibration", how if config.calibrate else "none"),
         ("intervals", _intervals(model)),

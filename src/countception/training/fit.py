@@ -253,6 +253,11 @@ def _gather(
                 f"{sample.name} has {sample.image.shape[0]} channels but {first.name} has {first.image.shape[0]}: "
                 "training and validation images must have the same channels"
             )
+        if sample.image.dtype != first.image.dtype:
+            raise DatasetError(
+                f"{sample.name} has pixels of type {sample.image.dtype} but {first.name} of {first.image.dtype}: "
+                "training and validation images must have one depth"
+            )
     _refuse_overlap(training, validation)
     return training, with_classes(validation, first.dots.class_names, whose="the training data"), None
 
@@ -336,6 +341,7 @@ def _counter(
             "mean_count": float(np.mean([len(sample.dots) for sample in training])),
             "sha256": content_hash(training),
             "pixels": [known_by(sample.image) for sample in training],
+            "pixel_type": str(training[0].image.dtype),
             **_drawn(training),
             "steps": trainer.state.best_step,
             "steps_in_all": trainer.state.step,

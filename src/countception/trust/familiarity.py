@@ -52,6 +52,8 @@ FAINT = 0.02
 """Contrast, in normalised units, that is as good as none."""
 
 
+WHOLE = ("uint8", "uint16")
+"""Types of pixels that are whole numbers."""
 MAGNIFIED = 1.25
 """Ratio of sizes of pixels from which images are of another magnification."""
 
@@ -119,6 +121,30 @@ def other_pixels(size: float | None, known: float | None) -> list[str]:
     if size is None or known is None or max(size / known, known / size) < MAGNIFIED:
         return []
     return [f"pixels of {length(size)}, where those of the training images are of {length(known)}"]
+
+
+def other_depth(image: Pixels, known: str | None) -> list[str]:
+    """That an image's values cannot mean what those of the training images do, in words; empty if they may.
+
+    Where the training images differ much in brightness, as dim wells do from crowded ones, `Familiarity` takes a copy
+    of another depth for a dim image, in which next to nothing is counted.
+
+    Parameters
+    ----------
+    image
+        ``(channel, y, x)``.
+    known
+        Type of the pixels of the training images; None is not known. Real numbers may be in any unit, and pass unless
+        the training images are of whole numbers and these were brought to the range from 0 to 1.
+    """
+    kind = str(image[:1, :1, :1].dtype)
+    if known not in WHOLE or kind == known:
+        return []
+    if kind in WHOLE:
+        return [f"pixels of type {kind}, where those of the training images are of type {known}"]
+    if isinstance(image, np.ndarray) and image.max() <= 1:
+        return [f"pixels of at most 1, where those of the training images are of type {known}"]
+    return []
 
 
 def fit_familiarity(images: Sequence[Mapping[str, float]], groups: Sequence[str] = ()) -> Familiarity:
