@@ -462,6 +462,20 @@ def test_group_totals_do_not_mix_with_counts_on_standard_output(images: Path) ->
     assert "objects  low" in result.stderr
 
 
+def test_images_of_one_name_in_one_group_are_told_of(images: Path, tmp_path: Path) -> None:
+    """Wells of several plates may be called alike, and are added up where the plate is not in the pattern."""
+    for plate in ("P1", "P2"):
+        (tmp_path / plate).mkdir()
+        (tmp_path / plate / "e_B03_1.png").write_bytes((images / "good0.png").read_bytes())
+    found = str(tmp_path / "P*" / "*.png")
+    result = run("count", tiny.model_file(), found, "--group-by", "*_{}_*")
+    assert 'such as --group-by "{}/*_{}_*"' in result.stderr
+    assert "e_B03_1.png and" in result.stderr
+    apart = run("count", tiny.model_file(), found, "--group-by", "{}/*_{}_*")
+    assert "P2 B03" in apart.stderr
+    assert "of one name" not in apart.stderr
+
+
 @pytest.mark.parametrize(
     ("options", "word"),
     [

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from countception.errors import ConfigError, DatasetError
-from countception.results.groups import ALL, find_groups, group_totals
+from countception.results.groups import ALL, find_groups, group_totals, same_named
 from countception.results.row import Row
 from countception.results.tables import write_totals
 from countception.trust.confidence import IntervalModel
@@ -111,6 +111,37 @@ def test_a_part_of_the_name_is_the_group(pattern: str, groups: list[str]) -> Non
     assert find_groups(["a/p1_B03_s1.tif", "b/p1_C11_s12.tif"], by=pattern) == groups
 
 
+@pytest.mark.parametrize(
+    ("name", "pattern", "group"),
+    [
+        ("r02c03f04p01-ch1sk1fk1fl1.tiff", "{}f*", "r02c03"),
+        ("r02c03f04p01-ch1sk1fk1fl1.tiff", "r{}c{}f*-ch1*", "02 03"),
+        ("B - 03(fld 2 wv DAPI - DAPI).tif", "{}(fld *", "B - 03"),
+        ("plate1_B03_s2_w1.TIF", "*_{}_s*_w1", "B03"),
+        ("A1s1s2.tif", "{}s*", "A1"),
+    ],
+)
+def test_names_as_microscopes_make_them(name: str, pattern: str, group: str) -> None:
+    """Letters after a group end it where they come first, and not where they come last."""
+    assert find_groups([name], by=pattern) == [group]
+
+
+def test_folders_may_be_part_of_the_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Plates whose wells have the same names lie in folders of their own."""
+    images = [Path(f"screen/{plate}/day_1/exp_B03_s1.tif") for plate in ("P_1", "P_2")]
+    assert find_groups(images, by="*_{}_*") == ["B03", "B03"]
+    assert find_groups(images, by="{}/*/*_{}_*") == ["P_1 B03", "P_2 B03"]
+    assert find_groups(images, by="P_{}/day_{}/*_{}_*.tif") == ["1 1 B03", "2 1 B03"]
+    assert find_groups(images, by="day_1/*_{}_*") == ["B03", "B03"]
+    with pytest.raises(DatasetError, match="its name is not made as"):
+        find_groups(images, by="P_1/{}/*")
+    monkeypatch.chdir(tmp_path)
+    assert find_groups(["exp_B03_s1.tif"], by="{}/*_{}_*") == [f"{tmp_path.name} B03"], "those above, too"
+    assert same_named(images, ["B03", "B03"]) == (images[0], images[1])
+    assert same_named(images, ["P1", "P2"]) is None
+    assert same_named(images[:1] * 2, ["B03", "B03"]) is None
+
+
 @pytest.mark.parametrize("pattern", ["*-{}-*", "{}_s1", "p(1_{}_*", "P1_{}_*"])
 def test_a_name_that_is_made_otherwise_is_refused(pattern: str) -> None:
     with pytest.raises(DatasetError, match=r"p1_C11_s12\.tif: its name is not made as"):
@@ -124,6 +155,10 @@ def test_a_row_of_a_table_may_stand_for_many_images(tmp_path: Path) -> None:
     assert find_groups(images, by="drug", table=table) == ["none", "none", "taxol"]
     table.write_text("image,drug\n*,taxol\np1_B03_s1.tif,none\n")
     assert find_groups(images, by="drug", table=table) == ["none", "taxol", "taxol"]
+    (tmp_path / "b").mkdir()
+    inside = [tmp_path / image for image in images]
+    table.write_text("image,drug\na/p1_*,none\nb/p1*,taxol\n")
+    assert find_groups(inside, by="drug", table=table) == ["none", "taxol", "taxol"], "relative to the table"
     table.write_text("image,drug\n*_B03_*,none\np1*,taxol\n")
     with pytest.raises(DatasetError, match=r"in the groups none and taxol, by \*_B03_\* and p1\*"):
         find_groups(images, by="drug", table=table)

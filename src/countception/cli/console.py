@@ -134,6 +134,21 @@ def show_evaluation(result: Evaluation) -> None:
         typer.echo(result.note)
 
 
+def tell_same_named(images: Sequence[Path], groups: Sequence[str], pattern: str | None) -> None:
+    """Say where a part of the name, without folders, puts what may be several plates into one group."""
+    from countception.results.groups import PART, same_named
+
+    if pattern is None or PART not in pattern or "/" in pattern:
+        return
+    if (both := same_named(images, groups)) is not None:
+        first, other = both
+        typer.echo(
+            f"some groups hold images of one name from several folders, such as {first} and {other}: to add up each "
+            f'folder by itself, name it in the pattern, such as --group-by "{PART}/{pattern}"',
+            err=True,
+        )
+
+
 def tell_unread(*places: Path) -> None:
     """Name what is in folders, or matches patterns, but is passed over, as it is of kinds that are not read."""
     for place in places:

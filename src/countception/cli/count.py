@@ -80,7 +80,9 @@ def count(
     counter = _load(model, device, channels)
     files = find_images(images)
     console.tell_unread(*map(Path, images))
-    names = dict(zip(map(str, files), find_groups(files, by=group_by, table=groups), strict=True))
+    found = find_groups(files, by=group_by, table=groups)
+    console.tell_same_named(files, found, group_by if groups is None else None)
+    names = dict(zip(map(str, files), found, strict=True))
     read = [place for place in (model, groups, regions) if place is not None]
     check_places([*files, *read], out, regions_csv, totals, report)
     check_tables(totals)

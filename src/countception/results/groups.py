@@ -156,8 +156,9 @@ def by_name(images: Sequence[str | os.PathLike[str]], pattern: str) -> list[str]
         Paths.
     pattern
         How all names are made: ``{}`` is the group, which ends at the first underscore, dash or the like that stands
-        beside ``{}`` in the pattern, and ``*`` is anything. So ``*_{}_*`` finds B03 in ``exp1_B03_s2.tif``. Of several
-        ``{}`` the parts are joined by a space.
+        beside ``{}`` in the pattern, or at the first letters that come after it there, and ``*`` is anything. So
+        ``*_{}_*`` finds B03 in ``exp1_B03_s2.tif``. Of several ``{}`` the parts are joined by a space. With slashes the
+        last folders belong to the name: ``{}/*_{}_*`` finds P1 B03 in ``screen/P1/exp1_B03_s2.tif``.
 
     Raises
     ------
@@ -166,7 +167,8 @@ def by_name(images: Sequence[str | os.PathLike[str]], pattern: str) -> list[str]
     """
     found = []
     for image in map(Path, images):
-        hit = _fits(same_name(pattern), image.stem, image.name)
+        folders = image.absolute().parts[-1 - pattern.count("/") : -1]
+        hit = _fits(same_name(pattern), *("/".join([*folders, name]) for name in (image.stem, image.name)))
         if hit is None:
             raise DatasetError(f"{image}: its name is not made as {pattern} says, so its group is not known")
         found.append(" ".join(hit.groups()))
@@ -184,9 +186,22 @@ def _fits(pattern: str, *names: str) -> re.Match[str] | None:
 
 
 def _part(before: str, after: str) -> str:
-    """A group, which holds neither of the characters that it lies between, where these part words."""
+    """A group, which holds neither of the characters that it lies between, where these part words.
+
+    It ends where what comes after it begins for the first time; where that may be anything, as late as it can.
+    """
     ends = re.escape("".join(each for each in (before, after) if not each.isalnum()))
-    return f"([^{ends}]+)" if ends else "(.+)"
+    return f"({f'[^{ends}]' if ends else '.'}+{'?' if after else ''})"
+
+
+def same_named(images: Sequence[Path], groups: Sequence[str]) -> tuple[Path, Path] | None:
+    """The first two images of one group that have the same name, in two folders; None where there are none."""
+    seen: dict[tuple[str, str], Path] = {}
+    for image, group in zip(images, groups, strict=True):
+        other = seen.setdefault((group, image.name), image)
+        if other.parent != image.parent:
+            return other, image
+    return None
 
 
 def by_table(
@@ -195,7 +210,8 @@ def by_table(
     """The group of each image from a CSV file with a column `image` and a column of groups.
 
     Images are named there by their path, relative to the table or to the working directory, or by their file name,
-    with or without its suffix; or many of them at once by a name with ``*`` in it, for images that have no row else.
+    with or without its suffix; or many of them at once by such a name with ``*`` in it, for images that have no row
+    else.
 
     Raises
     ------
@@ -222,7 +238,10 @@ def by_table(
 
 def _fitting(table: Path, known: Mapping[str, str], image: Path) -> list[str]:
     """The names with ``*`` in them that an image fits."""
-    hits = [name for name in known if "*" in name and _fits(name, image.name, image.stem, str(image))]
+    names, whole = (image.name, image.stem, str(image)), str(image.resolve())
+    hits = [
+        each for each in known if "*" in each and _fits(each, *names, *([whole] if Path(each).is_absolute() else []))
+    ]
     groups = list(dict.fromkeys(known[name] for name in hits))
     if len(groups) > 1:
         raise DatasetError(
@@ -251,5 +270,7 @@ def _named(table: Path, column: str) -> dict[str, str]:
         name = same_name(image)
         if known.get(name, group) != group:
             raise DatasetError(f"{table}, line {line}: {image} is in two groups, {known[name]} and {group}")
-        known[name] = known[same_name(str((table.parent / image).resolve()))] = group
+        known[name] = group
+        if "*" not in image or "/" in image:  # a name with * is that of a file, wherever it lies
+            known[same_name(str((table.parent / image).resolve()))] = group
     return known
