@@ -82,6 +82,12 @@ def class_of(feature: Any) -> str:
     return ": ".join(str(name) for name in names if name is not None)
 
 
+def attribute(feature: Any, *names: str) -> str:
+    """The first of these properties, in upper or lower case, that says something, as text; empty without any."""
+    properties = {str(key).lower(): value for key, value in (feature.get("properties") or {}).items()}
+    return next((str(properties[name]) for name in names if properties.get(name) not in (None, "")), "")
+
+
 def holds(path: Path, kinds: Container[str]) -> bool:
     """Whether a file is GeoJSON with a geometry of these kinds, or with no object at all.
 

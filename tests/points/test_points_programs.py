@@ -284,6 +284,19 @@ class TestQuPath:
         assert dots.class_names == ("Stroma", "Tumor")
         assert_array_equal(dots.labels, [1, 0])
 
+    @pytest.mark.parametrize("key", ["class", "Class"])
+    def test_an_attribute_of_a_map_is_the_class_as_a_column_is(self, tmp_path: Path, key: str) -> None:
+        whole = json.loads(features(("Point", [1, 2], ""), ("Point", [3, 4], "")))
+        for each, name in zip(whole["features"], ("pup", "adult"), strict=True):
+            each["properties"] = {"fid": 1, key: name}
+        (tmp_path / "a.geojson").write_text(json.dumps(whole))
+        dots = read_points(tmp_path / "a.geojson")
+        assert (dots.class_names, dots.labels.tolist()) == (("adult", "pup"), [1, 0])
+        whole["features"][0]["properties"][key] = None
+        (tmp_path / "a.geojson").write_text(json.dumps(whole))
+        with pytest.raises(PointsError, match="1 of 2 dots have no class"):
+            read_points(tmp_path / "a.geojson")
+
     def test_derived_classes_keep_all_their_names(self, tmp_path: Path) -> None:
         whole = json.loads(features(("Point", [1, 2], "Tumor"), ("Point", [3, 4], "Tumor")))
         whole["features"][0]["properties"]["classification"] = {"names": ["Tumor", "Positive"]}

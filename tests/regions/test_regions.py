@@ -245,9 +245,12 @@ def test_geojson_names_come_from_the_properties(tmp_path: Path) -> None:
         feature([SQUARE], classification={"name": "Tumor"}),
         feature([SQUARE], classification={"name": "Tumor"}),
         feature([SQUARE], other=1),
+        feature([SQUARE], fid=7, Name="A1"),
+        feature([SQUARE], fid=8, plot_id="B2", name=None),
+        feature([SQUARE], fid=9),
     ]
     regions = read_regions(write_json(tmp_path / "a.geojson", named))
-    assert [region.name for region in regions] == ["rim", "Tumor", "Tumor (2)", "region 4"]
+    assert [region.name for region in regions] == ["rim", "Tumor", "Tumor (2)", "region 4", "A1", "B2", "9"]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Points as GeoJSON, as QuPath exports and imports them: one object with one or many points, and its class.
 
+Maps drawn elsewhere say the class in an attribute `class`, as tables do in a column.
+
 Positions in such files count from a pixel's corner.
 """
 
@@ -58,7 +60,7 @@ def _dots(feature: Any) -> Iterator[tuple[tuple[float, float], str]]:
     if geometry["type"] not in geojson.POINTS:
         raise ValueError(f"a {geometry['type']} is no point: export the points alone")
     positions = [geometry["coordinates"]] if geometry["type"] == "Point" else geometry["coordinates"]
-    name = geojson.class_of(feature)
+    name = geojson.class_of(feature) or geojson.attribute(feature, "class")
     for x, y, *_ in positions:
         yield (float(y) - CORNER, float(x) - CORNER), name
 

@@ -36,6 +36,8 @@ ROI_AREAS = frozenset({0, 1, 2, 7, 8})
 """ImageJ's types that have an area: polygon, rectangle, oval, freehand, traced."""
 ROI_RECTANGLE, ROI_OVAL = 1, 2
 OVAL_VERTICES = 256
+CALLED = ("label", "title", "plot", "plot_id", "id", "fid", "class")
+"""Attributes of maps that tell regions apart, in lower case, the likeliest first."""
 FARTHEST = 1e9
 """Beyond it areas of pixels would be lost in rounding."""
 
@@ -88,9 +90,8 @@ def _geojson(path: Path) -> Iterator[Polygon]:
 
 
 def _feature_name(feature: Any) -> str:
-    """QuPath puts the name into the properties, or only a class."""
-    name = (feature.get("properties") or {}).get("name")
-    return geojson.class_of(feature) if name in (None, "") else str(name)
+    """QuPath puts the name into the properties, or only a class; maps have any attributes."""
+    return geojson.attribute(feature, "name") or geojson.class_of(feature) or geojson.attribute(feature, *CALLED)
 
 
 def _geometry(feature: Any) -> tuple[Points, ...]:
