@@ -100,9 +100,30 @@ def test_any_region(
         np.testing.assert_array_equal(image[:, y, x], read_image(path)[:, y, x])
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+@pytest.mark.parametrize("corner", [0, 7, 255])
+@pytest.mark.parametrize("alike", [True, False])
+@pytest.mark.parametrize("kind", ["assocalpha", "unassalpha"])
+def test_transparency_is_read_in_pieces_as_it_is_whole(
+    tmp_path: Path, kind: str, dtype: str, corner: int, *, alike: bool
+) -> None:
+    path, pixels = tmp_path / "a.tif", noise(600, 40, 4, dtype=dtype)
+    pixels[..., 3] = corner * (257 if dtype == "uint16" else 1)
+    if not alike:
+        pixels[550:, 9:, 3] = 100
+    tifffile.imwrite(path, pixels, photometric="rgb", extrasamples=[kind], tile=(16, 16), compression="deflate")
+    whole = read_image(path)
+    with opened(path) as image:
+        assert isinstance(image, Pieces)
+        assert image.shape == whole.shape == (3, 600, 40)
+        np.testing.assert_array_equal(image[:, :, :], whole)
+        np.testing.assert_array_equal(image[1:, 540:580, 3:30], whole[1:, 540:580, 3:30])
+
+
 def test_what_needs_all_pixels_is_read_whole(tmp_path: Path) -> None:
     rgba, palette, png = tmp_path / "a.tif", tmp_path / "b.tif", tmp_path / "c.png"
-    tifffile.imwrite(rgba, noise(HEIGHT, WIDTH, 4), photometric="rgb", extrasamples=["unassalpha"])
+    real = noise(HEIGHT, WIDTH, 4, dtype="float32")
+    tifffile.imwrite(rgba, real, photometric="rgb", extrasamples=["unassalpha"])
     tifffile.imwrite(palette, noise(HEIGHT, WIDTH), photometric="palette", colormap=noise(3, 256, dtype="uint16"))
     Image.fromarray(noise(HEIGHT, WIDTH, 3)).save(png)
     for path in (rgba, palette, png):

@@ -43,7 +43,7 @@ SLIDES = ("svs", "ndpi", "qpi")
 """Kinds of file, as tifffile calls them, whose first image is the slide; pictures of its label and the like follow."""
 LSM = "lsm"
 """The first image is meant, which may be a stack; the other is small."""
-_PREMULTIPLIED, _UNASSOCIATED = 1, 2
+PREMULTIPLIED, _UNASSOCIATED = 1, 2
 """Kinds of alpha in a TIFF: colours that are on black already, and colours as if there were no alpha."""
 
 
@@ -263,7 +263,7 @@ def _photometric(path: Path, pixels: Pixels, page: Any, *, as_array: bool) -> Pi
     elif meaning not in ("MINISWHITE", "MINISBLACK", "RGB") and not _made_rgb(page):
         raise ImageError(f"{path}: its colours are stored as {meaning}; save it as grey or RGB")
     alpha = _alpha(page, as_array=as_array)
-    if alpha == _PREMULTIPLIED:
+    if alpha == PREMULTIPLIED:
         return pixels[:-1]
     return _drop_alpha(pixels) if alpha else pixels
 
@@ -288,14 +288,18 @@ def _alpha(page: Any, *, as_array: bool) -> int:
     last = int(page.extrasamples[-1]) if page.extrasamples else 0
     if as_array and int(page.planarconfig) != 1:
         return 0
-    return last if last in (_PREMULTIPLIED, _UNASSOCIATED) else 0
+    return last if last in (PREMULTIPLIED, _UNASSOCIATED) else 0
 
 
 def plain_colours(tiff: Any, page: Any) -> bool:
-    """Whether `_photometric` would leave every pixel as it is stored."""
+    """Whether `_photometric` would leave colours as they are stored, but for alpha."""
     meaning = _name(page.photometric)
-    colours = meaning in ("MINISBLACK", "RGB") or _made_rgb(page)
-    return bool(tiff.is_imagej) or (colours and not _alpha(page, as_array=bool(tiff.is_shaped)))
+    return bool(tiff.is_imagej) or meaning in ("MINISBLACK", "RGB") or _made_rgb(page)
+
+
+def alpha_kind(tiff: Any, page: Any) -> int:
+    """What kind of alpha the last channel of a page is; 0 if it is none."""
+    return 0 if tiff.is_imagej else _alpha(page, as_array=bool(tiff.is_shaped))
 
 
 def pillow_file(path: Path, head: bytes) -> ImageFile:
@@ -353,7 +357,17 @@ def _drop_alpha(pixels: Pixels) -> Pixels:
     colours, alpha = pixels[:-1], pixels[-1]
     if alpha.size == 0 or (alpha == alpha.flat[0]).all():
         return colours
-    full: float = np.iinfo(alpha.dtype).max if alpha.dtype.kind in "ui" else alpha.max()
+    return composited(pixels, opaque(alpha.dtype) if alpha.dtype.kind in "ui" else alpha.max())
+
+
+def opaque(dtype: np.dtype[Any]) -> int:
+    """What alpha of a type of whole numbers is where nothing shows through."""
+    return int(np.iinfo(dtype).max)
+
+
+def composited(pixels: Pixels, full: float) -> Pixels:
+    """The colours of ``(channel, y, x)`` on black, whose last channel is alpha, `full` where nothing shows through."""
+    colours, alpha = pixels[:-1], pixels[-1]
     shown: Pixels = colours * (alpha / full)
     return (np.rint(shown) if colours.dtype.kind in "ui" else shown).astype(colours.dtype)
 

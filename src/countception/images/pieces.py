@@ -94,7 +94,7 @@ class Source:
         """The pixels of a page, or `Pieces` where it is large, which can be read as long as the file is open.
 
         Uncompressed TIFF is read in pieces always, compressed where it is in tiles or short strips and the package zarr
-        is installed, and not where colours need all pixels to make sense of them (palettes, transparency).
+        is installed, and not where colours need all pixels to make sense of them (palettes).
 
         Parameters
         ----------
@@ -132,6 +132,9 @@ def _pieces(path: Path, tiff: Any, page: Page | None, axis: int | str | None) ->
     bytes_ = math.prod(series.shape[i] for i in plane) * series.dtype.itemsize
     if bytes_ < LARGE or not decoders.plain_colours(tiff, series.keyframe):
         return None
+    alpha = decoders.alpha_kind(tiff, series.keyframe)
+    if alpha and (len(places) > 1 or series.dtype.kind not in "ui"):
+        return None
     array = _regions_of(path, tiff, series)
     if array is None:
         return None
@@ -146,8 +149,31 @@ def _pieces(path: Path, tiff: Any, page: Page | None, axis: int | str | None) ->
         return projected(page, (part(index, rows, columns) for index in places))
 
     height, width = (series.shape[named[name]] for name in "YX")
-    shape = bytes_ // (series.dtype.itemsize * height * width), height, width
-    return Pieces(path, shape, _row_by_row(read) if _in_strips(series) else read)
+    channels = bytes_ // (series.dtype.itemsize * height * width)
+    steady = _row_by_row(read) if _in_strips(series) else read
+    if not alpha:
+        return Pieces(path, (channels, height, width), steady)
+    on_black = alpha != decoders.PREMULTIPLIED and not _says_nothing(steady, height)
+    return Pieces(path, (channels - 1, height, width), _without_alpha(steady, on_black=on_black))
+
+
+def _says_nothing(read: Read, height: int) -> bool:
+    """Whether alpha, the last channel, is the same everywhere and not opaque, where it would make no difference."""
+    first = read(slice(0, 1), slice(0, 1))[-1, 0, 0]
+    if first == decoders.opaque(first.dtype):
+        return False
+    bands = (slice(row, min(row + TALLEST, height)) for row in range(0, height, TALLEST))
+    return all((read(rows, slice(None))[-1] == first).all() for rows in bands)
+
+
+def _without_alpha(read: Read, *, on_black: bool) -> Read:
+    """The colours of pixels whose last channel is alpha: on black, or as they are stored."""
+
+    def colours(rows: slice, columns: slice) -> npt.NDArray[Any]:
+        pixels = read(rows, columns)
+        return decoders.composited(pixels, decoders.opaque(pixels.dtype)) if on_black else pixels[:-1]
+
+    return colours
 
 
 def _regions_of(path: Path, tiff: Any, series: Any) -> Callable[[], Any] | None:
