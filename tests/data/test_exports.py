@@ -17,6 +17,9 @@ EXPORTS = {
     "annotations.xml": (b'<?xml version="1.0"?>\n<annotations>\n<version>1.1</version></annotations>', "CVAT"),
     "a.xml": (b"<annotation><folder>photos</folder></annotation>", "Pascal VOC"),
     "dots.pnt": (b"{}", "DotDotGoose's own format"),
+    "min.json": (b'[{"image": "a.jpg", "kp": [{"x": 1, "y": 2, "original_width": 9}]}]', "Label Studio (JSON-MIN)"),
+    "dots.gpkg": (b"SQLite format 3", "a GeoPackage"),
+    "dots.shp": (b"", "a shapefile"),
     "dots.xlsx": (b"PK\x03\x04", "a workbook of Excel"),
 }
 

@@ -391,7 +391,7 @@ class TestNothing:
 
     def test_an_order_that_is_given_is_not_asked_for_again(self, tmp_path: Path) -> None:
         make(tmp_path, "a.jpg")
-        (tmp_path / "a.txt").write_text("0 0.5 0.5 0.1 0.1\n0 0.2 0.3 0.1 0.1\n")
+        (tmp_path / "a.txt").write_text("7 8 0.5\n9 4 0.3\n")
         with pytest.raises(DatasetError, match=r"a\.txt: has no header; put x,y or y,x .* or say the order"):
             read_dataset(tmp_path)
         with pytest.raises(

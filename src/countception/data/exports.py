@@ -14,10 +14,14 @@ JSON_KEYS = {
     "LabelMe": (b'"shapes"', b'"imagePath"'),
     "COCO": (b'"images"', b'"annotations"'),
     "Label Studio": (b'"data"', b'"annotations"'),
+    "Label Studio (JSON-MIN)": (b'"original_width"',),
 }
 """What is in each of these; the first that fits is meant."""
 XML_ROOTS = {"CVAT": b"<annotations>", "Pascal VOC": b"<annotation>"}
-WHOLE = {".pnt": "DotDotGoose's own format", ".xlsx": "a workbook of Excel"}
+WHOLE = {".pnt": "DotDotGoose's own format", ".xlsx": "a workbook of Excel"} | {
+    ".gpkg": "a GeoPackage",
+    ".shp": "a shapefile",
+}
 """Kinds that are known by their suffixes."""
 
 

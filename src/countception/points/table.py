@@ -31,8 +31,10 @@ CLASS = "class"
 PLANES = ("slice", "frame", "z")
 CHANCE = 1e-6
 """Improbable enough to be no coincidence."""
-BOXES = {"x", "y", "width", "height"}
-"""Columns of boxes, whose x and y are a corner."""
+BOXES = ({"width", "height"}, {"w", "h"}, {"x2", "y2"})
+"""Columns of boxes beside x and y, which are a corner there."""
+YOLO = 5
+"""Numbers in a row of YOLO: a class and a box, in shares of the image's sides."""
 IMAGEJ_BOXES = {"bx", "by"}
 """ImageJ's corners, beside which x and y are the middle."""
 WORKBOOK = b"PK\x03\x04"
@@ -231,6 +233,11 @@ def _columns(table: Table, order: Order | None) -> tuple[_Columns, list[tuple[in
     line, first = table.rows[0]
     if not all(_is_number(cell, table.delimiter) for cell in first if cell):
         return _header(table.path, first), table.rows[1:]
+    if len(first) == YOLO and all(cell and 0 <= float(_decimal(cell, table.delimiter)) <= 1 for cell in first[1:]):
+        raise PointsError(
+            f"{table.path}: seems to be YOLO's, with boxes in shares of the image's sides; write a table with header "
+            "x,y of their centres in pixels: the second number times the image's width, the third times its height"
+        )
     if order is None:
         raise PointsError(
             f"{table.path}: has no header; put x,y or y,x in its first line, or say the order of the columns (xy or yx)"
@@ -258,10 +265,11 @@ def _header(path: Path, cells: list[str]) -> _Columns:
             "rename those that hold positions in pixels"
         )
     measured = names[0] == ""
-    if set(names) >= BOXES and not (measured or set(names) >= IMAGEJ_BOXES):
+    box = next((sorted(sides, key=names.index) for sides in BOXES if set(names) >= sides), None)
+    if box and not (measured or set(names) >= IMAGEJ_BOXES):
         raise PointsError(
-            f"{path}: its columns x, y, width and height seem to be boxes, whose x and y are a corner; give the "
-            "centres of the objects as x and y, and leave out width and height"
+            f"{path}: its columns x, y, {box[0]} and {box[1]} seem to be boxes, whose x and y are a corner; give the "
+            f"centres of the objects as x and y, and leave out {box[0]} and {box[1]}"
         )
     if "axis-2" in names:
         raise PointsError(f"{path}: its dots have three coordinates or more; export those of one plane")
