@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from safetensors.torch import save_file
 
@@ -218,6 +219,22 @@ def test_images_that_cannot_be_counted(counter: Counter, image: np.ndarray, word
     with pytest.raises(ImageError, match=words) as error:
         counter.count(image)
     assert "\n" not in str(error.value)
+
+
+def test_pixels_of_samples_are_checked_as_images_are(counter: Counter, picture: np.ndarray) -> None:
+    """Masked ones counted as what lies under the mask."""
+    expected = counter.count(picture).value
+    for pixels in (picture[None], torch.from_numpy(picture)[None], [picture.tolist()]):
+        assert counter.count_pixels(pixels).value == expected
+    wrong = {
+        "masked pixels": np.ma.masked_greater(picture[None], 100),
+        "channels seem to come last": picture[..., None],
+    }
+    for words, pixels in {**wrong, r"must be \(channel, y, x\)": picture}.items():
+        with pytest.raises(ImageError, match=words):
+            counter.count_pixels(pixels)
+    with pytest.raises(ConfigError, match="pixel size of inf"):
+        counter.count_pixels(picture[None], pixel_size=math.inf)
 
 
 def test_an_image_too_large_for_the_memory_is_named(

@@ -6,6 +6,7 @@ count is the sum of. Images go in as people have them, ``(y, x)`` or ``(y, x, ch
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import replace
@@ -27,7 +28,7 @@ from countception.geometry import to_image, working_shape
 from countception.images.pieces import Pieces, Pixels, opened
 from countception.images.pixel_size import read_pixel_size
 from countception.images.projection import Page
-from countception.images.read import about, as_channels_first, standard
+from countception.images.read import about, as_channels_first, checked
 from countception.locate import REACH, locate
 from countception.memory import enough_to_count
 from countception.points import Dots
@@ -182,7 +183,7 @@ class Counter:
 
     def count_pixels(
         self,
-        pixels: npt.NDArray[np.generic] | Pieces,
+        pixels: npt.ArrayLike | Pieces,
         *,
         pixel_size: float | None = None,
         points: bool = False,
@@ -193,10 +194,10 @@ class Counter:
 
         With their side in micrometres, as files say it, images of another magnification have a warning.
         """
-        if pixel_size is not None and not pixel_size > 0:
+        if pixel_size is not None and not 0 < pixel_size < math.inf:
             raise ConfigError(f"a pixel size of {pixel_size} µm makes no sense: it must be above 0")
         counting = self._counting(**options)
-        pixels = pixels if isinstance(pixels, Pieces) else standard(pixels, "the image")
+        pixels = pixels if isinstance(pixels, Pieces) else checked(pixels, "the image")
         self.model.normalisation.check(pixels)
         return self._count(pixels, counting, pixel_size, points=points, report=report)
 
