@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import os
 import struct
 import sys
@@ -508,6 +509,27 @@ class TestArrays:
     def test_what_is_no_image(self, array: np.ndarray, sentence: str) -> None:
         with pytest.raises(ImageError, match=sentence):
             as_channels_first(array)
+
+    @pytest.mark.parametrize("mode", ["P", "PA", "CMYK", "YCbCr", "LAB", "HSV"])
+    def test_images_of_pillow_whose_numbers_are_no_brightness(self, mode: str) -> None:
+        """Places in a palette would be counted as grey."""
+        with pytest.raises(ImageError, match=f"the image is one of Pillow in mode {mode}, .*: convert it first"):
+            as_channels_first(Image.new(mode, (4, 4)))  # type: ignore[arg-type]
+
+    @pytest.mark.parametrize("mode", ["1", "L", "I;16", "I", "F", "RGB", "RGBA"])
+    def test_images_of_pillow(self, mode: str) -> None:
+        assert as_channels_first(Image.new(mode, (5, 4))).shape[1:] == (4, 5)  # type: ignore[arg-type]
+
+    def test_an_image_of_pillow_that_is_cut_off(self) -> None:
+        stream = io.BytesIO()
+        Image.effect_noise((64, 64), 50).save(stream, "png")
+        with pytest.raises(ImageError, match="the image cannot be read, it may be damaged or cut off"):
+            as_channels_first(Image.open(io.BytesIO(stream.getvalue()[:900])))  # type: ignore[arg-type]
+
+    @pytest.mark.parametrize("thing", [None, b"\x89PNG", io.BytesIO(), object(), 3])
+    def test_what_is_no_array_is_called_what_it_is(self, thing: Any) -> None:
+        with pytest.raises(ImageError, match=f"the image is no array of pixels, but of type {type(thing).__name__}"):
+            as_channels_first(thing)
 
     def test_a_mask_that_hides_nothing_is_none(self) -> None:
         assert (as_channels_first(np.ma.masked_array(GREY)) == GREY).all()

@@ -151,7 +151,7 @@ class Counter:
         image
             ``(y, x)`` or ``(y, x, channel)`` array of any number type in the units of the training images, or a file.
             Large TIFF files are read tile by tile (`countception.images.pieces`). Of files the EXIF orientation is
-            applied; an array, or an image of Pillow, is counted as it is, and not turned.
+            applied; an array, or an image of Pillow in grey or RGB, is counted as it is, and not turned.
         tile
             Largest side, in map entries, computed in one piece; the count does not depend on it.
         flips

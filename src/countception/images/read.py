@@ -38,6 +38,8 @@ StrPath = str | os.PathLike[str]
 Image = npt.NDArray[np.uint8] | npt.NDArray[np.uint16] | npt.NDArray[np.float32]
 """Pixels ``(channel, y, x)``, finite, at least one of each."""
 
+NO_BRIGHTNESS = ("P", "PA", "CMYK", "YCbCr", "LAB", "HSV")
+"""Modes of Pillow whose numbers are places in a palette, or colours that files are not read as."""
 MISSING = 1e15
 """Nothing measures so much: programs write such numbers where there is no measurement."""
 
@@ -184,10 +186,23 @@ def _array(image: npt.ArrayLike, name: str) -> npt.NDArray[Any]:
     """Of whatever people have; pixels that are masked would count as what lies under the mask."""
     if isinstance(image, np.ma.MaskedArray) and np.ma.is_masked(image):
         raise ImageError(f"{name} has masked pixels: say what they hold, such as image.filled(0)")
+    mode = getattr(image, "mode", None)
+    if mode in NO_BRIGHTNESS:
+        raise ImageError(
+            f"{name} is one of Pillow in mode {mode}, whose numbers are no brightness: convert it first, as "
+            'image.convert("RGB") or image.convert("L")'
+        )
     try:
-        return np.asarray(image)
+        array = np.asarray(image)
     except (TypeError, ValueError, RuntimeError) as error:  # tensors that need gradients, or of types numpy lacks
         raise ImageError(f"{name} cannot be made a numpy array ({error}); make one of it first") from None
+    except (OSError, SyntaxError) as error:  # Pillow reads the pixels of a file only now
+        raise ImageError(f"{name} cannot be read, it may be damaged or cut off ({error})") from None
+    if not array.ndim:
+        raise ImageError(
+            f"{name} is no array of pixels, but of type {type(image).__name__}: give an array, or a file's path"
+        )
+    return array
 
 
 def check_finite(image: npt.NDArray[Any], name: str) -> None:
