@@ -208,6 +208,12 @@ class TestBadData:
         (found,) = load_dataset([replace(one, image=one.image.astype(np.float64), group="g")])
         assert (found.image.dtype, found.name, found.group) == (np.float32, "a", "g")
 
+    def test_names_and_groups_of_samples_become_text(self) -> None:
+        """Of paths and numbers a model file could not be written, after all of the training."""
+        samples = [replace(sample(), name=Path("a.png"), group=np.int64(k)) for k in range(2)]  # type: ignore[arg-type]
+        assert [(one.name, one.group) for one in load_dataset(samples)] == [("a.png", "0"), ("a.png", "1")]
+        assert split_off(load_dataset([*samples, sample()]), 1, seed=0)
+
     def test_no_samples(self) -> None:
         with pytest.raises(DatasetError, match="there are no samples"):
             load_dataset([])

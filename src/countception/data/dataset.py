@@ -70,6 +70,7 @@ class Sample:
     """``(channel, y, x)``, uint8, uint16 or float32."""
     dots: Dots
     name: str
+    """A path or a number becomes its text when samples are loaded, trained on or evaluated, as does a `group`."""
     group: str | None = None
     pixel_size: float | None = None
     """Side of a pixel in micrometres, where the file says it."""
@@ -293,11 +294,12 @@ def _checked(sample: Sample, outside: Outside) -> Sample:
             f"{sample.name}: its dots are countception.Dots(points), with (y, x) in each row, and no "
             f"{type(sample.dots).__name__}"
         )
-    image = checked(sample.image, sample.name)
+    name, group = str(sample.name), None if sample.group is None else str(sample.group)
+    image = checked(sample.image, name)
     shape = (image.shape[1], image.shape[2])
-    dots = _within(sample.dots, shape, outside, called=(sample.name, "the image"))
-    unchanged = image is sample.image and dots is sample.dots
-    return sample if unchanged else replace(sample, image=image, dots=dots)
+    dots = _within(sample.dots, shape, outside, called=(name, "the image"))
+    unchanged = image is sample.image and dots is sample.dots and (name, group) == (sample.name, sample.group)
+    return sample if unchanged else replace(sample, image=image, dots=dots, name=name, group=group)
 
 
 def _within(
