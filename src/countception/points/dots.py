@@ -19,6 +19,16 @@ def _unlabelled() -> npt.NDArray[np.int64]:
     return np.zeros(0, np.int64)
 
 
+def _whole(labels: npt.ArrayLike) -> npt.NDArray[np.int64]:
+    """Labels as they are: names are no numbers, and 0.9 is not 0."""
+    found = np.asarray(labels)
+    if found.dtype.kind not in "buif" or not np.array_equal(found, np.trunc(found)):
+        raise PointsError(
+            f"labels such as {found.flat[0]!r} are no whole numbers: give each dot's place in class_names"
+        )
+    return found.astype(np.int64)
+
+
 @dataclass(frozen=True, eq=False)
 class Dots:
     """One dot per object.
@@ -30,7 +40,7 @@ class Dots:
     labels
         ``(N,)`` int64, the index of each dot's class in `class_names`; left out, every dot is of the first class.
     class_names
-        At least one name.
+        At least one name, each a word.
     named
         Whether the dots say that this is their class; None, if the names are not `DEFAULT_CLASSES`. A file may well
         call its dots that.
@@ -49,9 +59,10 @@ class Dots:
     def __post_init__(self) -> None:
         points = np.asarray(self.points, np.float64)
         points = points.reshape(0, 2) if points.size == 0 else points
-        labels = np.asarray(self.labels, np.int64)
-        labels = np.zeros(len(points), np.int64) if labels.size == 0 else labels
+        labels = np.zeros(len(points), np.int64) if np.size(self.labels) == 0 else _whole(self.labels)
         names = tuple(self.class_names)
+        if isinstance(self.class_names, str) or not all(isinstance(name, str) for name in names):
+            raise PointsError(f"classes {self.class_names!r} make no sense: give a tuple of words")
         if points.ndim != 2 or points.shape[1] != 2:
             raise PointsError(f"dots have shape {points.shape}: they must be (N, 2), one (y, x) each")
         if not np.isfinite(points).all():
