@@ -357,6 +357,33 @@ def test_an_interruption_before_the_first_image_leaves_an_older_file(
     assert (tmp_path / "counts.csv").read_text() == "older"
 
 
+def test_half_a_batch_does_not_take_the_place_of_a_finished_one(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as of a command that was repeated, with more images or by mistake, and then interrupted."""
+    out, regions, part = tmp_path / "counts.csv", tmp_path / "regions.csv", tmp_path / "counts.unfinished.csv"
+    monkeypatch.setattr(batch, "SAVED_EVERY", 0.0)
+    Image.fromarray(np.ones((40, 56), np.uint8)).save(tmp_path / "all.png")
+
+    def counted(stop: float) -> None:
+        def report(done: float, *_: object) -> None:
+            if done == stop:
+                raise KeyboardInterrupt
+
+        options = {"regions": tmp_path / "all.png", "regions_out": regions}
+        count_files(tiny.untrained(), images, out=out, report=report, **options)  # type: ignore[arg-type]
+
+    counted(stop=0)
+    whole = out.read_text(), regions.read_text()
+    with pytest.raises(KeyboardInterrupt):
+        counted(stop=2)
+    assert (out.read_text(), regions.read_text()) == whole
+    assert len(read(part)) == 2
+    assert len(pd.read_csv(tmp_path / "regions.unfinished.csv")) == 4
+    counted(stop=0)
+    assert sorted(path.name for path in tmp_path.glob("*.csv")) == ["counts.csv", "regions.csv"]
+
+
 def test_a_name_that_matches_nothing_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="nothing"):
         count_files(tiny.untrained(), tmp_path / "nothing.png")

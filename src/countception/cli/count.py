@@ -158,6 +158,8 @@ def _count_all(
     from countception.results import batch
 
     number = batch.PICTURES if pictures else 0
+    out = options.get("out")
+    kept = out is not None and batch.is_kept(out)
     try:
         with file_bar() as progress:
             return batch.count_files(
@@ -171,8 +173,10 @@ def _count_all(
                 **options,
             )
     except KeyboardInterrupt:
-        if out := options.get("out"):
-            typer.echo(f"the images counted by now are in {out}; other tables and the report are not written", err=True)
+        if out is not None:
+            place, before = (batch.unfinished(out), f", {out} is as it was before") if kept else (out, "")
+            rest = "other tables and the report are not written"
+            typer.echo(f"the images counted by now are in {place}{before}; {rest}", err=True)
         raise
 
 

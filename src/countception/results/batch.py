@@ -102,6 +102,7 @@ def count_files(
         What to write, and how to count:
 
         - `out`: CSV file of the rows. It is written every minute and at the end; after Ctrl-C it holds the rows so far.
+          A table that is there already is replaced at the end only: until then the rows go beside it, see `unfinished`.
         - `overlays`: folder for pictures of the density over each image.
         - `maps`: folder for float32 TIFF count maps. The sum of a map over the `redundancy` in its description is the
           count.
@@ -140,8 +141,18 @@ def count_files(
             if report:
                 report(len(rows), len(job.planes), job.planes[len(rows) - 1].name)
     finally:  # also after Ctrl-C or a full disk: what was counted is kept
-        job.write(rows)
+        job.write(rows, finished=len(rows) == len(job.planes))
     return rows
+
+
+def is_kept(table: StrPath) -> bool:
+    """Whether there is a table of an earlier batch, in whose place no part of another one is written."""
+    return not is_device(Path(table)) and Path(table).exists()
+
+
+def unfinished(table: StrPath) -> Path:
+    """Where the rows so far are written while a table that was there before keeps its place."""
+    return Path(table).with_suffix(f".unfinished{Path(table).suffix}")
 
 
 def _job(
@@ -192,6 +203,17 @@ class _Job:
     regions_of: Callable[[Path], list[Region]] = field(default=lambda _: [])
     size_of: Callable[..., float | None] = field(default_factory=lambda: functools.lru_cache(1)(read_pixel_size))
     """These two are read once for all pages of a file."""
+    kept: frozenset[StrPath] = field(init=False)
+    """Tables of an earlier batch."""
+
+    def __post_init__(self) -> None:
+        self.kept = frozenset(filter(is_kept, self.tables))
+
+    @property
+    def tables(self) -> list[StrPath]:
+        """Where the counts, and those of regions, are to be written."""
+        places = (self.options.get("out"), self.options.get("regions_out"))
+        return [place for place in places if place is not None]
 
     def add_regions(self, path: StrPath | None) -> None:
         if path is not None:
@@ -217,19 +239,20 @@ class _Job:
         """Reports the share of the image that is being counted; the end of an image is reported with its row."""
         return lambda share: report(done + share, len(self.planes), self.planes[done].name) if share < 1 else None
 
-    def write(self, rows: Sequence[Row]) -> None:
-        """The tables that were asked for; none where nothing was counted."""
+    def write(self, rows: Sequence[Row], *, finished: bool) -> None:
+        """The tables that were asked for; none where nothing was counted, and no part in the place of a whole one."""
         out, regions_out = self.options.get("out"), self.options.get("regions_out")
-        if out is not None and rows:
-            write_counts(out, rows)
-        if regions_out is not None and rows:
-            write_regions(regions_out, rows)
+        for table, write in ((out, write_counts), (regions_out, write_regions)):
+            if table is not None and rows:
+                write(table if finished or table not in self.kept else unfinished(table), rows)
+        if finished:
+            for table in self.kept:
+                unfinished(table).unlink(missing_ok=True)
 
     def save(self, rows: Sequence[Row]) -> None:
         """The tables so far, where they can be replaced by the whole ones."""
-        places = (self.options.get("out"), self.options.get("regions_out"))
-        if not any(place is not None and is_device(Path(place)) for place in places):
-            self.write(rows)
+        if not any(is_device(Path(place)) for place in self.tables):
+            self.write(rows, finished=False)
 
     def count(self, plane: Plane, source: Source, report: Report | None, *, sampled: bool, flagged: bool) -> Row:
         """The row of an image, with a picture if it is `sampled`, or has a warning and those are `flagged`."""
