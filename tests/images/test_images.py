@@ -598,6 +598,15 @@ class TestFindImages:
         with pytest.raises(ImageError, match=name.replace("*", r"\*")):
             find_images([plate / "1.jpg", plate / name])
 
+    def test_endings_in_capitals_are_found_out(self, tmp_path: Path, write_image: Callable[..., Path]) -> None:
+        (tmp_path / "P1 [a]").mkdir()
+        write_image(tmp_path / "P1 [a]" / "e_B03_w1.bmp").rename(tmp_path / "P1 [a]" / "e_B03_W1.BMP")
+        for place in (tmp_path / "P1 [a]", tmp_path / "*", tmp_path / "**"):
+            with pytest.raises(ImageError, match=r"matches the pattern; upper and lower .* there is e_B03_W1\.BMP"):
+                find_images(place / "*_w1.bmp")
+        with pytest.raises(ImageError, match=r"such as '.*/\*/\*\.BMP'"):
+            find_images(tmp_path)
+
     def test_nothing_named(self) -> None:
         with pytest.raises(ImageError, match="no images are named"):
             find_images([])

@@ -100,7 +100,8 @@ def _matches(name: str) -> list[Path]:
             found = images_in(path)
             if not found:
                 below = any(each.is_dir() for each in path.iterdir())
-                hint = f"; name those of its folders by a pattern such as '{path}/*/*.tif'" if below else ""
+                ending = next((each.suffix for each in path.glob("*/*") if each.suffix.lower() in SUFFIXES), ".tif")
+                hint = f"; name those of its folders by a pattern such as '{path}/*/*{ending}'" if below else ""
                 hint += why_unread(unread_in(path))
                 raise ImageError(f"{path}: the folder has no images in it ({', '.join(sorted(SUFFIXES))}){hint}")
             return found
@@ -111,10 +112,21 @@ def _matches(name: str) -> list[Path]:
             found = _of(files, SUFFIXES)
             if found:
                 return found
-            raise ImageError(f"{name}: no image matches the pattern{why_unread(_of(files, OTHER_SUFFIXES))}")
+            hint = _in_other_case(name) or why_unread(_of(files, OTHER_SUFFIXES))
+            raise ImageError(f"{name}: no image matches the pattern{hint}")
     except OSError as error:
         raise ImageError(f"{name}: cannot be read: {error.strerror or error}") from error
     raise ImageError(f"{name}: there is no such file or folder")
+
+
+def _in_other_case(name: str) -> str:
+    """That a pattern would match with other letters in its last part, as microscopes write .TIF; empty otherwise."""
+    place, last = os.path.split(name)
+    if "[" in last:
+        return ""
+    anyhow = "".join(f"[{each.lower()}{each.upper()}]" if each.isalpha() else each for each in last)
+    found = _of(_matched(str(Path(place, anyhow))), SUFFIXES)
+    return f"; upper and lower case differ, and there is {found[0].name}" if found else ""
 
 
 def _matched(name: str) -> list[Path]:
