@@ -314,6 +314,20 @@ def test_slides_are_known_by_their_kind_and_not_by_what_they_are_called(tmp_path
     np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), np.moveaxis(base, 2, 0))
 
 
+def test_a_map_is_read_without_its_mask_and_smaller_copies(tmp_path: Path) -> None:
+    path, base, options = tmp_path / "a.tif", noise(HEIGHT, WIDTH, 3), {"tile": (32, 32), "metadata": None}
+    valid = np.ones((HEIGHT, WIDTH), bool)
+    with tifffile.TiffWriter(path) as tiff:
+        tiff.write(base, photometric="rgb", compression="deflate", **options)
+        tiff.write(valid, photometric="mask", subfiletype=4, **options)
+        tiff.write(base[::2, ::2], photometric="rgb", subfiletype=1, **options)
+        tiff.write(valid[::2, ::2], photometric="mask", subfiletype=5, **options)
+        tiff.write(base[:20, :17], photometric="rgb", subfiletype=1, **options)
+    np.testing.assert_array_equal(read_image(path), np.moveaxis(base, 2, 0))
+    with opened(path) as image:
+        np.testing.assert_array_equal(image[:, :, :], np.moveaxis(base, 2, 0))
+
+
 def test_an_image_called_as_slides_are_is_not_taken_for_one(tmp_path: Path) -> None:
     with tifffile.TiffWriter(tmp_path / "a.ome.tif", ome=True) as tiff:
         for name in ("Baseline", "Week 4"):

@@ -43,6 +43,8 @@ SLIDES = ("svs", "ndpi", "qpi")
 """Kinds of file, as tifffile calls them, whose first image is the slide; pictures of its label and the like follow."""
 LSM = "lsm"
 """The first image is meant, which may be a stack; the other is small."""
+_SMALLER, _MASK = 1, 4
+"""Bits of a TIFF's kinds of pages: a smaller copy of another, and a mask."""
 PREMULTIPLIED, _UNASSOCIATED = 1, 2
 """Kinds of alpha in a TIFF: colours that are on black already, and colours as if there were no alpha."""
 
@@ -143,13 +145,18 @@ def series_of(path: Path, tiff: Any, page: Page | None) -> tuple[Any, Page | Non
     if len(tiff.series) > 1:  # such as an overview beside the image
         if isinstance(page, int) and series.kind != LSM:
             series, page = tiff.pages[in_range(path, page, len(tiff.pages))], None
-        elif series.kind not in (LSM, *SLIDES):
+        elif series.kind not in (LSM, *SLIDES) and not all(map(_of_the_first, tiff.series[1:])):
             raise ImageError(
                 f"{path}: holds {len(tiff.series)} images of several kinds; name the page to read (--page, "
                 "or page of `load_dataset` and `count`)"
             )
     _check_honest(path, _bytes(series.shape, series.dtype.itemsize))
     return series, page
+
+
+def _of_the_first(series: Any) -> bool:
+    """Whether it is a smaller copy of the first image, or the mask of its valid pixels, as maps have them."""
+    return bool(int(series.keyframe.subfiletype) & (_SMALLER | _MASK))
 
 
 def name_axes(path: Path, axes: str, shape: tuple[int, ...], axis: int | str | None) -> str:
