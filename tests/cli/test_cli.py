@@ -28,6 +28,7 @@ from countception.config import LEVEL
 from countception.counting.counter import Counter
 from countception.counting.model_file import load
 from countception.data.dataset import content_hash, load_dataset
+from countception.images.read import read_image
 from countception.networks import names
 from countception.trust.metrics import predict_average_mae
 
@@ -348,6 +349,17 @@ def test_train_says_where_all_dots_lie_in_a_corner(tmp_path: Path) -> None:
     (line,) = [line for line in result.stderr.splitlines() if "upper left" in line]
     assert line.startswith(f"{data}: all dots lie in the upper left ")
     assert result.stderr.index(line) < result.stderr.index("learning from")
+
+
+def test_train_says_where_pixels_are_of_several_sizes(tmp_path: Path) -> None:
+    data = tiny.dataset(tmp_path / "data")
+    for number, image in enumerate(sorted((data / "images").iterdir()), 1):
+        pixels = np.moveaxis(read_image(image), 0, -1)
+        imwrite(image.with_suffix(".tif"), pixels, resolution=(1e4 / number,) * 2, resolutionunit="CENTIMETER")
+        image.unlink()
+    result = run("train", data, "-o", tmp_path / "a.count", "--steps=1", *tiny.OPTIONS)
+    assert result.exit_code == 0, result.stderr
+    assert f"{data}: pixels are of 1 µm in some images and of 4 µm in others" in result.stderr
 
 
 def test_train_says_where_images_are_turned(tmp_path: Path, turn: Callable[..., None]) -> None:

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -191,6 +192,27 @@ def test_several_magnifications_have_several_spacings(
         write_image(tmp_path / f"{name}.png", shape=(160, 160))
         write_table(tmp_path / f"{name}.csv", [(y * step, x * step) for y in range(5) for x in range(5)])
     assert inspect(tmp_path).third_nearest_range == (10, 30)
+
+
+@pytest.mark.parametrize("sides", [(1.0, 1.1), (1.0, 2.0), (1.0, None)])
+def test_where_files_say_the_size_of_pixels_magnifications_are_told_from_sparse_objects(
+    tmp_path: Path,
+    write_table: Callable[..., Path],
+    capsys: pytest.CaptureFixture[str],
+    sides: tuple[float, float | None],
+) -> None:
+    for name, step, side in zip("ab", (10.0, 30.0), sides, strict=True):
+        said: dict[str, Any] = {"resolution": (1e4 / side,) * 2, "resolutionunit": "CENTIMETER"} if side else {}
+        imwrite(tmp_path / f"{name}.tif", np.full((160, 160), 7, np.uint8), photometric="minisblack", **said)
+        write_table(tmp_path / f"{name}.csv", [(y * step, x * step) for y in range(5) for x in range(5)])
+    found = inspect(tmp_path)
+    assert found.pixel_sizes == (None if sides[1] is None else pytest.approx(sides))
+    show_inspection(found)
+    text = capsys.readouterr().out
+    assert ("it differs from image to image" in text) == (sides[1] is None)
+    assert ("pixels are of 1 µm in some images and of 2 µm in others" in text) == (sides[1] == 2)
+    assert (", 1 µm to " in text) == (sides[1] is not None)
+    assert json.loads(json.dumps(found.to_dict())) == found.to_dict()
 
 
 def test_stacks_are_read_as_the_data_set_says(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from rich.cells import cell_len
 from countception.images.find import unread_by, why_unread
 from countception.images.orientation import why_turned
 from countception.results.row import class_names
-from countception.wording import NONE, images, percent, signed, whole
+from countception.wording import NONE, images, length, percent, signed, whole
 
 if TYPE_CHECKING:
     from countception.data.inspection import Counts, Inspection
@@ -165,13 +165,13 @@ def show_inspection(found: Inspection) -> None:
     if found.counts is not None:
         typer.echo(f"sizes (height × width): {_numbers(found.sizes)}")
         typer.echo(f"channels: {_numbers({str(channels): number for channels, number in found.channels.items()})}")
-        typer.echo(f"pixels: {_numbers(found.dtypes)}" + _range(found))
+        typer.echo(f"pixels: {_numbers(found.dtypes)}" + _range(found) + _pixel_sizes(found))
         if len(found.classes) > 1:
             typer.echo(f"classes: {_numbers(found.classes)}")
         _histogram(found.counts)
         _spacing(found)
     _problems(found)
-    for doubt in (found.cornered, why_turned(len(found.turned), found.pairs)):
+    for doubt in (found.cornered, found.magnified, why_turned(len(found.turned), found.pairs)):
         if doubt is not None:
             typer.echo(f"\n{doubt}")
     if found.refused:
@@ -237,6 +237,11 @@ def _range(found: Inspection) -> str:
     return "" if found.intensity is None else f", values from {found.intensity[0]:g} to {found.intensity[1]:g}"
 
 
+def _pixel_sizes(found: Inspection) -> str:
+    ends = dict.fromkeys(map(length, found.pixel_sizes or ()))
+    return f", {' to '.join(ends)} wide" if ends else ""
+
+
 def _histogram(counts: Counts) -> None:
     typer.echo(
         f"\ndots per image: {counts.mean:.1f} ± {counts.sd:.1f}, {counts.smallest} to {counts.largest}, "
@@ -254,7 +259,7 @@ def _spacing(found: Inspection) -> None:
             f"\nspacing of the dots: {found.nearest:.1f} pixels to the nearest, {found.third_nearest:.1f} to the third"
         )
     low, high = found.third_nearest_range or (1.0, 1.0)
-    if high > VARIED * low:
+    if high > VARIED * low and found.pixel_sizes is None:  # else that is known, or they are merely sparser in some
         typer.echo(
             f"it differs from image to image, {low:.1f} to {high:.1f} pixels to the third: objects of like size are "
             "counted best, so bring images of several magnifications to one, or train a model for each"

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from countception.config import NetworkConfig, ScaleConfig
 from countception.data.dataset import Dataset, Sample, load_item, read_dataset, swapped, why_unmatched
-from countception.data.mixture import Mixture
+from countception.data.mixture import Mixture, why_magnified
 from countception.data.pairing import Item, why_no_dots
 from countception.data.places import Place, places, why_cornered
 from countception.data.refusals import and_others, why_all_the_same, why_no_dot, why_too_few, why_unusable
@@ -66,6 +66,8 @@ class Inspection:
     dtypes: dict[str, int]
     intensity: tuple[float, float] | None
     """Smallest and largest pixel value."""
+    pixel_sizes: tuple[float, float] | None
+    """Smallest and largest side of a pixel in micrometres, where the files of all images say it."""
     counts: Counts | None
     classes: dict[str, int]
     """Dots of each class."""
@@ -82,6 +84,8 @@ class Inspection:
     do not do."""
     cornered: str | None
     """What may be wrong, such as the unit, where all dots lie in one corner of their images; None where they do not."""
+    magnified: str | None
+    """What to do where the files say pixels of several sizes; None where they do not."""
     refused: tuple[str, ...]
     """Why `train` would refuse the data, each with what would mend it; empty where it would not."""
     same: tuple[tuple[str, ...], ...]
@@ -102,7 +106,7 @@ class Inspection:
         values = asdict(self)
         values["channels"] = {str(channels): number for channels, number in self.channels.items()}
         names = ("unmatched_images", "unmatched_dots", "passed_over", "unread", "swapped", "as_stored", "refused")
-        for key in (*names, "intensity", "third_nearest_range"):
+        for key in (*names, "intensity", "pixel_sizes", "third_nearest_range"):
             values[key] = None if values[key] is None else list(values[key])
         values["same"] = [list(names) for names in self.same]
         if values["counts"] is not None:
@@ -129,12 +133,14 @@ class _Tally:
     turned: dict[str, int] = field(default_factory=dict)
     images: dict[str, list[str]] = field(default_factory=dict)
     mixture: Mixture = field(default_factory=Mixture)
+    pixel_sizes: list[float | None] = field(default_factory=list)
 
     def add(self, item: Item, sample: Sample) -> None:
         image, dots, orientation = sample.image, sample.dots, read_orientation(item.image)
         shape = (image.shape[1], image.shape[2])
         self.mixture.add(sample, str(item.image))
         self.sizes[shape] += 1
+        self.pixel_sizes.append(sample.pixel_size)
         self.channels[image.shape[0]] += 1
         self.dtypes[image.dtype.name] += 1
         self.ranges.append((float(image.min()), float(image.max())))
@@ -205,6 +211,7 @@ def inspect(
         intensity=(min(low for low, _ in tally.ranges), max(high for _, high in tally.ranges))
         if tally.ranges
         else None,
+        pixel_sizes=_of_all(tally.pixel_sizes),
         counts=_counts(tally.counts),
         classes={name: tally.classes[name] for name in dataset.classes},
         duplicates=tally.duplicates,
@@ -213,6 +220,7 @@ def inspect(
         as_stored=tuple(tally.as_stored),
         turned=tally.turned,
         cornered=why_cornered(tally.places),
+        magnified=why_magnified(tally.pixel_sizes),
         refused=_refused(dataset, tally, list(unreadable), astray),
         same=tuple(tuple(names) for names in tally.images.values() if len(names) > 1),
         nearest=spacing(tally.points, neighbour=1),
@@ -238,6 +246,11 @@ def _refused(dataset: Dataset, tally: _Tally, unreadable: Sequence[str], astray:
     if not unreadable:  # which may well have dots
         found += [why_no_dot(tally.counts), why_too_few(number), why_all_the_same(number, len(tally.images))]
     return tuple(why for why in found if why is not None)
+
+
+def _of_all(sizes: Sequence[float | None]) -> tuple[float, float] | None:
+    known = [size for size in sizes if size is not None]
+    return (min(known), max(known)) if known and len(known) == len(sizes) else None
 
 
 def _range(points: Sequence[npt.NDArray[np.float64]]) -> tuple[float, float] | None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from countception.errors import DatasetError
+from countception.images.pixel_size import MAGNIFIED
+from countception.wording import length
 
 if TYPE_CHECKING:
     from countception.data.dataset import Opened, Sample
@@ -42,6 +45,23 @@ def refuse_mixture(first: Kind, other: Kind, first_name: str, other_name: str) -
             f"{other_name} has pixels of type {other[2]} but {first_name} of {first[2]}, whose values seldom mean the "
             "same; all images of a data set must have one depth: convert them to one"
         )
+
+
+def why_magnified(sizes: Iterable[float | None]) -> str | None:
+    """What to do where images have pixels of several sizes; None where they do not, or do not say.
+
+    Parameters
+    ----------
+    sizes
+        Of each image the side of its pixels in micrometres; None where that is not known.
+    """
+    known = [size for size in sizes if size is not None]
+    if not known or max(known) < MAGNIFIED * min(known):
+        return None
+    return (
+        f"pixels are of {length(min(known))} in some images and of {length(max(known))} in others: objects of like "
+        "size are counted best, so bring images of several magnifications to one, or train a model for each"
+    )
 
 
 @dataclass

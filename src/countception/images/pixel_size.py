@@ -42,6 +42,8 @@ MICROMETRES = {
     "cm": 1e4,
     "m": 1e6,
 }
+MAGNIFIED = 1.25
+"""Ratio of sizes of pixels from which images are of another magnification."""
 PER_CENTIMETRE = 3
 """TIFF's ResolutionUnit."""
 MEANINGLESS = (10.0, *(dpi / 2.54 for dpi in (72, 96, 100, 150, 200, 300, 400, 600)))

@@ -18,12 +18,14 @@ from countception.config import DECIDED, Config, TrainingConfig, dotted, recipe,
 from countception.counting.counter import Counter
 from countception.counting.model_file import Model, known_by
 from countception.data.dataset import Dataset, Sample, content_hash, load_dataset, read_dataset, with_classes
+from countception.data.mixture import why_magnified
 from countception.data.places import places, why_cornered
 from countception.data.refusals import why_no_dot, why_too_few
 from countception.data.splits import split_off
 from countception.errors import ConfigError, DatasetError, DataWarning
 from countception.files import check_writable
 from countception.images.orientation import UPRIGHT, read_orientation, why_turned
+from countception.images.pixel_size import MAGNIFIED
 from countception.images.same import pixel_hash
 from countception.memory import short_of
 from countception.training.loop import Report
@@ -32,7 +34,7 @@ from countception.training.state import checkpoint_path
 from countception.training.unseen import LAST, Folds, Unseen, counted, forget, group_names, parts_of
 from countception.trust import calibration
 from countception.trust.confidence import IntervalModel
-from countception.trust.familiarity import MAGNIFIED, Familiarity, fit_familiarity, image_features
+from countception.trust.familiarity import Familiarity, fit_familiarity, image_features
 from countception.trust.fitting import fit_intervals
 from countception.trust.metrics import metrics
 
@@ -272,6 +274,7 @@ def _load(data: Data) -> list[Sample]:
     samples = load_dataset(data)
     if isinstance(data, Dataset):
         _warn(data, why_cornered(places(data.items, samples)))
+        _warn(data, why_magnified(sample.pixel_size for sample in samples))
     return samples
 
 

@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from countception.geometry import working_shape
 from countception.images.normalise import Normalisation
 from countception.images.pieces import Pixels
+from countception.images.pixel_size import MAGNIFIED
 from countception.images.resample import resample_region
 from countception.trust.conformal import group_numbers, rank
 from countception.wording import length
@@ -50,12 +51,8 @@ PART = 512
 """Of an image of more than three parts a side, 3 × 3 parts of this side are looked at."""
 FAINT = 0.02
 """Contrast, in normalised units, that is as good as none."""
-
-
 WHOLE = ("uint8", "uint16")
 """Types of pixels that are whole numbers."""
-MAGNIFIED = 1.25
-"""Ratio of sizes of pixels from which images are of another magnification."""
 
 
 class Familiarity(BaseModel):
