@@ -86,6 +86,17 @@ def test_totals_and_regions_are_shown_when_asked_for(tmp_path: Path) -> None:
     assert "42" in totals, "per mm²"
 
 
+def test_areas_of_land_are_in_square_metres(tmp_path: Path) -> None:
+    whole, plot = RegionCount("whole image", 30.0, 100.0, 5e8), RegionCount("plot", 7.0, 20.0, 2e7)
+    rows = [row("a.png", 30.0, area_mm2=5e8, whole=whole, regions=(plot,)), row("b.png", 12.0)]
+    shown = page(tmp_path, rows, totals=group_totals(rows, ["north", "south"], KNOWN))
+    assert "mm²" not in shown.text
+    assert "0.06" in shown.text.split("Totals")[1].split("Regions")[0], "per m² of the group"
+    regions = shown.text.split("Regions")[1]
+    assert "20" in regions, "m²"
+    assert "0.35" in regions, "per m²"
+
+
 def test_thousands_of_images_make_a_light_page_in_parts(tmp_path: Path) -> None:
     rows = [row(f"folder/image {k:05}.png", 100.0 + k % 7) for k in range(3000)]
     shown = page(tmp_path, rows)

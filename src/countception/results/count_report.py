@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from statistics import median
 from typing import TYPE_CHECKING
 
 from countception.config import LEVEL
@@ -28,6 +29,8 @@ MOST_ROWS = 250
 """Rows of a table before it is folded into parts."""
 FEW_ROWS = 30
 """Rows of a secondary table that is not folded."""
+SQUARE_METRE = 1e6
+"""In mm²."""
 
 
 def write_count_report(
@@ -83,6 +86,8 @@ def write_count_report(
         failed=[row for row in rows if row.count is None],
         flagged=flagged,
         groups=totals,
+        unit="m²" if _is_of_land(counted) else "mm²",
+        mm2=SQUARE_METRE if _is_of_land(counted) else 1,
         dense=any(line.per_mm2 is not None for line in totals),
         highest_total=max((line.high or line.count for line in totals), default=0.0),
         plot=data_url(plots.png(plots.counts(ordered))) if len(counted) > 1 else None,
@@ -96,6 +101,12 @@ def write_count_report(
         sample=[row for row in plain if row.picture],
         facts=facts(counter.model),
     )
+
+
+def _is_of_land(rows: Sequence[Row]) -> bool:
+    """Whether an image of a usual size is of a square metre or more."""
+    areas = [row.area_mm2 for row in rows if row.area_mm2 is not None]
+    return bool(areas) and median(areas) >= SQUARE_METRE
 
 
 def _common(rows: Sequence[Row]) -> str:
