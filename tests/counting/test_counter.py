@@ -124,6 +124,12 @@ def test_a_model_survives_its_file(counter: Counter, saved: Path, picture: np.nd
     assert set(loaded.model.versions) == {"countception", "torch"}
 
 
+def test_loading_and_counting_leave_torchs_random_numbers_alone(saved: Path, picture: np.ndarray) -> None:
+    before = torch.get_rng_state()
+    Counter.load(saved).count(picture)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def test_every_cut_and_every_kind_of_flipped_byte_is_noticed(counter: Counter, saved: Path, tmp_path: Path) -> None:
     """Either one clear sentence, or (in the header's padding) a model that is the same to the last bit."""
     data = saved.read_bytes()

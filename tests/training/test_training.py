@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +21,7 @@ import torch
 from safetensors.torch import save as serialise
 
 import tiny
-from countception.config import recipe
+from countception.config import recipe, updated
 from countception.counting import predict
 from countception.counting.counter import Counter
 from countception.counting.tensor_file import read_tensors
@@ -32,6 +33,7 @@ from countception.points import Dots
 from countception.results.batch import count_files
 from countception.training import Progress, checkpoint_path, configure, loop, train
 from countception.training.loop import place_loss
+from countception.training.prepare import prepare
 from countception.training.schedule import Length, evaluations_due, learning_rate
 from countception.trust.metrics import predict_average_mae
 from helpers_blobs import QUICK, blobs
@@ -608,6 +610,31 @@ def test_whoever_trains_keeps_the_random_numbers_that_would_have_come_next() -> 
     torch.manual_seed(5)
     train(blobs(3), changes=QUICK)
     assert torch.equal(torch.rand(3), expected)
+
+
+def test_trainings_side_by_side_begin_as_each_does_alone() -> None:
+    """All threads draw torch's random numbers from one stream."""
+    samples = blobs(3)
+    config = updated(configure("default", {**QUICK, "network.pretrained": False}), {"network.channels": 1})
+    made: list[torch.Tensor] = []
+
+    def begin() -> None:
+        network = prepare(samples[:2], samples[2:], config).trainer.network
+        made.append(torch.cat([each.flatten() for each in network.parameters()]))
+
+    before = torch.get_rng_state()
+    begin()
+    usual = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    threads = [threading.Thread(target=begin) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    sys.setswitchinterval(usual)
+    assert len(made) == 7
+    assert all(torch.equal(each, made[0]) for each in made)
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_a_configuration_is_no_dictionary() -> None:

@@ -29,6 +29,7 @@ from countception.images.pieces import Pixels
 from countception.images.same import pixel_hash
 from countception.networks import build
 from countception.networks.base import Network
+from countception.networks.seeds import seeded
 from countception.trust.calibration import Calibration
 from countception.trust.confidence import IntervalModel
 from countception.trust.familiarity import Familiarity
@@ -158,7 +159,8 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
 
 def _rebuild(values: dict[str, Any], weights: dict[str, Tensor]) -> Model:
     config = parse(values["config"])
-    network = build(config.network)
+    with seeded(0):  # whose numbers are replaced at once
+        network = build(config.network)
     network.load_state_dict(weights)
     return Model(
         network=network.eval(),

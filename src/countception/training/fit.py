@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import asdict
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from countception.config import DECIDED, Config, TrainingConfig, dotted, recipe, updated, with_network
 from countception.counting.counter import Counter
@@ -114,7 +112,7 @@ def train(
     found = {"network.channels": _channels(chosen, first), "network.classes": len(first.dots.class_names)}
     chosen = updated(chosen, found if folds is None else found | _for_folds(chosen, folds))
     chosen = chosen.lasting(len(training))
-    with short_of(_too_large(chosen.training)), _own_seeds():
+    with short_of(_too_large(chosen.training)):
         prepared = prepare(training, validation, chosen, folds=folds, checkpoint=checkpoint, device=device)
         going_on = resume and checkpoint is not None and checkpoint.exists()
         if going_on:
@@ -139,11 +137,6 @@ def _parts(folds: Any) -> int:
     if not isinstance(folds, Integral) or isinstance(folds, bool):
         raise ConfigError(f"folds must be a whole number of at least 2, not {folds!r}")
     return int(folds)
-
-
-def _own_seeds() -> AbstractContextManager[None]:
-    """Whoever calls keeps the random numbers that would have come next: a training seeds its own."""
-    return torch.random.fork_rng(devices=range(torch.cuda.device_count()))
 
 
 def _channels(config: Config, sample: Sample) -> int:

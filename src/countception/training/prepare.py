@@ -18,6 +18,7 @@ from countception.images.resample import resample
 from countception.networks import build
 from countception.networks.base import Network
 from countception.networks.pretrained import load_pretrained
+from countception.networks.seeds import seeded
 from countception.points.scale import find_scale
 from countception.training.augment import Example
 from countception.training.loop import Trainer, Validation
@@ -60,17 +61,17 @@ def prepare(
     device
         `cpu`, `cuda`, …; None takes a GPU where there is one.
     make
-        Makes the network from the configuration and the training examples, after random numbers are seeded; None makes
-        the one that `config` names, which starts from the weights that ship for it or the mean density of the examples.
+        Makes the network from the configuration and the training examples, with seeded random numbers; None makes the
+        one that `config` names, which starts from the weights that ship for it or the mean density of the examples.
     trainer
         Runs it.
     """
     place = choose_device(device)
-    torch.manual_seed(config.training.seed)
     scale = find_scale([sample.dots.points for sample in training], config.scale)
     normalisation = learn([sample.image for sample in training], config.channels)
     examples = [_example(sample, normalisation, scale) for sample in training]
-    network = (make or _network)(config, examples)
+    with seeded(config.training.seed):
+        network = (make or _network)(config, examples)
     network.to(place).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     canvases = [Canvas(sample.image, normalisation, scale, network.layout) for sample in validation]
     true = [float(len(sample.dots)) for sample in validation]
