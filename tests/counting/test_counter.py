@@ -19,6 +19,7 @@ import tiny
 from countception.config import CountingConfig
 from countception.counting.count import Count
 from countception.counting.counter import Counter, _shifts
+from countception.counting.model_file import known_by
 from countception.errors import ConfigError, CountceptionError, ImageError, ModelFileError, OutputError
 from countception.training import train
 from countception.wording import rounded
@@ -359,6 +360,20 @@ def test_an_image_unlike_the_training_images_is_flagged() -> None:
     image = blobs(1, seed=21)[0].image[0]
     assert any("brighter" in warning for warning in known.count(255 - image).warnings)
     assert known.count(np.full_like(image, 20)).warnings
+
+
+def test_an_image_of_one_value_is_flagged_unless_it_was_learned_from() -> None:
+    """It may be a failed acquisition, and would be an empty well, surely so."""
+    black, empty = np.zeros((40, 56), np.uint16), np.zeros((40, 56), np.uint16)
+    empty[3, 4] = 1
+    model = tiny.untrained(channels=1).model
+    counter = Counter(model)
+    assert counter.count(black).warnings == ("all pixels have the same value",)
+    assert counter.count(empty).warnings == ()
+    both = np.stack([empty, black], axis=2)
+    assert [counter.with_channels([k]).count(both).warnings for k in (0, 1)] == [(), counter.count(black).warnings]
+    learned = replace(model, trained_on={"pixels": [known_by(black[None])]})
+    assert Counter(learned).count(black).warnings == ()
 
 
 def test_too_few_validation_images_give_no_interval(counter: Counter, picture: np.ndarray) -> None:

@@ -33,7 +33,7 @@ from countception.locate import REACH, locate
 from countception.memory import enough_to_count
 from countception.points import Dots
 from countception.trust.confidence import IntervalModel
-from countception.trust.familiarity import image_features, other_depth, other_pixels
+from countception.trust.familiarity import blank, image_features, other_depth, other_pixels
 from countception.wording import rounded
 
 if TYPE_CHECKING:
@@ -215,10 +215,16 @@ class Counter:
     ) -> Count:
         with enough_to_count():
             count = self._without_points(pixels, counting, report)
-            known = self.model.trained_on
-            unlike = other_pixels(size, known.get("pixel_size")) + other_depth(pixels, known.get("pixel_type"))
-            count = replace(count, warnings=(*unlike, *count.warnings))
+            count = replace(count, warnings=(*self._unlike(pixels, size), *count.warnings))
             return self._with_points(count) if points else count
+
+    def _unlike(self, pixels: Pixels, size: float | None) -> list[str]:
+        """What a file, and not its look, says of an image with pixels of `size` micrometres, in words."""
+        known = self.model.trained_on
+        found = other_pixels(size, known.get("pixel_size")) + other_depth(pixels, known.get("pixel_type"))
+        if isinstance(pixels, np.ndarray) and blank(np.asarray(self.shown(pixels))) and not self.model.knows(pixels):
+            found.append("all pixels have the same value")
+        return found
 
     def _without_points(self, pixels: Pixels, counting: CountingConfig, report: Report | None) -> Count:
         network = self.model.network

@@ -144,6 +144,14 @@ def other_depth(image: Pixels, known: str | None) -> list[str]:
     return []
 
 
+def blank(image: npt.NDArray[np.generic]) -> bool:
+    """Whether an image ``(channel, y, x)`` is no picture, as each channel has one value throughout.
+
+    That is how acquisitions and exports fail; next to nothing is counted there, as in an empty well.
+    """
+    return bool((image == image[:, :1, :1]).all())
+
+
 def fit_familiarity(images: Sequence[Mapping[str, float]], groups: Sequence[str] = ()) -> Familiarity:
     """Learn from the features of the training images, and of the validation images, what is familiar.
 
