@@ -125,7 +125,7 @@ class TestBadTables:
             ("cell,1,2,a.jpg,640,480\n", r"has no header, as its first line is cell, 1, 2, a\.jpg, 640, 480; put one"),
             ("sep=;\nx;y\n1;cell\n", "line 3: 'cell' is no number"),
             ("sep=;\n", "the file is empty"),
-            ("axis-0,axis-1,axis-2\n1,2,3\n", "three coordinates"),
+            ("axis-0,axis-1,axis-2\n1,2,3\n0,2,3\n", r"lie on 2 planes \(column axis-0\)"),
             ("# x y score\n10 20 0.9\n", "line 2: has 3 values for 4 columns, which spaces part; leave none in"),
             ("Cell ID x y\n1 10 20\n", "line 2: has 3 values for 4 columns"),
             ("x y\n1 2 3\n", "line 2: has 3 values for 2 columns"),
@@ -330,6 +330,12 @@ class TestSeveralImages:
         for name, other in (("a", "b"), ("b", "a")):
             path = table(tmp_path, f"image,x,y\n{name},1.5,2\n{name},3,4\n{other},9,9\n")
             assert [read_points(path, image=f"{each}.jpg").points.tolist() for each in (name, other)] == [YX, [[9, 9]]]
+
+    def test_naparis_dots_on_a_stack_are_those_of_its_last_axes(self, tmp_path: Path) -> None:
+        """Its tables have all axes of the image, whichever plane or projection the dots were placed on."""
+        path = tmp_path / "a.csv"
+        path.write_text("index,axis-0,axis-1,axis-2,axis-3\n0,1.0,4.0,10.5,20.0\n1,1.0,4.0,11.0,21.0\n")
+        assert read_points(path, image_shape=(30, 30)).points.tolist() == [[10.5, 20], [11, 21]]
 
     def test_planes_and_units_of_other_images_do_not_matter(self, tmp_path: Path) -> None:
         path = table(tmp_path, "x,y,slice,image\n1,2,1,a.jpg\n3,4,2,b.jpg\n")

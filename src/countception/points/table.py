@@ -27,6 +27,7 @@ from countception.points.format import Format, Order, ReadOptions, named_dots
 from countception.points.whose import Group, ImageColumn, grouped, image_columns, images_in, rows_of
 
 COORDINATES = (("y", "x"), ("axis-0", "axis-1"))
+"""The second are napari's, whose last two are y and x."""
 CLASS = "class"
 PLANES = ("slice", "frame", "z")
 CHANCE = 1e-6
@@ -271,11 +272,10 @@ def _header(path: Path, cells: list[str]) -> _Columns:
             f"{path}: its columns x, y, {box[0]} and {box[1]} seem to be boxes, whose x and y are a corner; give the "
             f"centres of the objects as x and y, and leave out {box[0]} and {box[1]}"
         )
-    if "axis-2" in names:
-        raise PointsError(f"{path}: its dots have three coordinates or more; export those of one plane")
-    y, x = pairs[0]
+    stack = sorted((name for name in names if re.fullmatch(r"axis-\d+", name)), key=lambda name: int(name[5:]))
+    *above, y, x = stack if pairs[0][0] in stack else pairs[0]  # napari's, of a stack: z, y, x
     label = names.index(CLASS) if CLASS in names else None
-    planes = tuple(names.index(name) for name in PLANES if names.count(name) == 1)
+    planes = tuple(names.index(name) for name in (*PLANES, *above) if names.count(name) == 1)
     images = image_columns(cells, measured=measured)
     return _Columns(names.index(y), names.index(x), label, names, planes, measured, images)
 
