@@ -1,8 +1,12 @@
 from __future__ import annotations
 
-import pytest
+from pathlib import Path
 
-from countception.cli.console import table
+import pytest
+from PIL import Image
+
+from countception.cli.console import show_inspection, table
+from countception.data.inspection import inspect
 
 
 def test_columns_line_up_under_names_of_any_script(capsys: pytest.CaptureFixture[str]) -> None:
@@ -13,3 +17,14 @@ def test_columns_line_up_under_names_of_any_script(capsys: pytest.CaptureFixture
         "細胞.png     12",
         "e\u0301.png         3",
     ]
+
+
+def test_spacings_that_differ_may_be_those_of_emptier_images(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, step in (("crowded", 10), ("thin", 30)):
+        Image.new("L", (100, 100)).save(tmp_path / f"{name}.png")
+        rows = [f"{x},{y}" for x in range(5, 100, step) for y in range(5, 100, step)]
+        (tmp_path / f"{name}.csv").write_text("\n".join(["x,y", *rows]))
+    show_inspection(inspect(tmp_path))
+    assert "10.0 to 30.0 pixels to the third: no harm where there are fewer objects" in capsys.readouterr().out

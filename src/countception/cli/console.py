@@ -261,8 +261,9 @@ def _spacing(found: Inspection) -> None:
     low, high = found.third_nearest_range or (1.0, 1.0)
     if high > VARIED * low and found.pixel_sizes is None:  # else that is known, or they are merely sparser in some
         typer.echo(
-            f"it differs from image to image, {low:.1f} to {high:.1f} pixels to the third: objects of like size are "
-            "counted best, so bring images of several magnifications to one, or train a model for each"
+            f"it differs from image to image, {low:.1f} to {high:.1f} pixels to the third: no harm where there are "
+            "fewer objects of the same size, but bring images of several magnifications to one, or train a model for "
+            "each"
         )
     typer.echo(
         f"suggested scale: {found.scale:.3g} working pixels per image pixel, so that the counting window is "
