@@ -9,6 +9,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -29,6 +31,7 @@ from countception.data.dataset import Sample
 from countception.errors import ConfigError, CountceptionError, DatasetError, ImageError, ModelFileError, OutputError
 from countception.evaluation.evaluation import evaluate
 from countception.evaluation.matching import match, pooled
+from countception.networks.folded import one_pass_works
 from countception.points import Dots
 from countception.results.batch import count_files
 from countception.training import Progress, checkpoint_path, configure, loop, train
@@ -635,6 +638,43 @@ def test_trainings_side_by_side_begin_as_each_does_alone() -> None:
     assert len(made) == 7
     assert all(torch.equal(each, made[0]) for each in made)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize(
+    "mode",
+    [
+        torch.no_grad,
+        torch.inference_mode,
+        lambda: torch.autocast("cpu", dtype=torch.bfloat16),
+        lambda: torch.device("meta"),
+    ],
+)
+def test_torchs_modes_make_no_difference(mode: Callable[[], AbstractContextManager[object]]) -> None:
+    samples = blobs(4)
+    usual = train(samples, changes=QUICK)
+    count = usual.count(samples[0].image[0], points=True)
+    with mode():
+        other = train(samples, changes=QUICK)
+        again = usual.count(samples[0].image[0], points=True)
+        assert again.value == count.value
+        assert np.array_equal(again.map, count.map)
+    assert same(other, usual)
+    assert other.count(samples[0].image[0]).value == count.value
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_whatever_torchs_default_type_is_networks_are_float32(dtype: torch.dtype, tmp_path: Path) -> None:
+    samples = blobs(4)
+    expected = train(samples, changes=QUICK, out=tmp_path / "model.count").count(samples[0].image[0])
+    one_pass_works.cache_clear()
+    torch.set_default_dtype(dtype)
+    try:
+        count = Counter.load(tmp_path / "model.count").count(samples[0].image[0])
+        trained = weights(train(samples, changes=QUICK))
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert (count.value, count.map.dtype) == (expected.value, np.float32)
+    assert {value.dtype for value in trained.values()} == {torch.float32, torch.int64}
 
 
 def test_a_configuration_is_no_dictionary() -> None:

@@ -22,7 +22,7 @@ from countception.counting import model_file
 from countception.counting.canvas import Canvas, View
 from countception.counting.count import Count
 from countception.counting.model_file import Model
-from countception.counting.predict import Report, choose_device, raw_map
+from countception.counting.predict import Report, choose_device, raw_map, usual_modes
 from countception.errors import ConfigError, ImageError
 from countception.geometry import to_image, working_shape
 from countception.images.pieces import Pieces, Pixels, opened
@@ -213,7 +213,7 @@ class Counter:
     def _count(
         self, pixels: Pixels, counting: CountingConfig, size: float | None, *, points: bool, report: Report | None
     ) -> Count:
-        with enough_to_count():
+        with enough_to_count(), usual_modes():
             count = self._without_points(pixels, counting, report)
             count = replace(count, warnings=(*self._unlike(pixels, size), *count.warnings))
             return self._with_points(count) if points else count

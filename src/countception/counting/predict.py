@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -58,6 +58,23 @@ def autocast_dtype(precision: str, device: torch.device) -> torch.dtype | None:
     return torch.bfloat16 if device.type == "cpu" and bfloat16_pays() else None
 
 
+@contextmanager
+def usual_modes(*, gradients: bool = False) -> Iterator[None]:
+    """Torch's modes as a process starts with them, whatever the thread of the caller is in.
+
+    In `torch.no_grad` nothing is learned, and `torch.autocast` and `torch.set_default_device` reach code that moves
+    numbers between numpy and torch.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(torch.inference_mode(mode=False))
+        stack.enter_context(torch.set_grad_enabled(gradients))
+        for kind in ("cpu", "cuda"):
+            stack.enter_context(torch.autocast(kind, enabled=False))
+        if torch.get_default_device().type != "cpu":  # to say so where it is would cost time in every call
+            stack.enter_context(torch.device("cpu"))
+        yield
+
+
 @functools.cache
 def bfloat16_pays() -> bool:
     """Whether this CPU makes matrix products in bfloat16 faster than in float32 (half as fast to 8 times as fast).
@@ -68,7 +85,7 @@ def bfloat16_pays() -> bool:
     instructions = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
     if not any(getattr(torch.cpu, name, bool)() for name in instructions):
         return False
-    matrix = torch.ones(512, 512)
+    matrix = torch.ones(512, 512, dtype=torch.float32)
     half = matrix.bfloat16()
     seconds = [(_seconds(matrix), _seconds(half)) for _ in range(TURNS)]
     return min(whole for whole, _ in seconds) > WORTH * min(halved for _, halved in seconds)
@@ -105,7 +122,9 @@ def fast(network: Network) -> nn.Module:
 def run(network: nn.Module, canvas: Tensor, dtype: torch.dtype | None) -> Tensor:
     """The network on a batch of canvases, in `dtype` where that is given; the raw map comes back as float32."""
     canvas = canvas.contiguous(memory_format=torch.channels_last)
-    half = torch.autocast(canvas.device.type, dtype=dtype or torch.bfloat16, enabled=dtype is not None)
+    half = torch.autocast(  # within another one weights that it caches would stay as they are while others are learned
+        canvas.device.type, dtype=dtype or torch.bfloat16, enabled=dtype is not None, cache_enabled=False
+    )
     with half, _no_tf32() if canvas.is_cuda and dtype is None else nullcontext():
         raw: Tensor = network(canvas)
     return raw.float()
@@ -146,7 +165,7 @@ def raw_map(
         Called after each tile with the share that is done.
     """
     device = next(network.parameters()).device
-    result = torch.empty((network.config.classes, *canvas.map_shape))
+    result = torch.empty((network.config.classes, *canvas.map_shape), dtype=torch.float32)
     quick = fast(network)
     with torch.inference_mode(), keep_memory():
         tiles = list(blocks(canvas.map_shape, canvas.shape, canvas.layout.field, tile))

@@ -29,7 +29,7 @@ def names() -> tuple[str, ...]:
 
 
 def build(config: NetworkConfig) -> Network:
-    """An untrained network.
+    """An untrained network, in float32, whatever torch's default is.
 
     Raises
     ------
@@ -39,7 +39,8 @@ def build(config: NetworkConfig) -> Network:
     if config.name not in _NETWORKS:
         raise ConfigError(f"there is no network {config.name!r}: the networks are {', '.join(names())}")
     module, kind = _NETWORKS[config.name].split(":")
-    return cast("Network", getattr(import_module(f"countception.networks.{module}"), kind)(config))
+    network = getattr(import_module(f"countception.networks.{module}"), kind)(config)
+    return cast("Network", network.float())
 
 
 __all__ = ["build", "names"]

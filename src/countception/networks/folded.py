@@ -51,8 +51,8 @@ def _one_pass(x: Tensor) -> bool:
 def one_pass_works() -> bool:
     """Whether this torch has the operator, which is not public, as it was: tried once, on a small convolution."""
     with seeded(0):  # the weights are as good as any
-        conv = nn.Conv2d(2, 3, 3, padding=1)
-    x = torch.linspace(-1, 1, 2 * 8 * 8).reshape(1, 2, 8, 8)
+        conv = nn.Conv2d(2, 3, 3, padding=1, dtype=torch.float32)
+    x = torch.linspace(-1, 1, 2 * 8 * 8, dtype=torch.float32).reshape(1, 2, 8, 8)
     try:
         with torch.no_grad():
             return torch.allclose(_convolve_rectify(x, conv, 0.01), F.leaky_relu(conv(x), 0.01), atol=1e-5)

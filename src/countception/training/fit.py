@@ -15,6 +15,7 @@ import numpy as np
 from countception.config import DECIDED, Config, TrainingConfig, dotted, recipe, updated, with_network
 from countception.counting.counter import Counter
 from countception.counting.model_file import Model, known_by
+from countception.counting.predict import usual_modes
 from countception.data.dataset import Dataset, Sample, content_hash, load_dataset, read_dataset, with_classes
 from countception.data.mixture import why_magnified
 from countception.data.places import places, why_cornered
@@ -112,7 +113,7 @@ def train(
     found = {"network.channels": _channels(chosen, first), "network.classes": len(first.dots.class_names)}
     chosen = updated(chosen, found if folds is None else found | _for_folds(chosen, folds))
     chosen = chosen.lasting(len(training))
-    with short_of(_too_large(chosen.training)):
+    with short_of(_too_large(chosen.training)), usual_modes(gradients=True):
         prepared = prepare(training, validation, chosen, folds=folds, checkpoint=checkpoint, device=device)
         going_on = resume and checkpoint is not None and checkpoint.exists()
         if going_on:

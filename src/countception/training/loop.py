@@ -171,7 +171,7 @@ class Trainer:
         self._compute_in(config.training.precision)
         self.best: dict[str, Tensor] = {}
         self.best_counts: list[float] = []
-        self._loss_sum = torch.zeros((), device=self.device)
+        self._loss_sum = torch.zeros((), dtype=torch.float32, device=self.device)
         self._saved_at = float("-inf")
         self._rested = 0.0
         """Seconds of the training before which there is no further evaluation, if it is the clock that ends it."""
