@@ -37,6 +37,15 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
         countception.no_such_name  # noqa: B018
 
 
+def test_type_checkers_know_the_public_names_and_no_others() -> None:
+    """They believe a module that has `__getattr__` to have any name, misspelt ones too."""
+    seen = ast.parse((ROOT / "src" / "countception" / "__init__.py").read_text(encoding="utf-8")).body
+    assert not any(isinstance(node, ast.FunctionDef) and node.name == "__getattr__" for node in seen)
+    types = next(node for node in seen if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
+    known = {alias.name for node in types.body if isinstance(node, ast.ImportFrom) for alias in node.names}
+    assert known | {"CountceptionError", "__version__"} == set(countception.__all__)
+
+
 @pytest.mark.parametrize("name", countception.__all__)
 def test_a_public_name_is_not_a_module_too(name: str) -> None:
     """Importing that module would hide the public name."""

@@ -13,7 +13,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from countception import targets
@@ -28,7 +27,7 @@ from countception.geometry import to_image, working_shape
 from countception.images.pieces import Pieces, Pixels, opened
 from countception.images.pixel_size import read_pixel_size
 from countception.images.projection import Page
-from countception.images.read import about, as_channels_first, checked
+from countception.images.read import Arrays, about, as_channels_first, checked
 from countception.locate import REACH, locate
 from countception.memory import enough_to_count
 from countception.points import Dots
@@ -134,7 +133,7 @@ class Counter:
 
     def count(
         self,
-        image: npt.ArrayLike | Pieces | str | os.PathLike[str],
+        image: Arrays | Pieces | str | os.PathLike[str],
         *,
         tile: int | None = None,
         flips: bool | None = None,
@@ -183,7 +182,7 @@ class Counter:
 
     def count_pixels(
         self,
-        pixels: npt.ArrayLike | Pieces,
+        pixels: Arrays | Pieces,
         *,
         pixel_size: float | None = None,
         points: bool = False,

@@ -25,7 +25,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +35,16 @@ from countception.images import decoders
 from countception.images.projection import Page
 
 StrPath = str | os.PathLike[str]
+
+
+class Interface(Protocol):
+    """What numpy makes an array of though it does not say so by its type, such as an image of Pillow."""
+
+    @property
+    def __array_interface__(self) -> dict[str, Any]: ...
+
+
+Arrays = npt.ArrayLike | Interface
 Image = npt.NDArray[np.uint8] | npt.NDArray[np.uint16] | npt.NDArray[np.float32]
 """Pixels ``(channel, y, x)``, finite, at least one of each."""
 
@@ -137,7 +147,7 @@ def about(name: StrPath) -> Iterator[None]:
         raise ImageError(f"{os.fspath(name)}: {error}") from error
 
 
-def as_channels_first(image: npt.ArrayLike) -> Image:
+def as_channels_first(image: Arrays) -> Image:
     """Turn an array as people have it, ``(y, x)`` or ``(y, x, channel)``, into ``(channel, y, x)``.
 
     Parameters
@@ -163,7 +173,7 @@ def as_channels_first(image: npt.ArrayLike) -> Image:
     return standard(np.moveaxis(array, 2, 0), "the image")
 
 
-def checked(image: npt.ArrayLike, name: str) -> Image:
+def checked(image: Arrays, name: str) -> Image:
     """An array ``(channel, y, x)`` with a dtype that the rest of the package knows; the same one, if it has that.
 
     Raises
@@ -182,7 +192,7 @@ def checked(image: npt.ArrayLike, name: str) -> Image:
     return standard(array, name)
 
 
-def _array(image: npt.ArrayLike, name: str) -> npt.NDArray[Any]:
+def _array(image: Arrays, name: str) -> npt.NDArray[Any]:
     """Of whatever people have; pixels that are masked would count as what lies under the mask."""
     if isinstance(image, np.ma.MaskedArray) and np.ma.is_masked(image):
         raise ImageError(f"{name} has masked pixels: say what they hold, such as image.filled(0)")
