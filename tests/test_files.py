@@ -131,6 +131,18 @@ def test_permissions_follow_the_umask(tmp_path: Path) -> None:
     assert (tmp_path / "a").stat().st_mode == (tmp_path / "b").stat().st_mode
 
 
+def test_the_umask_stays_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is that of all threads: while it is 0, their new files are open to everybody."""
+
+    def changed(_: int) -> int:
+        raise AssertionError("the umask was changed")
+
+    monkeypatch.setattr(os, "umask", changed)
+    with whole_file(tmp_path / "a") as temporary:
+        temporary.write_text("x")
+    assert (tmp_path / "a").read_text() == "x"
+
+
 def test_what_is_written_into_a_folder_replaces_nothing(tmp_path: Path) -> None:
     check_empty(tmp_path)
     check_empty(tmp_path / "new")

@@ -13,6 +13,7 @@ import json
 import math
 import os
 import re
+import secrets
 import shutil
 import sys
 import tempfile
@@ -46,16 +47,12 @@ def whole_file(target: str | os.PathLike[str]) -> Iterator[Path]:
         place = None if is_device(path) else _place(path)
         folder = Path(tempfile.gettempdir()) if place is None else place.parent
         folder.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.stem[:40]}-", suffix=path.suffix, dir=folder)
-        os.close(handle)
-        temporary = Path(name)
+        temporary = _new_file(folder, path, mode=0o600 if place is None else 0o666)
         yield temporary
         if place is None:
             _copy(temporary, path)
         else:
             _flush(temporary)
-            with suppress(OSError):  # only the owner may, which on some mounts is nobody
-                temporary.chmod(0o666 & ~_umask())
             temporary.replace(place)
             temporary = None
     except OSError as error:
@@ -149,10 +146,16 @@ def _flush(path: Path) -> None:
         os.fsync(stream.fileno())
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _new_file(folder: Path, path: Path, mode: int) -> Path:
+    """An empty file of a name of its own, with the permissions that the system gives a new file.
+
+    To ask for the umask is to change it for a moment, in which files of other threads would be open to everybody.
+    """
+    while True:
+        name = folder / f".{path.stem[:40]}-{secrets.token_hex(4)}{path.suffix}"
+        with suppress(FileExistsError):
+            os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode))
+            return name
 
 
 def defined(values: dict[str, Any]) -> dict[str, Any]:
