@@ -166,6 +166,11 @@ def test_other_safetensors_missing_files_and_folders_are_refused(counter: Counte
     save_file({"a": next(iter(counter.model.network.state_dict().values())).contiguous()}, other)
     with pytest.raises(ModelFileError, match="some other safetensors file"):
         Counter.load(other)
+    kinds = {"checkpoint 1": "is an unfinished training and no model", "model 2": "comes from a newer version"}
+    for kind, words in kinds.items():
+        save_file({"a": torch.zeros(1)}, other, {"format": f"countception {kind}"})
+        with pytest.raises(ModelFileError, match=words):
+            Counter.load(other)
     with pytest.raises(ModelFileError, match="there is no model file"):
         Counter.load(tmp_path / "none.count")
     with pytest.raises(ModelFileError, match="is a folder"):

@@ -152,9 +152,19 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
             f"{path} is not a whole countception model ({_first_line(error)}): "
             "it is of another kind, cut off or damaged"
         ) from None
-    if header.get("format") != FORMAT or "model" not in header:
-        raise ModelFileError(f"{path} is not a countception model but some other safetensors file")
+    kind = header.get("format", "")
+    if kind != FORMAT or "model" not in header:
+        raise ModelFileError(f"{path} {_other(kind)}")
     return header, weights
+
+
+def _other(kind: str) -> str:
+    """What a safetensors file is that is no model of this version."""
+    if kind.startswith("countception checkpoint"):
+        return "is an unfinished training and no model: go on with it (resume, --resume), which writes the model"
+    if kind.startswith("countception model") and kind != FORMAT:
+        return f"comes from a newer version than countception {__version__}: update countception"
+    return "is not a countception model but some other safetensors file"
 
 
 def _rebuild(values: dict[str, Any], weights: dict[str, Tensor]) -> Model:
