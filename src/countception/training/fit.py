@@ -80,7 +80,7 @@ def train(
         Go on from the checkpoint; the result is that of an uninterrupted training, unless its length is in seconds,
         which are never quite the same steps. Where neither a checkpoint nor a model file is, start anew.
     report
-        Called after each step.
+        Called after each step. If it raises KeyboardInterrupt, the training ends as after Ctrl-C, with what it has.
 
     Returns
     -------
