@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from countception.errors import ImageError
 from countception.images.projection import PROJECTIONS, Page, projected
-from countception.images.tiff_file import Index, open_tiff, page_numbers, refuse_across, refuse_missing
+from countception.images.tiff_file import Index, measured, open_tiff, page_numbers, refuse_across, refuse_missing
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
@@ -116,7 +116,7 @@ def plane_of(path: Path, tiff: Any, page: Page | None, axis: int | str | None) -
     _check_fits(path, _bytes(tuple(series.shape[i] for i in plane), series.dtype.itemsize))
 
     def read(index: Index) -> Pixels:
-        pixels = channels_first(_read(path, tiff, series, index), plane)
+        pixels = channels_first(measured(path, tiff, _read(path, tiff, series, index)), plane)
         if tiff.is_imagej:  # its palettes and inversions are for display only
             return pixels
         return _photometric(path, pixels, series.keyframe, as_array=bool(tiff.is_shaped))

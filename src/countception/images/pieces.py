@@ -17,7 +17,7 @@ import numpy.typing as npt
 from countception.images import decoders
 from countception.images.projection import Page, projected
 from countception.images.read import Image, StrPath, decoding, first_bytes, read_image, standard
-from countception.images.tiff_file import Index, open_tiff, refuse_missing
+from countception.images.tiff_file import Index, measured, open_tiff, refuse_missing
 
 LARGE = 2**26
 """Bytes of pixels from which an image is read in pieces; smaller ones are faster read at once."""
@@ -143,7 +143,7 @@ def _pieces(path: Path, tiff: Any, page: Page | None, axis: int | str | None) ->
     def part(index: Index, rows: slice, columns: slice) -> npt.NDArray[Any]:
         wanted = list(index)
         wanted[named["Y"]], wanted[named["X"]] = rows, columns
-        return decoders.channels_first(np.asarray(array()[tuple(wanted)]), plane)
+        return decoders.channels_first(measured(path, tiff, np.asarray(array()[tuple(wanted)])), plane)
 
     def read(rows: slice, columns: slice) -> npt.NDArray[Any]:
         return projected(page, (part(index, rows, columns) for index in places))

@@ -21,6 +21,8 @@ from countception.errors import ImageError
 from countception.images.projection import PROJECTIONS
 
 Index = tuple[int | slice, ...]
+NO_DATA = 42113
+"""Tag of GDAL's: the number that stands for no measurement, as text."""
 
 
 def open_tiff(path: Path) -> Any:
@@ -89,3 +91,29 @@ def page_numbers(series: Any, leading: Index) -> npt.NDArray[np.intp] | None:
     if shape != before + page or math.prod(before) != len(series) or getattr(series, "transform", None) is not None:
         return None
     return np.asarray(np.arange(len(series)).reshape(before)[leading])
+
+
+def measured(path: Path, tiff: Any, pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The pixels as they are, if none is the number that stands for no measurement in maps.
+
+    That is often -9999 or the like, which is taken for a brightness far below all others, and spoils the normalisation
+    of those learned from. In unsigned numbers it is mostly 0, and black, as borders are.
+
+    Raises
+    ------
+    ImageError
+        There are some.
+    """
+    tags = tiff.pages.first.tags
+    if pixels.dtype.kind not in "if" or NO_DATA not in tags:
+        return pixels
+    try:
+        number = float(str(tags[NO_DATA].value).strip("\0 "))
+    except ValueError:
+        return pixels
+    if number and (pixels == number).any():
+        raise ImageError(
+            f"{path}: has pixels of {number:g}, which stands for no data by its metadata: give these a brightness, "
+            "such as 0, and the file no such number (gdal_calc.py, or QGIS's Fill NoData cells)"
+        )
+    return pixels
