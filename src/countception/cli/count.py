@@ -68,7 +68,6 @@ def count(
     from countception.cli import console
     from countception.images.find import find_images
     from countception.results.batch import BatchOptions
-    from countception.results.groups import find_groups
     from countception.results.outputs import check_places, check_tables
 
     parse.check_kind(model, parse.A_MODEL, "count MODEL IMAGE…")
@@ -80,9 +79,7 @@ def count(
     counter = _load(model, device, channels)
     files = find_images(images)
     console.tell_unread(*map(Path, images))
-    found = find_groups(files, by=group_by, table=groups)
-    console.tell_same_named(files, found, group_by if groups is None else None)
-    names = dict(zip(map(str, files), found, strict=True))
+    names = _groups_of(files, group_by, groups)
     read = [place for place in (model, groups, regions) if place is not None]
     check_places([*files, *read], out, regions_csv, totals, report)
     check_tables(totals)
@@ -113,6 +110,16 @@ def _load(model: Path, device: str | None, channels: str | None) -> Counter:
 
     counter = Counter.load(model, device=device)
     return counter if channels is None else counter.with_channels(parse.read_channels(channels))
+
+
+def _groups_of(files: Sequence[Path], group_by: str | None, table: Path | None) -> dict[str, str]:
+    """The group of each image, by its name; says where plates may have been mixed."""
+    from countception.cli import console
+    from countception.results.groups import find_groups
+
+    found = find_groups(files, by=group_by, table=table)
+    console.tell_same_named(files, found, group_by if table is None else None)
+    return dict(zip(map(str, files), found, strict=True))
 
 
 def _tell(

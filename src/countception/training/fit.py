@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from numbers import Integral, Real
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -16,30 +15,21 @@ from countception.config import DECIDED, Config, TrainingConfig, dotted, recipe,
 from countception.counting.counter import Counter
 from countception.counting.model_file import Model, known_by
 from countception.counting.predict import usual_modes
-from countception.data.dataset import Dataset, Sample, content_hash, load_dataset, read_dataset, with_classes
-from countception.data.mixture import why_magnified
-from countception.data.places import places, why_cornered
-from countception.data.refusals import why_no_dot, why_too_few
-from countception.data.splits import split_off
-from countception.errors import ConfigError, DatasetError, DataWarning
+from countception.data.dataset import Sample, content_hash
+from countception.errors import ConfigError, DatasetError
 from countception.files import check_writable
-from countception.images.orientation import UPRIGHT, read_orientation, why_turned
 from countception.images.pixel_size import MAGNIFIED
-from countception.images.same import pixel_hash
 from countception.memory import short_of
+from countception.training.gather import Data, gather
 from countception.training.loop import Report
 from countception.training.prepare import Prepared, prepare
 from countception.training.state import checkpoint_path
-from countception.training.unseen import LAST, Folds, Unseen, counted, forget, group_names, parts_of
+from countception.training.unseen import LAST, Folds, Unseen, counted, forget, group_names
 from countception.trust import calibration
 from countception.trust.confidence import IntervalModel
 from countception.trust.familiarity import Familiarity, fit_familiarity, image_features
 from countception.trust.fitting import fit_intervals
 from countception.trust.metrics import metrics
-
-Data = str | os.PathLike[str] | Dataset | Sequence[Sample]
-
-VALID_SHARE = 0.25
 
 
 def train(
@@ -73,7 +63,7 @@ def train(
     config
         A configuration, or the name of a recipe.
     changes
-        Changes to it under dotted keys, such as ``{"training.seconds": 600}``; a new length replaces the old one.
+        To it, under dotted keys, such as ``{"training.seconds": 600}``; a new length replaces the old one.
     device
         `cpu`, `cuda`, …; None takes a GPU where there is one.
     resume
@@ -101,25 +91,18 @@ def train(
     Warns
     -----
     DataWarning
-        Something is doubtful in a data set: images are turned by EXIF orientation, or all dots lie in one corner.
+        Something is doubtful in a data set: images turned by EXIF orientation, all dots in one corner, pixels of
+        several sizes.
     """
-    if folds is not None:
-        folds = _parts(folds)
+    folds = _parts(folds)
     checkpoint = _checkpoint(out, resume=resume)
     former = out is not None and not resume and Path(out).exists()  # half a training does not take its place
     chosen = configure(config, changes)
-    training, validation, parts = _gather(data, valid, folds, chosen.training.seed)
-    first = training[0]
-    found = {"network.channels": _channels(chosen, first), "network.classes": len(first.dots.class_names)}
-    chosen = updated(chosen, found if folds is None else found | _for_folds(chosen, folds))
-    chosen = chosen.lasting(len(training))
+    training, validation, parts = gather(data, valid, folds, chosen.training.seed)
+    chosen = _for_data(chosen, training, folds)
     with short_of(_too_large(chosen.training)), usual_modes(gradients=True):
         prepared = prepare(training, validation, chosen, folds=folds, checkpoint=checkpoint, device=device)
-        going_on = resume and checkpoint is not None and checkpoint.exists()
-        if going_on:
-            prepared.trainer.resume()
-        elif out is not None:
-            forget(out)  # what an abandoned cross-validation left
+        going_on = _begin(prepared, out, resume=resume)
         crossed = None if parts is None else Folds(training, parts, prepared.trainer.config, out, device)
         for unseen, interrupted in _results(prepared, validation, crossed, resume=going_on, report=report):
             counter = _counter(prepared, training, validation, unseen, device)
@@ -127,14 +110,39 @@ def train(
             if out is not None and not (interrupted and former):
                 counter.save(out)
                 former = False
-    if out is not None and checkpoint is not None and not counter.interrupted:
-        checkpoint.unlink(missing_ok=True)
-        forget(out)
+    if out is not None and not counter.interrupted:
+        _tidy(out)
     return counter
 
 
-def _parts(folds: Any) -> int:
-    """A number of parts, of whatever type of whole number."""
+def _for_data(config: Config, training: Sequence[Sample], folds: int | None) -> Config:
+    """The configuration with what the training images decide: channels, classes, and the length that suits so many."""
+    first = training[0]
+    found = {"network.channels": _channels(config, first), "network.classes": len(first.dots.class_names)}
+    return updated(config, found if folds is None else found | _for_folds(config, folds)).lasting(len(training))
+
+
+def _begin(prepared: Prepared, out: str | os.PathLike[str] | None, *, resume: bool) -> bool:
+    """Go on from a checkpoint if there is one, and say so; else forget what an abandoned cross-validation left."""
+    if out is None:
+        return False
+    if resume and checkpoint_path(out).exists():
+        prepared.trainer.resume()
+        return True
+    forget(out)
+    return False
+
+
+def _tidy(out: str | os.PathLike[str]) -> None:
+    """Remove what a finished training would have gone on from."""
+    checkpoint_path(out).unlink(missing_ok=True)
+    forget(out)
+
+
+def _parts(folds: Any) -> int | None:
+    """A number of parts, of whatever type of whole number; None as it is."""
+    if folds is None:
+        return None
     if not isinstance(folds, Integral) or isinstance(folds, bool):
         raise ConfigError(f"folds must be a whole number of at least 2, not {folds!r}")
     return int(folds)
@@ -225,82 +233,6 @@ def _checkpoint(out: str | os.PathLike[str] | None, *, resume: bool) -> Path | N
             "finished one; train without resuming, or name another file"
         )
     return checkpoint
-
-
-def _gather(
-    data: Data, valid: Data | float | None, folds: int | None, seed: int
-) -> tuple[list[Sample], list[Sample], list[list[Sample]] | None]:
-    """Samples to learn from and to validate on, checked to be fit for it; with folds the same twice, and its parts."""
-    if folds is not None and valid is not None:
-        raise ConfigError("folds learn from all images: give either folds or what to validate on (valid), not both")
-    samples = _load(data)
-    if why := why_no_dot([len(sample.dots) for sample in samples]):
-        raise DatasetError(why)
-    if folds is not None:
-        return samples, samples, parts_of(samples, folds, seed=seed)
-    if valid is None or isinstance(valid, (int, float, Real)):
-        training, validation = _split_off(samples, VALID_SHARE if valid is None else float(valid), seed)
-    else:
-        training, validation = samples, _load(valid)
-    first = training[0]
-    for sample in validation:
-        if sample.image.shape[0] != first.image.shape[0]:
-            raise DatasetError(
-                f"{sample.name} has {sample.image.shape[0]} channels but {first.name} has {first.image.shape[0]}: "
-                "training and validation images must have the same channels"
-            )
-        if sample.image.dtype != first.image.dtype:
-            raise DatasetError(
-                f"{sample.name} has pixels of type {sample.image.dtype} but {first.name} of {first.image.dtype}: "
-                "training and validation images must have one depth"
-            )
-    _refuse_overlap(training, validation)
-    return training, with_classes(validation, first.dots.class_names, whose="the training data"), None
-
-
-def _load(data: Data) -> list[Sample]:
-    """Samples of a data set, with a warning of what is doubtful in it."""
-    if isinstance(data, str | os.PathLike):
-        data = read_dataset(data)
-    if isinstance(data, Dataset):  # before dots are refused that lie outside for that
-        turned = [item for item in data.items if read_orientation(item.image) != UPRIGHT]
-        _warn(data, why_turned(len(turned), len(data.items)))
-    samples = load_dataset(data)
-    if isinstance(data, Dataset):
-        _warn(data, why_cornered(places(data.items, samples)))
-        _warn(data, why_magnified(sample.pixel_size for sample in samples))
-    return samples
-
-
-def _warn(data: Dataset, doubt: str | None) -> None:
-    if doubt is not None:
-        warnings.warn(f"{data.root}: {doubt}", DataWarning, stacklevel=5)  # where `train` is called
-
-
-def _refuse_overlap(training: Sequence[Sample], validation: Sequence[Sample]) -> None:
-    """An image that is learned from says nothing about errors on new ones."""
-    learned = {pixel_hash(sample.image): sample.name for sample in training}
-    both = [(learned[key], s.name) for s in validation if (key := pixel_hash(s.image)) in learned]
-    if both:
-        first, other = both[0]
-        which = first if first == other else f"{first} and {other}, which hold the same pixels,"
-        more = f", as would {len(both) - 1} more" if len(both) > 1 else ""
-        raise DatasetError(
-            f"{which} would be both learned from and validated on{more}: validate on other images, or on a part of "
-            "these (a share, or folds)"
-        )
-
-
-def _split_off(samples: list[Sample], share: float, seed: int) -> tuple[list[Sample], list[Sample]]:
-    if not 0 < share < 1:
-        raise ConfigError(f"a share of {share:g} cannot be split off for validation: give a number between 0 and 1")
-    if why := why_too_few(len(samples)):
-        raise DatasetError(why)
-    number = min(len(samples) - 1, max(1, round(share * len(samples))))
-    validation, training = split_off(samples, number, seed=seed)
-    if not any(len(sample.dots) for sample in training):  # the few images with dots are for learning
-        training, validation = validation, training
-    return training, validation
 
 
 def _counter(
