@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import torch
 
-_turn = threading.Lock()
+_turn = threading.RLock()  # what one makes may ask for one itself
 if sys.platform != "win32":  # a process forked while another thread has its turn would wait for it forever
     os.register_at_fork(before=_turn.acquire, after_in_parent=_turn.release, after_in_child=_turn.release)
 
