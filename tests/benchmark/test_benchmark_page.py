@@ -171,7 +171,7 @@ class TestPage:
 
     def test_differences_are_explained_or_said_not_to_be(self) -> None:
         cells = tables.measured(rows())
-        name = "FCRN-A, Xie et al. 2016 (measured half as wide)"
+        name = "FCRN-A, Xie et al. 2016"
         line = f"- VGG Cells, {name}, N = 32: 9.25 ± 0.35 measured, 2.9 ± 0.2 published. Why: "
         assert f"{line}not explained yet\n" in page(cells, {})
         assert f"{line}it rained.\n" in page(cells, {"vgg/fcrn-a": "it rained."})

@@ -29,7 +29,7 @@ METHODS: dict[str, tuple[str, str]] = {
     "cellprofiler": ("countception.baselines.cellprofiler:CellProfiler", "CellProfiler"),
     "boxnet": ("countception.benchmark.networks:boxnet", "BoxNet, our default"),
     "count-ception": ("countception.benchmark.networks:count_ception", "Count-ception, the paper's recipe"),
-    "fcrn-a": ("countception.benchmark.networks:fcrn_a", "FCRN-A, half as wide"),
+    "fcrn-a": ("countception.benchmark.networks:fcrn_a", "FCRN-A"),
     "fcrn-b": ("countception.benchmark.networks:fcrn_b", "FCRN-B, half as wide"),
     "lempitsky": ("countception.baselines.lempitsky:Lempitsky", "Lempitsky and Zisserman (2010)"),
     "lempitsky-ridge": ("countception.baselines.lempitsky:LempitskyRidge", "Lempitsky and Zisserman, ridge"),

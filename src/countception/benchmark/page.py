@@ -46,9 +46,9 @@ strict comparison. Figures of different configurations are never averaged: a cel
 harder than others, so cells with different numbers of splits do not compare; "on the same splits" does that.
 
 Where a system could not be made just as published, its module in `countception/baselines` or `countception/networks`
-says in what it deviates. FCRN-A and FCRN-B have half their filters. The proximity map is learned by the layers of
-FCRN-A, with half their filters, too, and a sigmoid; its paper averages overlapping patches that a network with fully
-connected layers predicts. All three learn for 1000 steps from eight crops of 96 pixels a side, about a quarter of the
+says in what it deviates. FCRN-B has half its filters. The proximity map is learned by the layers of FCRN-A with half
+their filters and a sigmoid; its paper averages overlapping patches that a network with fully connected layers predicts.
+These and FCRN-A learn for 1000 steps from eight crops of 96 pixels a side, about a quarter of the
 pixels that our default sees, with our recipe's changes of light and size; the weights with the least validation error
 are kept (of the proximity map, those of the last 30 % of the steps), and no factor is fitted.
 
