@@ -52,7 +52,7 @@ the benchmark's page).
 
 RUNTIMES_NOTE = """\
 The same weights, counted by OpenVINO and by torch's compiler, beside the way that every count takes; above 1, ours is
-the faster. Neither is used: they would be another thing to install, or a compiler and half a minute at each start.
+the faster. Neither is used: one is another thing to install, the other needs a compiler for C++ where it counts.
 """
 
 
