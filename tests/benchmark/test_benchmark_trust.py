@@ -321,6 +321,14 @@ def test_the_plot_has_the_longest_training_of_each_method(tmp_path: Path) -> Non
     assert {(way.method, way.steps) for way in found} == {("boxnet", 1000), ("fcrn-a", 200), ("log", 0)}
 
 
+def test_a_system_is_called_by_what_makes_it_another(tmp_path: Path) -> None:
+    results = Results(tmp_path)
+    row = make_row(method="fcrn-a", n=50, steps=9, settings="network.width=0.5 training.steps=9", config_hash="a" * 12)
+    results.append([row])
+    tables.save(results, row.key, [Located("points", 8.0, 10, 9, 9, 1.0)])
+    assert runs([results])["vgg"][0].system == "FCRN-A, N = 50, 9 steps, network.width=0.5"
+
+
 def test_flags_are_told_apart_by_what_was_learned(tmp_path: Path) -> None:
     results = Results(tmp_path)
     for steps, score in ((200, 0.5), (1000, 2.0)):
