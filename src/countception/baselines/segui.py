@@ -26,6 +26,7 @@ from countception.benchmark.networks import device_name
 from countception.counting.predict import choose_device
 from countception.data.dataset import Sample
 from countception.images.normalise import Normalisation, learn
+from countception.networks.seeds import seeded
 
 EVALUATIONS = 20
 
@@ -96,10 +97,10 @@ class Segui(Baseline[Options]):
         """Train with Adam and half a cosine of learning rate; keep the weights that count the validation best."""
         require_dots(training)
         options, device = self.options, choose_device(self.setup.device)
-        torch.manual_seed(seed)
         rng = np.random.default_rng(seed)
         true = np.array([len(sample.dots) for sample in training], np.float64)
-        network = CountNetwork(len(training[0].image), options.side).to(device)
+        with seeded(seed):
+            network = CountNetwork(len(training[0].image), options.side).to(device)
         fitted = Fitted(
             network, learn([s.image for s in training]), options.side, float(true.mean()), float(true.std()) or 1.0
         )

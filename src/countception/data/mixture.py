@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from countception.errors import DatasetError
-from countception.images.pixel_size import MAGNIFIED
+from countception.images.pixel_size import magnified
 from countception.wording import length
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def why_magnified(sizes: Iterable[float | None]) -> str | None:
         Of each image the side of its pixels in micrometres; None where that is not known.
     """
     known = [size for size in sizes if size is not None]
-    if not known or max(known) < MAGNIFIED * min(known):
+    if not known or not magnified(known):
         return None
     return (
         f"pixels are of {length(min(known))} in some images and of {length(max(known))} in others: objects of like "

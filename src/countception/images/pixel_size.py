@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
@@ -48,6 +49,11 @@ PER_CENTIMETRE = 3
 """TIFF's ResolutionUnit."""
 MEANINGLESS = (10.0, *(dpi / 2.54 for dpi in (72, 96, 100, 150, 200, 300, 400, 600)))
 """Pixels per centimetre that programs write by themselves."""
+
+
+def magnified(sizes: Collection[float]) -> bool:
+    """Whether images with pixels of these sizes, one or more, are of several magnifications."""
+    return max(sizes) >= MAGNIFIED * min(sizes)
 
 
 def read_pixel_size(path: str | os.PathLike[str], *, page: Page | str | None = None) -> float | None:

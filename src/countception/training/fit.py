@@ -18,7 +18,7 @@ from countception.counting.predict import usual_modes
 from countception.data.dataset import Sample, content_hash
 from countception.errors import ConfigError, DatasetError
 from countception.files import check_writable
-from countception.images.pixel_size import MAGNIFIED
+from countception.images.pixel_size import magnified
 from countception.memory import short_of
 from countception.training.gather import Data, gather
 from countception.training.loop import Report
@@ -286,7 +286,7 @@ def _counter(
 def _drawn(samples: Sequence[Sample]) -> dict[str, Any]:
     """Side of the pixels in micrometres, if all images say much the same; and whether parts of images were marked."""
     sizes = [sample.pixel_size for sample in samples if sample.pixel_size is not None]
-    alike = len(sizes) == len(samples) and max(sizes) < MAGNIFIED * min(sizes)
+    alike = len(sizes) == len(samples) and not magnified(sizes)
     found: dict[str, Any] = {"pixel_size": float(np.median(sizes))} if alike else {}
     return found | ({"parts": True} if any(sample.part for sample in samples) else {})
 

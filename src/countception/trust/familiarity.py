@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from countception.geometry import working_shape
 from countception.images.normalise import Normalisation
 from countception.images.pieces import Pixels
-from countception.images.pixel_size import MAGNIFIED
+from countception.images.pixel_size import magnified
 from countception.images.resample import resample_region
 from countception.trust.conformal import group_numbers, rank
 from countception.wording import length
@@ -115,7 +115,7 @@ def other_pixels(size: float | None, known: float | None) -> list[str]:
     size, known
         Sides in micrometres of the image's pixels and of the training images'; None is not known.
     """
-    if size is None or known is None or max(size / known, known / size) < MAGNIFIED:
+    if size is None or known is None or not magnified((size, known)):
         return []
     return [f"pixels of {length(size)}, where those of the training images are of {length(known)}"]
 
