@@ -107,6 +107,16 @@ def inside(points: Points, image_shape: tuple[int, int]) -> npt.NDArray[np.bool_
     return np.asarray(np.all((pixel >= 0) & (pixel < np.asarray(image_shape)), axis=1))
 
 
+def middles(cells: int, cell: float, pixels: int) -> npt.NDArray[np.int64]:
+    """The pixel in the middle of each cell of `cell` pixels along an axis of `pixels`, the last one if it is beyond."""
+    return np.minimum(((np.arange(cells) + 0.5) * cell).astype(np.int64), pixels - 1)
+
+
+def cells_of(first: int, stop: int, cell: float, cells: int) -> npt.NDArray[np.int64]:
+    """The cell, of so many along an axis, that each pixel's middle lies in, of pixels `first` to `stop`."""
+    return np.minimum(((np.arange(first, stop) + 0.5) / cell).astype(np.int64), cells - 1)
+
+
 @dataclass(frozen=True)
 class Window:
     """The square window that a count map's entries count in.

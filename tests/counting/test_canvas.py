@@ -46,8 +46,27 @@ def test_the_image_lies_after_the_padding() -> None:
     assert whole.sum() == pytest.approx(image.sum(dtype=float))
 
 
+@pytest.mark.parametrize("scale", [1.0, 0.5, 1.6])
+def test_holes_are_the_mean_to_the_network(scale: float) -> None:
+    """As what lies beyond the border, whatever is under them."""
+    image, holes = image_of(40, 50), np.zeros((1, 40, 50), bool)
+    holes[:, 10:20, 30:] = True
+    shown = Normalisation((float(image.mean()),), (9.0,))
+    seen = Canvas(np.ma.masked_array(np.where(holes, 99, image), holes), shown, scale, LAYOUTS[0])
+    plain = Canvas(image, shown, scale, LAYOUTS[0])
+    whole, other = (canvas.read((0, canvas.shape[0]), (0, canvas.shape[1]))[:, 5:, 5:] for canvas in (seen, plain))
+    hole = np.s_[:, round(10 * scale) : round(20 * scale), round(30 * scale) : round(50 * scale)]
+    assert (whole[hole] == 0).all()
+    other[hole] = 0
+    np.testing.assert_array_equal(whole == 0, other == 0)
+    far = np.s_[:, : round(10 * scale) - 2]
+    np.testing.assert_allclose(whole[far], other[far], atol=1e-5)
+
+
 def test_resampling_keeps_a_constant_and_the_mean() -> None:
     np.testing.assert_allclose(resample(np.full((2, 9, 13), 7.0), 0.37), 7.0, rtol=1e-5)
+    holed = resample(np.ma.masked_array(np.full((1, 9, 13), 7.0), np.arange(13) > np.full((1, 9, 1), 4)), 0.37)
+    np.testing.assert_allclose(holed.compressed(), 7.0, rtol=1e-5)  # type: ignore[attr-defined]
     image = image_of(64, 64)
     assert resample(image, 0.5).mean() == pytest.approx(image.mean(), rel=0.02)
     assert resample(image, 0.5).shape == (1, 32, 32)

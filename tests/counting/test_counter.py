@@ -20,7 +20,10 @@ from countception.config import CountingConfig
 from countception.counting.count import Count
 from countception.counting.counter import Counter, _shifts
 from countception.counting.model_file import known_by
-from countception.errors import ConfigError, CountceptionError, ImageError, ModelFileError, OutputError
+from countception.errors import ConfigError, CountceptionError, ImageError, ModelFileError, OutputError, PointsError
+from countception.images.normalise import learn
+from countception.points import Dots
+from countception.regions import Polygon
 from countception.training import train
 from countception.wording import rounded
 from helpers_blobs import QUICK, blobs
@@ -234,19 +237,71 @@ def test_images_that_cannot_be_counted(counter: Counter, image: np.ndarray, word
 
 
 def test_pixels_of_samples_are_checked_as_images_are(counter: Counter, picture: np.ndarray) -> None:
-    """Masked ones counted as what lies under the mask."""
     expected = counter.count(picture).value
     for pixels in (picture[None], torch.from_numpy(picture)[None], [picture.tolist()]):
         assert counter.count_pixels(pixels).value == expected
-    wrong = {
-        "masked pixels": np.ma.masked_greater(picture[None], 100),
-        "channels seem to come last": picture[..., None],
-    }
-    for words, pixels in {**wrong, r"must be \(channel, y, x\)": picture}.items():
+    wrong = {"channels seem to come last": picture[..., None], r"must be \(channel, y, x\)": picture}
+    for words, pixels in wrong.items():
         with pytest.raises(ImageError, match=words):
             counter.count_pixels(pixels)
     with pytest.raises(ConfigError, match="pixel size of inf"):
         counter.count_pixels(picture[None], pixel_size=math.inf)
+
+
+def test_nothing_is_counted_in_holes(counter: Counter, picture: np.ndarray, tmp_path: Path) -> None:
+    """What is left counts as it does where it is cut out: the network sees a border."""
+    cut = counter.count(picture[24:, :100])
+    holes = np.zeros_like(picture, bool)
+    holes[:24], holes[:, 100:] = True, True
+    masked = np.ma.masked_array(picture, holes)
+    Image.fromarray(np.dstack([picture, np.where(holes, 0, 255).astype(np.uint8)])).save(tmp_path / "a.png")
+    for flips in (False, True):
+        for image in (masked, tmp_path / "a.png"):
+            count = counter.count(image, flips=flips, points=True)
+            assert count.value == pytest.approx(cut.value, rel=0.02)
+            assert count.value == pytest.approx(float(count.density().sum()))
+            assert count.area == 126 * 100
+            assert count.warnings == cut.warnings
+            assert count.points is not None
+            assert len(count.points) == count.rounded
+            assert (count.points.points[:, 0] > 23).all()
+            assert (count.points.points[:, 1] < 100).all()
+    tiled = counter.count(masked, tile=16)
+    assert tiled.value == pytest.approx(counter.count(masked).value, rel=1e-4)
+    assert counter.count(picture).area == 150 * 150
+
+
+def test_regions_have_no_area_in_holes(counter: Counter, picture: np.ndarray) -> None:
+    count = counter.count(np.ma.masked_array(picture, np.arange(150) >= np.full((150, 1), 100)))
+    whole = np.array([[-0.5, -0.5], [-0.5, 149.5], [149.5, 149.5], [149.5, -0.5]])
+    inside, beyond = whole * (1, 0.5), whole * (1, 0.2) + (0, 110)
+    all_, left, right = count.in_regions(
+        [Polygon("all", (whole,)), Polygon("left", (inside,)), Polygon("right", (beyond,))], pixel_size=2.0
+    )
+    assert all_.area == pytest.approx(count.area, rel=0.02)
+    assert all_.count == pytest.approx(count.value)
+    assert all_.area_mm2 == pytest.approx(all_.area * 4e-6)
+    assert left.area == pytest.approx(150 * 75, rel=0.02)
+    assert right.area == right.count == 0
+
+
+def test_images_with_holes_are_learned_from(picture: np.ndarray) -> None:
+    """What is transparent does not spoil the normalisation."""
+    samples = blobs(6)
+    holes = np.zeros(samples[0].image.shape, bool)
+    holes[:, :, -20:] = True
+    holed = []
+    for sample in samples:
+        dots = sample.dots.select(sample.dots.points[:, 1] < holes.shape[2] - 20.5)
+        far = np.where(holes, 200, sample.image).astype(sample.image.dtype)
+        holed.append(replace(sample, image=np.ma.masked_array(far, holes), dots=dots))
+    learned = train(holed, changes={**QUICK, "training.steps": 40})
+    cut = [s.image[:, :, :-20] for s in samples]
+    assert learned.model.normalisation.mean == pytest.approx(learn(cut).mean, rel=0.1)
+    assert learned.count(picture).value > 1
+    hidden = replace(holed[0], dots=Dots(np.array([[5.0, 5.0], [5.0, holes.shape[2] - 3.0]])))
+    with pytest.raises(PointsError, match="1 of 2 dots lie where the image is transparent or has no data"):
+        train([hidden, *holed[1:]], changes=QUICK)
 
 
 def test_an_image_too_large_for_the_memory_is_named(

@@ -82,7 +82,7 @@ class TestPillowFormats:
         pixels = np.full((2, 2, 2), 60000, np.uint16)
         pixels[..., 1] = [[65535, 65535], [0, 65535]]
         (tmp_path / "a.png").write_bytes(imagecodecs.png_encode(pixels))
-        assert read_image(tmp_path / "a.png").tolist() == [[[60000, 60000], [0, 60000]]]
+        assert np.ma.getdata(read_image(tmp_path / "a.png")).tolist() == [[[60000, 60000], [0, 60000]]]
 
     def test_1_bit_becomes_0_and_255(self, tmp_path: Path) -> None:
         Image.fromarray(GREY > 100).save(tmp_path / "a.png")
@@ -501,7 +501,6 @@ class TestArrays:
             (np.full((2, 2), 1e300), "4 of 4 pixel values are NaN or infinite"),
             (np.array([[0, 1], [2, -3.4e38]]), r"1 of 4 pixel values are .*stand for missing ones"),
             (np.array([["a", "b"]]), "pixels of type <U1"),
-            (np.ma.masked_less(np.arange(4.0).reshape(2, 2), 1), "the image has masked pixels"),
             (torch.zeros((4, 4), requires_grad=True), "cannot be made a numpy array"),
             (torch.zeros((4, 4), dtype=torch.bfloat16), "cannot be made a numpy array"),
         ],

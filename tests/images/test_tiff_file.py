@@ -15,7 +15,6 @@ from countception.images.pieces import opened
 from countception.images.pixel_size import read_pixel_size
 from countception.images.planes import Plane, planes
 from countception.images.read import read_image
-from countception.images.tiff_file import NO_DATA
 
 UUID = "urn:uuid:00000000-0000-0000-0000-00000000000"
 HEAD = '<?xml version="1.0" encoding="UTF-8"?><OME xmlns="http://www.openmicroscopy.org/Schemas/OME/2016-06"'
@@ -89,28 +88,3 @@ def test_a_file_that_tells_of_itself_alone_may_be_made_one_picture(tmp_path: Pat
     path = tmp_path / "a.ome.tif"
     tifffile.imwrite(path, np.arange(3, dtype=np.uint8)[:, None, None] + np.zeros((3, 9, 8), np.uint8), ome=True)
     assert read_image(path, page="max").max() == 2
-
-
-@pytest.mark.parametrize("large", [False, True])
-@pytest.mark.parametrize(("dtype", "number"), [("float32", "-9999"), ("int16", "-32768")])
-def test_numbers_that_stand_for_no_data_are_no_brightness(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dtype: str, number: str, large: bool
-) -> None:
-    if large:
-        monkeypatch.setattr(pieces, "LARGE", 1)
-    pixels = np.full((40, 50), 7, dtype)
-
-    def write(name: str, told: str) -> Path:
-        tifffile.imwrite(tmp_path / name, pixels, metadata=None, extratags=[(NO_DATA, "s", 0, told, True)])
-        return tmp_path / name
-
-    with opened(write("whole.tif", number)) as image:
-        assert (np.asarray(image) == 7).all(), "none of its pixels has that number"
-    pixels[30:, 40:] = float(number)
-    with opened(write("zero.tif", "0")) as image:
-        assert np.asarray(image).min() == float(number)
-    with (
-        pytest.raises(ImageError, match=rf"map\.tif: has pixels of {number}, which stands for no data"),
-        opened(write("map.tif", number)) as image,
-    ):
-        np.asarray(image)

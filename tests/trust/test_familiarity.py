@@ -42,6 +42,19 @@ def reasons(look: str, image: Image, count: int) -> list[str]:
     return found
 
 
+def test_holes_are_passed_over() -> None:
+    """What is left of an image is described as where it is cut out."""
+    image, count = images("stained", 30, 31)[0]
+    _, normalisation = trained("stained")
+    holes = np.zeros(image.shape, bool)
+    holes[:, 64:] = True
+    seen = image_features(np.ma.masked_array(np.where(holes, 255, image), holes), normalisation, 1.0, count=count)
+    cut = image_features(image[:, :64], normalisation, 1.0, count=count)
+    assert {name: seen[name] for name in cut} == pytest.approx(cut, abs=0.05)
+    nothing = image_features(np.ma.masked_array(image, True), normalisation, 1.0)
+    assert nothing == {}
+
+
 def clipped(image: Image) -> Image:
     return np.clip(image, 0, 255).astype(np.uint8)
 

@@ -79,7 +79,7 @@ class Canvas:
         return self.layout.map_shape(self.content)
 
     def read(self, rows: tuple[int, int], columns: tuple[int, int]) -> npt.NDArray[np.float32]:
-        """Canvas region ``[rows) × [columns)``, ``(channel, y, x)`` float32, zero outside the image."""
+        """Canvas region ``[rows) × [columns)``, ``(channel, y, x)`` float32, zero outside the image and in holes."""
         step, pad = self.layout.field.stride, self.layout.pad
         shift_y, shift_x = self.view.shift
         rows = (rows[0] - pad - shift_y * step, rows[1] - pad - shift_y * step)
@@ -105,5 +105,5 @@ class Canvas:
         if y0 < y1 and x0 < x1:
             image = self.normalisation.shown(self.image)
             seen = self.normalisation(resample_region(image, self.scale, (y0, y1), (x0, x1)))
-            region[:, y0 - rows[0] : y1 - rows[0], x0 - columns[0] : x1 - columns[0]] = seen
+            region[:, y0 - rows[0] : y1 - rows[0], x0 - columns[0] : x1 - columns[0]] = np.ma.filled(seen, 0)
         return region

@@ -13,6 +13,7 @@ import torch
 
 from countception.config import LEVEL
 from countception.geometry import covering, first_centre, to_image
+from countception.images.extent import Extent
 from countception.locate import density_of_map
 from countception.points import Dots
 from countception.targets import box_filter
@@ -45,6 +46,8 @@ class Count:
     """Working pixels per image pixel."""
     shape: tuple[int, int]
     """Height and width of the image in pixels."""
+    extent: Extent | None = field(default=None, repr=False)
+    """What part of the image is picture; None where all of it is."""
     boxed: bool = False
     """Whether `predicted` holds objects per cell of `stride` working pixels, and `map` is their box filter."""
     spread: float | None = None
@@ -68,6 +71,11 @@ class Count:
         if not self.boxed:
             return self.predicted
         return np.asarray(box_filter(torch.from_numpy(self.predicted)[None], self.window // self.stride)[0].numpy())
+
+    @property
+    def area(self) -> int:
+        """Pixels of the image that are picture, and neither transparent nor without data."""
+        return self.shape[0] * self.shape[1] if self.extent is None else self.extent.area
 
     @property
     def rounded(self) -> int:
@@ -153,6 +161,7 @@ class Count:
             self.density(),
             regions,
             shape=self.shape,
+            extent=self.extent,
             cell=self.stride / self.scale,
             pixel_size=pixel_size,
             class_names=tuple(self.by_class),

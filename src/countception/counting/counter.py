@@ -24,6 +24,7 @@ from countception.counting.model_file import Model
 from countception.counting.predict import Report, choose_device, raw_map, usual_modes
 from countception.errors import ConfigError, ImageError
 from countception.geometry import to_image, working_shape
+from countception.images.extent import extent_of
 from countception.images.pieces import Pieces, Pixels, opened
 from countception.images.pixel_size import read_pixel_size
 from countception.images.projection import Page
@@ -149,6 +150,7 @@ class Counter:
         ----------
         image
             ``(y, x)`` or ``(y, x, channel)`` array of any number type in the units of the training images, or a file.
+            In what is transparent, without data, or masked (`numpy.ma`), nothing is counted.
             Large TIFF files are read tile by tile (`countception.images.pieces`). Of files the EXIF orientation is
             applied; an array, or an image of Pillow in grey or RGB, is counted as it is, and not turned.
         tile
@@ -221,7 +223,7 @@ class Counter:
         """What a file, and not its look, says of an image with pixels of `size` micrometres, in words."""
         known = self.model.trained_on
         found = other_pixels(size, known.get("pixel_size")) + other_depth(pixels, known.get("pixel_type"))
-        if isinstance(pixels, np.ndarray) and blank(np.asarray(self.shown(pixels))) and not self.model.knows(pixels):
+        if isinstance(pixels, np.ndarray) and blank(self.shown(pixels)[:, :, :]) and not self.model.knows(pixels):
             found.append("all pixels have the same value")
         return found
 
@@ -230,6 +232,9 @@ class Counter:
         views = [View(v.flip_y, v.flip_x, v.transpose, s) for v in _flips(counting) for s in _shifts(counting)]
         raw, totals = self._mean_raw(pixels, views, counting.tile, report)
         raw.mul_(self.model.calibration.factor)
+        extent = extent_of(pixels, (raw.shape[1], raw.shape[2]), network.layout.field.stride / self.model.scale)
+        if extent is not None and network.boxed:  # other networks see nothing there, as beyond the border
+            raw.mul_(torch.from_numpy(extent.cells))
         predicted = (raw if network.boxed else network.redundant(raw[None])[0]).numpy()
         counts = [targets.count(one, 1 if network.boxed else network.redundancy) for one in predicted]
         value = _possible(float(sum(counts)), most=MOST * pixels.shape[1] * pixels.shape[2] * self.model.scale**2)
@@ -244,10 +249,11 @@ class Counter:
             pad=network.map_pad,
             scale=self.model.scale,
             shape=(pixels.shape[1], pixels.shape[2]),
+            extent=extent,
             spread=_relative_spread(totals) * value if len(totals) > 1 else None,
             intervals=self.interval_model(flips=counting.flips),
         )
-        features = image_features(pixels, self.model.normalisation, count.scale, count=count.value)
+        features = image_features(pixels, self.model.normalisation, count.scale, count=value, area=count.area)
         return replace(count, warnings=tuple(self.model.familiarity.unfamiliar(features)))
 
     def _with_points(self, count: Count) -> Count:

@@ -20,8 +20,9 @@ from countception.data.mixture import kind_of, refuse_mixture
 from countception.data.names import why_case
 from countception.data.pairing import Dataset, Item, read_dataset, why_passed_over
 from countception.errors import DatasetError, PointsError
-from countception.geometry import inside
+from countception.geometry import inside, pixel_of
 from countception.images.find import why_unread
+from countception.images.holes import holes_of
 from countception.images.orientation import MEND, SIDEWAYS, read_orientation
 from countception.images.pieces import Pieces, opened
 from countception.images.pixel_size import read_pixel_size
@@ -46,6 +47,8 @@ __all__ = [
     "with_classes",
 ]
 
+MOST_HIDDEN = 0.1
+"""Share of an image's dots that may lie in its holes, as some at their edges do."""
 Outside = Literal["error", "drop", "keep"]
 """What becomes of dots that lie outside their image."""
 
@@ -115,7 +118,7 @@ def load_item(
         return Sample(image, dots, item.name, item.group, read_pixel_size(item.image, page=page))
     with opened(item.image, page=page, axis=axis) as whole:  # of a slide the part alone is read
         part = _part(item, whole, _dots(item, whole, classes, order, outside), page)
-    return Sample(np.array(part.image), part.dots, item.name, item.group, part.pixel_size, part=True)
+    return Sample(np.array(part.image, subok=True), part.dots, item.name, item.group, part.pixel_size, part=True)
 
 
 def load_dataset(
@@ -259,7 +262,7 @@ def _dots(
     size = functools.partial(read_pixel_size, item.image)
     dots = read_points(item.dots, image_shape=shape, order=order, classes=classes, pixel_size=size, image=item.image)
     called = (str(item.dots), f"the image {item.image.name}")
-    return _within(dots, shape, outside, called=called, file=item.image)
+    return _on_picture(_within(dots, shape, outside, called=called, file=item.image), image, outside, *called)
 
 
 def _part(item: Item, image: Image | Pieces, dots: Dots, page: Page | None) -> Opened:
@@ -297,7 +300,8 @@ def _checked(sample: Sample, outside: Outside) -> Sample:
     name, group = str(sample.name), None if sample.group is None else str(sample.group)
     image = checked(sample.image, name)
     shape = (image.shape[1], image.shape[2])
-    dots = _within(sample.dots, shape, outside, called=(name, "the image"))
+    called = (name, "the image")
+    dots = _on_picture(_within(sample.dots, shape, outside, called=called), image, outside, *called)
     unchanged = image is sample.image and dots is sample.dots and (name, group) == (sample.name, sample.group)
     return sample if unchanged else replace(sample, image=image, dots=dots, name=name, group=group)
 
@@ -313,6 +317,23 @@ def _within(
         sideways = file is not None and read_orientation(file) in SIDEWAYS
         raise PointsError(_outside(dots.points, within, shape, *called, sideways=sideways))
     return dots.select(within)
+
+
+def _on_picture(dots: Dots, image: Image | Pieces, outside: Outside, called: str, of: str) -> Dots:
+    """The same dots, if most lie where the image has a picture: what is marked is no hole.
+
+    Large images are not looked at for it.
+    """
+    holes = None if isinstance(image, Pieces) or outside != "error" else holes_of(image)
+    if holes is None:
+        return dots
+    hidden = int(holes[tuple(pixel_of(dots.points).T)].sum())
+    if hidden > MOST_HIDDEN * len(dots):
+        raise PointsError(
+            f"{called}: {hidden} of {len(dots)} dots lie where {of} is transparent or has no data, and nothing is "
+            "counted there: remove those dots, or save the image without transparency"
+        )
+    return dots
 
 
 def swapped(points: npt.NDArray[np.float64], shape: tuple[int, int]) -> bool:

@@ -16,8 +16,17 @@ import numpy as np
 import numpy.typing as npt
 
 from countception.errors import ImageError
+from countception.images.holes import both, pierced, without_alpha
 from countception.images.projection import PROJECTIONS, Page, projected
-from countception.images.tiff_file import Index, measured, open_tiff, page_numbers, refuse_across, refuse_missing
+from countception.images.tiff_file import (
+    Index,
+    masked_out,
+    open_tiff,
+    page_numbers,
+    refuse_across,
+    refuse_missing,
+    unmeasured,
+)
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
@@ -76,7 +85,7 @@ def readpillow_file(path: Path, head: bytes) -> Pixels:
         else:
             pixels = np.asarray(image if mode == image.mode else image.convert(mode))
     pixels = pixels[None] if pixels.ndim == 2 else np.moveaxis(pixels, 2, 0)
-    return _oriented(_drop_alpha(pixels) if mode in ("LA", "RGBA") else pixels, orientation)
+    return _oriented(without_alpha(pixels) if mode in ("LA", "RGBA") else pixels, orientation)
 
 
 def _mode(image: PillowImage) -> str:
@@ -98,7 +107,7 @@ def read_deep_png(path: Path, head: bytes) -> Pixels:
         image.load()  # also the check sums, which png_decode does not verify to the end
         orientation = image.getexif().get(EXIF_ORIENTATION, 1)
     pixels = np.moveaxis(np.atleast_3d(png_decode(path.read_bytes())), 2, 0)
-    return _oriented(_drop_alpha(pixels) if len(pixels) in (2, 4) else pixels, orientation)
+    return _oriented(without_alpha(pixels) if len(pixels) in (2, 4) else pixels, orientation)
 
 
 def read_tiff(path: Path, page: Page | None, axis: int | str | None) -> Pixels:
@@ -116,10 +125,11 @@ def plane_of(path: Path, tiff: Any, page: Page | None, axis: int | str | None) -
     _check_fits(path, _bytes(tuple(series.shape[i] for i in plane), series.dtype.itemsize))
 
     def read(index: Index) -> Pixels:
-        pixels = channels_first(measured(path, tiff, _read(path, tiff, series, index)), plane)
-        if tiff.is_imagej:  # its palettes and inversions are for display only
-            return pixels
-        return _photometric(path, pixels, series.keyframe, as_array=bool(tiff.is_shaped))
+        pixels = channels_first(_read(path, tiff, series, index), plane)
+        holes = unmeasured(tiff, pixels)
+        if not tiff.is_imagej:  # its palettes and inversions are for display only
+            pixels = _photometric(path, pixels, series.keyframe, as_array=bool(tiff.is_shaped))
+        return pierced(pixels, both(holes, masked_out(tiff, series)))
 
     return projected(page, map(read, places))
 
@@ -270,9 +280,7 @@ def _photometric(path: Path, pixels: Pixels, page: Any, *, as_array: bool) -> Pi
     elif meaning not in ("MINISWHITE", "MINISBLACK", "RGB") and not _made_rgb(page):
         raise ImageError(f"{path}: its colours are stored as {meaning}; save it as grey or RGB")
     alpha = _alpha(page, as_array=as_array)
-    if alpha == PREMULTIPLIED:
-        return pixels[:-1]
-    return _drop_alpha(pixels) if alpha else pixels
+    return without_alpha(pixels, premultiplied=alpha == PREMULTIPLIED) if alpha else pixels
 
 
 def _inverted(pixels: Pixels, bits: int) -> Pixels:
@@ -357,26 +365,6 @@ def _memory() -> int:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, ValueError, OSError):
         return 2**36
-
-
-def _drop_alpha(pixels: Pixels) -> Pixels:
-    """Composite on black the colours of ``(channel, y, x)`` whose last channel is alpha."""
-    colours, alpha = pixels[:-1], pixels[-1]
-    if alpha.size == 0 or (alpha == alpha.flat[0]).all():
-        return colours
-    return composited(pixels, opaque(alpha.dtype) if alpha.dtype.kind in "ui" else alpha.max())
-
-
-def opaque(dtype: np.dtype[Any]) -> int:
-    """What alpha of a type of whole numbers is where nothing shows through."""
-    return int(np.iinfo(dtype).max)
-
-
-def composited(pixels: Pixels, full: float) -> Pixels:
-    """The colours of ``(channel, y, x)`` on black, whose last channel is alpha, `full` where nothing shows through."""
-    colours, alpha = pixels[:-1], pixels[-1]
-    shown: Pixels = colours * (alpha / full)
-    return (np.rint(shown) if colours.dtype.kind in "ui" else shown).astype(colours.dtype)
 
 
 def _oriented(pixels: Pixels, orientation: int) -> Pixels:

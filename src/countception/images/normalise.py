@@ -88,12 +88,13 @@ class Normalisation:
 def learn(images: Sequence[npt.NDArray[np.generic]], channels: tuple[int, ...] | None = None) -> Normalisation:
     """Mean and standard deviation of each channel, or of those chosen, over all pixels of the training images.
 
+    Holes are passed over.
     A channel that hardly varies (an empty channel of an RGB file) is divided by a twentieth of the largest deviation
     instead of its own, so that its noise is not blown up to the size of a signal.
     """
     if channels is not None:
         images = [image[list(channels)] for image in images]
-    weight = np.array([image[0].size for image in images], np.float64)
+    weight = np.array([np.ma.count(image[0]) for image in images], np.float64)
     means = np.array([image.mean((1, 2), dtype=np.float64) for image in images])
     squares = np.array([np.square(image, dtype=np.float64).mean((1, 2)) for image in images])
     mean = np.average(means, axis=0, weights=weight)

@@ -15,9 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from countception.images import decoders
+from countception.images.holes import both, opaque, pierced, seen
 from countception.images.projection import Page, projected
 from countception.images.read import Image, StrPath, decoding, first_bytes, read_image, standard
-from countception.images.tiff_file import Index, measured, open_tiff, refuse_missing
+from countception.images.tiff_file import Index, mask_of, no_data, open_tiff, refuse_missing, unmeasured
 
 LARGE = 2**26
 """Bytes of pixels from which an image is read in pieces; smaller ones are faster read at once."""
@@ -50,6 +51,8 @@ class Pieces:
     path: Path
     shape: tuple[int, int, int]
     read: Read
+    holed: bool = False
+    """Whether it may have holes (`countception.images.holes`)."""
 
     def __getitem__(self, region: Region) -> Image:
         """The pixels of a region, as `countception.images.read.read_image` would have given them.
@@ -62,7 +65,7 @@ class Pieces:
         channels, rows, columns = region
         with decoding(self.path):
             pixels = self.read(rows, columns)
-        return standard(pixels[channels], str(self.path))
+        return standard(pixels[channels], str(self.path), part=True)
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:  # noqa: FBT001 - numpy's signature
         """The whole plane, for what cannot be done piece by piece."""
@@ -139,11 +142,13 @@ def _pieces(path: Path, tiff: Any, page: Page | None, axis: int | str | None) ->
     if array is None:
         return None
     named = dict(zip(axes, range(len(axes)), strict=True))
+    hidden = _hidden(path, tiff, series)
 
     def part(index: Index, rows: slice, columns: slice) -> npt.NDArray[Any]:
         wanted = list(index)
         wanted[named["Y"]], wanted[named["X"]] = rows, columns
-        return decoders.channels_first(measured(path, tiff, np.asarray(array()[tuple(wanted)])), plane)
+        pixels = decoders.channels_first(np.asarray(array()[tuple(wanted)]), plane)
+        return pierced(pixels, both(unmeasured(tiff, pixels), hidden and hidden(rows, columns)))
 
     def read(rows: slice, columns: slice) -> npt.NDArray[Any]:
         return projected(page, (part(index, rows, columns) for index in places))
@@ -152,28 +157,40 @@ def _pieces(path: Path, tiff: Any, page: Page | None, axis: int | str | None) ->
     channels = bytes_ // (series.dtype.itemsize * height * width)
     steady = _row_by_row(read) if _in_strips(series) else read
     if not alpha:
-        return Pieces(path, (channels, height, width), steady)
-    on_black = alpha != decoders.PREMULTIPLIED and not _says_nothing(steady, height)
-    return Pieces(path, (channels - 1, height, width), _without_alpha(steady, on_black=on_black))
+        holed = hidden is not None or no_data(tiff) is not None
+        return Pieces(path, (channels, height, width), steady, holed)
+    if _says_nothing(steady, height):
+        return Pieces(path, (channels - 1, height, width), lambda rows, columns: steady(rows, columns)[:-1])
+    colours = _without_alpha(steady, premultiplied=alpha == decoders.PREMULTIPLIED)
+    return Pieces(path, (channels - 1, height, width), colours, holed=True)
 
 
 def _says_nothing(read: Read, height: int) -> bool:
     """Whether alpha, the last channel, is the same everywhere and not opaque, where it would make no difference."""
     first = read(slice(0, 1), slice(0, 1))[-1, 0, 0]
-    if first == decoders.opaque(first.dtype):
+    if first == opaque(first.dtype):
         return False
     bands = (slice(row, min(row + TALLEST, height)) for row in range(0, height, TALLEST))
     return all((read(rows, slice(None))[-1] == first).all() for rows in bands)
 
 
-def _without_alpha(read: Read, *, on_black: bool) -> Read:
-    """The colours of pixels whose last channel is alpha: on black, or as they are stored."""
+def _without_alpha(read: Read, *, premultiplied: bool) -> Read:
+    """The colours of pixels whose last channel is alpha, on black, and holes where nothing is seen of them."""
 
     def colours(rows: slice, columns: slice) -> npt.NDArray[Any]:
         pixels = read(rows, columns)
-        return decoders.composited(pixels, decoders.opaque(pixels.dtype)) if on_black else pixels[:-1]
+        return seen(pixels, opaque(pixels.dtype), premultiplied=premultiplied)
 
     return colours
+
+
+def _hidden(path: Path, tiff: Any, series: Any) -> Callable[[slice, slice], npt.NDArray[np.bool_]] | None:
+    """Where there is no picture by a mask in the same file, which is read in pieces if that can be."""
+    mask = mask_of(tiff, series)
+    if mask is None:
+        return None
+    array = _regions_of(path, tiff, mask) or functools.cache(mask.asarray)
+    return lambda rows, columns: np.asarray(array()[rows, columns]) == 0
 
 
 def _regions_of(path: Path, tiff: Any, series: Any) -> Callable[[], Any] | None:

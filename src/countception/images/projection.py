@@ -8,6 +8,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from countception.images.holes import both, holes_of, pierced
+
 Projection = Literal["max", "mean"]
 Page = int | Projection
 """Which plane of a stack: its number, from 0, or what is made of all of them."""
@@ -17,13 +19,13 @@ PROJECTIONS: tuple[Projection, ...] = ("max", "mean")
 def projected(page: Page | None, planes: Iterable[npt.NDArray[Any]]) -> npt.NDArray[Any]:
     """One plane, or what is made of several of one shape, no more than two of which are in memory at a time.
 
-    The mean is float32, the brightest of the planes' own type.
+    The mean is float32, the brightest of the planes' own type. What is a hole in any plane is one in what is made.
     """
     if page == "max":
         return _folded(np.maximum, planes)[0]
     if page == "mean":
         total, number = _folded(np.add, map(_real, planes))
-        return (total / number).astype(np.float32)
+        return pierced((np.ma.getdata(total) / number).astype(np.float32), holes_of(total))
     (only,) = planes
     return only
 
@@ -34,8 +36,10 @@ def _real(plane: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
 
 
 def _folded(join: np.ufunc, planes: Iterable[npt.NDArray[Any]]) -> tuple[npt.NDArray[Any], int]:
-    queue = iter(planes)
-    result, number = np.array(next(queue)), 1
-    for number, plane in enumerate(queue, 2):  # noqa: B007 - the last number is how many there are
-        join(result, plane, out=result)
-    return result, number
+    result, holes, number = None, None, 0
+    for number, plane in enumerate(planes, 1):  # noqa: B007 - the last number is how many there are
+        holes = both(holes, holes_of(plane))
+        pixels = np.ma.getdata(plane)
+        result = np.array(pixels) if result is None else join(result, pixels, out=result)
+    assert result is not None
+    return pierced(result, holes), number

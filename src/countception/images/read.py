@@ -8,8 +8,9 @@ depth
     uint8 and uint16 stay as they are in the file; 1-bit becomes uint8 0 and 255; everything else becomes float32.
 alpha
     An alpha channel that is the same everywhere says nothing and is dropped. Otherwise the image is composited on
-    black: what is transparent is background, which in fluorescence is dark. Associated alpha of TIFF is dropped, as
-    such colours are stored composited.
+    black, and a hole where nothing is seen of it (`countception.images.holes`).
+no data
+    Pixels of the number that a TIFF's metadata call no data, and those outside the mask that it holds, are holes.
 palette
     Becomes RGB, except in ImageJ's TIFFs, where it is only a look-up table for display: the index is the intensity.
 inverted grey
@@ -25,13 +26,14 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from countception.errors import ImageError
 from countception.images import decoders
+from countception.images.holes import holes_of, pierced
 from countception.images.projection import Page
 
 StrPath = str | os.PathLike[str]
@@ -46,7 +48,7 @@ class Interface(Protocol):
 
 Arrays = npt.ArrayLike | Interface
 Image = npt.NDArray[np.uint8] | npt.NDArray[np.uint16] | npt.NDArray[np.float32]
-"""Pixels ``(channel, y, x)``, finite, at least one of each."""
+"""Pixels ``(channel, y, x)``, finite, at least one of each; a masked array where there are `holes`."""
 
 NO_BRIGHTNESS = ("P", "PA", "CMYK", "YCbCr", "LAB", "HSV")
 """Modes of Pillow whose numbers are places in a palette, or colours that files are not read as."""
@@ -85,7 +87,7 @@ def read_image(path: StrPath, *, page: Page | None = None, axis: int | str | Non
 def read_numbers(path: StrPath) -> npt.NDArray[Any]:
     """Read one image as `read_image` does, but leave whole and real numbers of any depth as they are in the file.
 
-    Labels need that: float32 makes neighbours above 2 ** 24 the same.
+    Labels need that: float32 makes neighbours above 2 ** 24 the same. Holes are 0.
 
     Raises
     ------
@@ -95,7 +97,7 @@ def read_numbers(path: StrPath) -> npt.NDArray[Any]:
     path = Path(path)
     pixels = _decoded(path)
     usual = standard(pixels, str(path))  # also what is wrong with them
-    return pixels if pixels.dtype.kind in "uif" else usual
+    return np.ma.getdata(pixels if pixels.dtype.kind in "uif" else usual)
 
 
 def _decoded(path: Path, page: Page | None = None, axis: int | str | None = None) -> npt.NDArray[Any]:
@@ -193,9 +195,9 @@ def checked(image: Arrays, name: str) -> Image:
 
 
 def _array(image: Arrays, name: str) -> npt.NDArray[Any]:
-    """Of whatever people have; pixels that are masked would count as what lies under the mask."""
-    if isinstance(image, np.ma.MaskedArray) and np.ma.is_masked(image):
-        raise ImageError(f"{name} has masked pixels: say what they hold, such as image.filled(0)")
+    """Of whatever people have; masked pixels stay so."""
+    if isinstance(image, np.ma.MaskedArray):
+        return image
     mode = getattr(image, "mode", None)
     if mode in NO_BRIGHTNESS:
         raise ImageError(
@@ -264,8 +266,13 @@ def is_jpeg(path: Path) -> bool:
     return first_bytes(path).startswith(b"\xff\xd8\xff")
 
 
-def standard(pixels: npt.NDArray[Any], name: str) -> Image:
-    """Give pixels a dtype that the rest of the package knows, contiguous and checked."""
+def standard(pixels: npt.NDArray[Any], name: str, *, part: bool = False) -> Image:
+    """Give pixels a dtype that the rest of the package knows, contiguous and checked; only a part may be all holes."""
+    holes = holes_of(pixels)
+    if holes is not None:
+        if holes.all() and not part:
+            raise ImageError(f"{name} has no picture: all of it is transparent or stands for no data; export it again")
+        return cast("Image", pierced(standard(np.ma.getdata(pierced(pixels, holes)), name), holes))
     if pixels.size == 0:
         raise ImageError(f"{name} has no pixels (shape {pixels.shape}); export the image again")
     if pixels.dtype.kind not in "buif":

@@ -18,11 +18,14 @@ import numpy as np
 import numpy.typing as npt
 
 from countception.errors import ImageError
+from countception.images.holes import Holes
 from countception.images.projection import PROJECTIONS
 
 Index = tuple[int | slice, ...]
 NO_DATA = 42113
 """Tag of GDAL's: the number that stands for no measurement, as text."""
+TRANSPARENCY = 4
+"""Kind of a page that is a mask of another of the same size."""
 
 
 def open_tiff(path: Path) -> Any:
@@ -93,27 +96,40 @@ def page_numbers(series: Any, leading: Index) -> npt.NDArray[np.intp] | None:
     return np.asarray(np.arange(len(series)).reshape(before)[leading])
 
 
-def measured(path: Path, tiff: Any, pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The pixels as they are, if none is the number that stands for no measurement in maps.
+def unmeasured(tiff: Any, pixels: npt.NDArray[Any]) -> Holes:
+    """Where pixels ``(channel, y, x)`` are the number that stands for no measurement in maps.
 
-    That is often -9999 or the like, which is taken for a brightness far below all others, and spoils the normalisation
-    of those learned from. In unsigned numbers it is mostly 0, and black, as borders are.
-
-    Raises
-    ------
-    ImageError
-        There are some.
+    Of colours, which may have that number too, all must. Where it is -9999 or the like, one channel is enough.
     """
+    number = no_data(tiff)
+    if number is None:
+        return None
+    same = np.isnan(pixels) if math.isnan(number) and pixels.dtype.kind == "f" else pixels == number
+    return np.asarray(same.all(0) if pixels.dtype.kind == "u" else same.any(0))
+
+
+def no_data(tiff: Any) -> float | None:
+    """The number that stands for no measurement, if the file says one."""
     tags = tiff.pages.first.tags
-    if pixels.dtype.kind not in "if" or NO_DATA not in tags:
-        return pixels
+    if NO_DATA not in tags:
+        return None
     try:
-        number = float(str(tags[NO_DATA].value).strip("\0 "))
+        return float(str(tags[NO_DATA].value).strip("\0 "))
     except ValueError:
-        return pixels
-    if number and (pixels == number).any():
-        raise ImageError(
-            f"{path}: has pixels of {number:g}, which stands for no data by its metadata: give these a brightness, "
-            "such as 0, and the file no such number (gdal_calc.py, or QGIS's Fill NoData cells)"
-        )
-    return pixels
+        return None
+
+
+def mask_of(tiff: Any, series: Any) -> Any:
+    """The series that says, as in GDAL's files, where an image has a picture; None where there is none."""
+    others = (each for each in tiff.series[1:] if int(each.keyframe.subfiletype) == TRANSPARENCY)
+    return next((each for each in others if _size(each) == _size(series)), None)
+
+
+def _size(series: Any) -> tuple[int, int]:
+    return int(series.keyframe.imagelength), int(series.keyframe.imagewidth)
+
+
+def masked_out(tiff: Any, series: Any) -> Holes:
+    """Where there is no picture by a mask in the same file."""
+    mask = mask_of(tiff, series)
+    return None if mask is None else np.asarray(mask.asarray()) == 0

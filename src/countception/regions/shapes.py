@@ -11,7 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from countception.errors import ConfigError, RegionsError
-from countception.geometry import Points, ceil_div
+from countception.geometry import Points, ceil_div, cells_of
+from countception.images.extent import Extent
 from countception.points.maps import why_of_a_map, within_a_pixel
 from countception.trust.confidence import Interval, WithInterval
 
@@ -177,7 +178,7 @@ class RegionCount(WithInterval):
     count: float
     """All classes together; fractional."""
     area: float
-    """Of the part of the region that lies on the image, in image pixels."""
+    """Of the part of the region that lies on the image, and is picture, in image pixels."""
     area_mm2: float | None = None
     """The same in mm², where the pixel size is known."""
     by_class: dict[str, float] = field(default_factory=dict)
@@ -196,6 +197,7 @@ def count_regions(
     regions: Sequence[Region],
     *,
     shape: tuple[int, int],
+    extent: Extent | None = None,
     cell: float = 1.0,
     pixel_size: float | None = None,
     class_names: Sequence[str] = (),
@@ -211,6 +213,8 @@ def count_regions(
         May overlap. What of them lies outside the image counts nothing.
     shape
         Height and width of the image in pixels.
+    extent
+        What part of it is picture; None says that all is.
     cell
         Image pixels per cell: the stride over the scale of the model.
     pixel_size
@@ -241,7 +245,7 @@ def count_regions(
             here = [_cells(span, n, cell) for span, n in zip((rows, columns), cells.shape[1:], strict=True)]
             across, along = (spread[k][slice(*span), here[k]] for k, span in enumerate((rows, columns)))
             inside += np.tensordot(cells[:, here[0], here[1]], across.T @ covered @ along)
-            area += float(covered.sum())
+            area += float((covered if extent is None else covered * _picture(extent, rows, columns, cell)).sum())
         by_class = dict(zip(class_names, inside.tolist(), strict=True)) if class_names else {}
         mm2 = area * pixel_size**2 / 1e6 if pixel_size else None
         counts.append(RegionCount(region.name, float(inside.sum()), area, mm2, by_class))
@@ -249,13 +253,20 @@ def count_regions(
 
 
 def why_astray(region: Region, area: float, shape: tuple[int, int]) -> str:
-    """What is wrong with a region that has an `area` of so many pixels on an image of `shape`; nothing as a rule."""
+    """What is wrong with a region that has so many pixels of picture on an image of `shape`; nothing as a rule."""
     vertices = np.concatenate(region.rings) if isinstance(region, Polygon) else np.empty((0, 2))
-    if area > 0 and not within_a_pixel(vertices):
+    meets = area > 0 or any(region.coverage(rows, columns).any() for rows, columns in _strips(*region.box(shape)))
+    if meets and not within_a_pixel(vertices):
         return ""
-    how = "lies outside the image" if area == 0 else "is smaller than a pixel in the image"
+    how = "is smaller than a pixel in the image" if meets else "lies outside the image"
     why = why_of_a_map(vertices, shape) or "was it drawn on another image, or at another magnification?"
     return f"{how} of {shape[0]} × {shape[1]} pixels (height × width): {why}"
+
+
+def _picture(extent: Extent, rows: Span, columns: Span, cell: float) -> npt.NDArray[np.bool_]:
+    """Which pixels of a rectangle are picture, by the cells that they lie in."""
+    owners = [cells_of(*span, cell, n) for span, n in zip((rows, columns), extent.cells.shape, strict=True)]
+    return extent.cells[np.ix_(*owners)]
 
 
 def _strips(rows: Span, columns: Span) -> Iterator[tuple[Span, Span]]:

@@ -309,7 +309,7 @@ class _Job:
             by_class=count.by_class if len(count.by_class) > 1 else {},
             width=count.shape[1],
             height=count.shape[0],
-            area_mm2=_mm2(count.shape, size),
+            area_mm2=_mm2(count, size),
             warning="; ".join(count.warnings),
             whole=whole,
             regions=inside,
@@ -327,9 +327,8 @@ class _Job:
             return None, ()
         from countception.regions import RegionCount, why_astray
 
-        pixels = float(count.shape[0] * count.shape[1])
         interval = self._interval(count)
-        whole = RegionCount(WHOLE, count.value, pixels, _mm2(count.shape, size), count.by_class, interval)
+        whole = RegionCount(WHOLE, count.value, float(count.area), _mm2(count, size), count.by_class, interval)
         inside = count.in_regions(regions, pixel_size=size, level=self.level)
         for region, one in zip(regions, inside, strict=True):
             if why := why_astray(region, one.area, count.shape):
@@ -341,8 +340,8 @@ class _Job:
         return None if count.warnings else count.interval(self.level)
 
 
-def _mm2(shape: tuple[int, int], pixel_size: float | None) -> float | None:
-    return None if pixel_size is None else shape[0] * shape[1] * pixel_size**2 / 1e6
+def _mm2(count: Count, pixel_size: float | None) -> float | None:
+    return None if pixel_size is None else count.area * pixel_size**2 / 1e6
 
 
 def _spread(n: int, number: int) -> list[int]:

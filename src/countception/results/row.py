@@ -31,7 +31,7 @@ class Row:
     """In pixels."""
     height: int | None = None
     area_mm2: float | None = None
-    """Of the image, if the size of its pixels is known."""
+    """Of what is picture in the image, if the size of its pixels is known."""
     overlay: str = ""
     """The picture written for it, if any."""
     map: str = ""

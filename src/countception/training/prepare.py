@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from countception.config import Config
@@ -94,4 +95,4 @@ def _network(config: Config, examples: Sequence[Example]) -> Network:
 
 def _example(sample: Sample, normalisation: Normalisation, scale: float) -> Example:
     image = normalisation(resample(normalisation.shown(sample.image), scale))
-    return Example(image, to_working(sample.dots.points, scale), sample.dots.labels)
+    return Example(np.ma.filled(image, 0), to_working(sample.dots.points, scale), sample.dots.labels)

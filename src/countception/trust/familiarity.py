@@ -12,7 +12,7 @@ are enough, and the 97 % prediction bound of a log-normal fitted to them. About 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -149,7 +149,7 @@ def blank(image: npt.NDArray[np.generic]) -> bool:
 
     That is how acquisitions and exports fail; next to nothing is counted there, as in an empty well.
     """
-    return bool((image == image[:, :1, :1]).all())
+    return bool((image.min((1, 2)) == image.max((1, 2))).all())
 
 
 def fit_familiarity(images: Sequence[Mapping[str, float]], groups: Sequence[str] = ()) -> Familiarity:
@@ -187,7 +187,12 @@ def fit_familiarity(images: Sequence[Mapping[str, float]], groups: Sequence[str]
 
 
 def image_features(
-    image: Pixels, normalisation: Normalisation, scale: float, *, count: float | None = None
+    image: Pixels,
+    normalisation: Normalisation,
+    scale: float,
+    *,
+    count: float | None = None,
+    area: int | None = None,
 ) -> dict[str, float]:
     """Numbers that describe an image.
 
@@ -199,25 +204,34 @@ def image_features(
         The model's.
     count
         Objects predicted in it; None leaves their density out.
+    area
+        Pixels that are picture; None counts those of an array.
 
     Returns
     -------
     dict
         Per channel the 2, 50 and 98 % quantiles (level), the log standard deviation (contrast) and the log ratios of
         the strength of neighbouring octaves, from 2 working pixels up (detail); per pair of channels the difference of
-        the means and half of Fisher's z of the correlation (colour); the log density of objects.
+        the means and half of Fisher's z of the correlation (colour); the log density of objects. All are those of what
+        is picture; what is so small that there are none is left out.
     """
     working = working_shape((image.shape[1], image.shape[2]), scale)
     shown = normalisation.shown(image)
     parts = [normalisation(resample_region(shown, scale, rows, columns)) for rows, columns in _parts(working)]
-    pixels = np.stack(parts, axis=1)  # (channel, part, y, x)
-    features = _intensities(pixels.reshape(len(pixels), -1))
-    octaves = np.log(np.array(list(_octaves(pixels))).reshape(-1, len(pixels)) + FAINT)
+    holed = any(map(np.ma.is_masked, parts))
+    pixels = np.stack([np.ma.filled(part, np.nan) for part in parts], axis=1)  # (channel, part, y, x)
+    flat = pixels.reshape(len(pixels), -1)
+    flat = flat[:, ~np.isnan(flat[0])] if holed else flat
+    features = _intensities(flat) if flat.size else {}
+    octaves = np.log(
+        np.array(list(_octaves(pixels, _mean_of_seen if holed else _mean))).reshape(-1, len(pixels)) + FAINT
+    )
     for k, ratios in enumerate(octaves[:-1] - octaves[1:]):
         features |= {f"detail {2 ** (k + 1)} px, channel {c}": float(ratio) for c, ratio in enumerate(ratios)}
     if count is not None:
-        features["density"] = math.log((max(0.0, count) + 1) / (working[0] * working[1]))
-    return features
+        share = (np.ma.count(image[:1, :, :]) if area is None else area) / (image.shape[1] * image.shape[2])
+        features["density"] = math.log((max(0.0, count) + 1) / (working[0] * working[1] * share))
+    return {name: value for name, value in features.items() if not (holed and math.isnan(value))}
 
 
 def _intensities(pixels: Pixels32) -> dict[str, float]:
@@ -245,17 +259,32 @@ def _interpolated(ordered: Pixels32, place: float) -> float:
     return low + (place - below) * (high - low)
 
 
-def _octaves(pixels: Pixels32) -> Iterator[Array]:
-    """Root mean square, per channel, of the second differences along both axes, at half the resolution each time."""
+def _octaves(pixels: Pixels32, mean: Callable[[Pixels32], Array]) -> Iterator[Array]:
+    """Root mean square, per channel, of the second differences along both axes, at half the resolution each time.
+
+    Holes are NaN, which `mean` passes over; what is made of holes is one.
+    """
     for _ in range(OCTAVES):
         _, _, height, width = pixels.shape
         if min(height, width) < SMALLEST_SIDE:
             return
         bends = (np.diff(pixels, 2, axis) for axis in (2, 3))
-        yield np.sqrt(sum(np.square(bend, out=bend).mean((1, 2, 3), dtype=np.float64) for bend in bends))
+        yield np.sqrt(sum(mean(np.square(bend, out=bend)) for bend in bends))
         pixels = pixels[:, :, : height // 2 * 2, : width // 2 * 2]
         rows = pixels[:, :, ::2] + pixels[:, :, 1::2]
         pixels = (rows[..., ::2] + rows[..., 1::2]) * np.float32(0.25)
+
+
+def _mean(values: Pixels32) -> Array:
+    """Of each channel."""
+    return np.asarray(values.mean((1, 2, 3), dtype=np.float64))
+
+
+def _mean_of_seen(values: Pixels32) -> Array:
+    """Of each channel, holes passed over; NaN where there is nothing else."""
+    seen = ~np.isnan(values)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(values.sum((1, 2, 3), dtype=np.float64, where=seen) / seen.sum((1, 2, 3)))
 
 
 def _parts(working: tuple[int, int]) -> list[tuple[tuple[int, int], tuple[int, int]]]:

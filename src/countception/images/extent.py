@@ -1,0 +1,42 @@
+"""What part of an image is picture, where it has holes (`countception.images.holes`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from countception.geometry import middles
+from countception.images.holes import holes_of
+from countception.images.pieces import Pieces, Pixels
+
+ROWS = 512
+"""Of an image, that are looked at at a time."""
+
+
+@dataclass(frozen=True, eq=False)
+class Extent:
+    """Where an image has a picture."""
+
+    area: int
+    """Pixels that are picture."""
+    cells: npt.NDArray[np.bool_]
+    """``(y, x)``: which cells of the density are picture, by the pixel in their middle."""
+
+
+def extent_of(image: Pixels, cells: tuple[int, int], cell: float) -> Extent | None:
+    """Of an image ``(channel, y, x)``, for a density of so many cells of `cell` pixels; None where it has no holes."""
+    if not (image.holed if isinstance(image, Pieces) else np.ma.is_masked(image)):
+        return None
+    _, height, width = image.shape
+    y, x = middles(cells[0], cell, height), middles(cells[1], cell, width)
+    found, area = np.ones(cells, bool), 0
+    for top in range(0, height, ROWS):
+        rows = slice(top, min(top + ROWS, height))
+        holes = holes_of(image[:, rows, :])
+        area += (rows.stop - top) * width - (0 if holes is None else int(holes.sum()))
+        if holes is not None:
+            here = (y >= top) & (y < rows.stop)
+            found[here] = ~holes[y[here] - top][:, x]
+    return None if area == height * width else Extent(area, found)
