@@ -362,6 +362,21 @@ def test_train_says_where_pixels_are_of_several_sizes(tmp_path: Path) -> None:
     assert f"{data}: pixels are of 1 µm in some images and of 4 µm in others" in result.stderr
 
 
+def test_the_size_of_pixels_may_be_said(tmp_path: Path) -> None:
+    """PNG do not tell it."""
+    data, model = tiny.dataset(tmp_path / "data"), tmp_path / "a.count"
+    result = run("train", data, "-o", model, "--steps=1", "--pixel-size=0.5", *tiny.OPTIONS)
+    assert result.exit_code == 0, result.stderr
+    assert "pixel size" in run("info", model).stdout
+    image = sorted((data / "images").iterdir())[0]
+    assert "pixels of 1 µm" in run("count", model, image, "--pixel-size=1", "-o", tmp_path / "c.csv").stderr
+    result = run("count", model, image, "--pixel-size=1", "--rescale", "-o", tmp_path / "c.csv")
+    assert result.exit_code == 0, result.stderr
+    assert "pixels of 1 µm" not in result.stderr
+    assert "0.5 µm" in run("inspect", data, "--pixel-size=0.5").stdout
+    refused(run("train", data, "-o", model, "--pixel-size=0"), "a pixel size of 0.0 µm makes no sense")
+
+
 def test_train_says_where_images_are_turned(tmp_path: Path, turn: Callable[..., None]) -> None:
     data, other = tiny.dataset(tmp_path / "data"), tiny.dataset(tmp_path / "other", 2, seed=5)
     for folder, name in ((data, "001"), (other, "000")):

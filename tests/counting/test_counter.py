@@ -304,6 +304,21 @@ def test_images_with_holes_are_learned_from(picture: np.ndarray) -> None:
         train([hidden, *holed[1:]], changes=QUICK)
 
 
+def test_objects_of_another_magnification_are_found_where_they_are(counter: Counter) -> None:
+    known = Counter(replace(counter.model, trained_on={**counter.model.trained_on, "pixel_size": 1.0}))
+    image = blobs(1, side=150, seed=7)[0].image
+    plain = known.count_pixels(image, pixel_size=1.0, points=True)
+    large = known.count_pixels(image.repeat(2, 1).repeat(2, 2), pixel_size=0.5, rescale=True, points=True)
+    assert large.value == pytest.approx(plain.value, rel=0.05)
+    assert large.scale == plain.scale / 2
+    assert np.corrcoef(large.density().ravel(), plain.density().ravel())[0, 1] > 0.95
+    assert large.points is not None
+    assert large.points.points.max() > 200
+    many = known.count_pixels(image.repeat(2, 1).repeat(2, 2), pixel_size=0.5)
+    assert abs(many.value - plain.value) > 0.2 * plain.value, "as it is, the count is another"
+    assert many.warnings[0].startswith("pixels of 0.5 µm, where")
+
+
 def test_an_image_too_large_for_the_memory_is_named(
     counter: Counter, picture: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

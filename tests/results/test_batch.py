@@ -603,13 +603,34 @@ def test_another_magnification_is_flagged(tmp_path: Path) -> None:
         imwrite(tmp_path / f"{name}.tif", tiny.pixels(), **options)
     imwrite(tmp_path / "unknown.tif", tiny.pixels(), photometric="rgb")
     rows = {Path(row.image).stem: row.warning for row in count_files(counter, tmp_path)}
-    said = "pixels of 0.25 µm, where those of the training images are of 0.5 µm"
+    said = "pixels of 0.25 µm, where those of the training images are of 0.5 µm (--rescale mends that)"
     assert rows == {"same": "", "other": said, "unknown": ""}
     assert counter.count(tmp_path / "other.tif").warnings == (said,)
     (row,) = count_files(counter, tmp_path / "unknown.tif", pixel_size=1.0)
     assert row.warning.startswith("pixels of 1 µm")
     with pytest.raises(ConfigError, match="a pixel size of 0 µm makes no sense"):
         counter.count_pixels(np.zeros((3, 9, 9), np.uint8), pixel_size=0)
+
+
+def test_another_magnification_is_brought_to_that_of_the_training_images(tmp_path: Path) -> None:
+    model = tiny.untrained().model
+    counter = Counter(replace(model, trained_on={"pixel_size": 0.5}))
+    pixels = tiny.pixels()
+    for name, image, side in (("same", pixels, 0.5), ("twice", pixels.repeat(2, 0).repeat(2, 1), 0.25)):
+        options = {"resolution": (1e4 / side, 1e4 / side), "resolutionunit": "CENTIMETER", "photometric": "rgb"}
+        imwrite(tmp_path / f"{name}.tif", image, **options)
+    imwrite(tmp_path / "unknown.tif", pixels, photometric="rgb")
+    rows = {Path(row.image).stem: row for row in count_files(counter, tmp_path, rescale=True)}
+    assert rows["twice"].count == pytest.approx(rows["same"].count, rel=0.05)
+    assert rows["twice"].warning == ""
+    assert (rows["twice"].width, rows["twice"].area_mm2) == (2 * pixels.shape[1], rows["same"].area_mm2)
+    assert "the image cannot be rescaled, as the size of its pixels is not known: say it" in rows["unknown"].error
+    (row,) = count_files(counter, tmp_path / "unknown.tif", rescale=True, pixel_size=0.5)
+    assert row.count == rows["same"].count == counter.count(tmp_path / "same.tif").value
+    (row,) = count_files(counter, tmp_path / "unknown.tif", rescale=True, pixel_size=40)
+    assert "pixels are of 40 µm and those of the training images of 0.5 µm, too far" in row.error
+    with pytest.raises(ConfigError, match="does not know the size of its training images' pixels: train it with"):
+        count_files(tiny.untrained(), tmp_path, rescale=True)
 
 
 def test_another_depth_is_flagged(tmp_path: Path) -> None:

@@ -113,6 +113,7 @@ def inspect(
     dots_suffix: given.DotsSuffix = None,
     ignore_unmatched: given.IgnoreUnmatched = False,
     regions: given.MarkedIn = None,
+    pixel_size: given.PixelsOf = None,
     page: given.Page = None,
     axis: given.Axis = None,
 ) -> None:
@@ -135,7 +136,9 @@ def inspect(
     parse.check_results(json, plot, data=(data,), read=(regions,))
     if plot is not None:
         plots.plot_kind(plot)
-    dataset = parse.Reading(order, image_suffix, dots_suffix, ignore_unmatched, page, axis, regions).find(data)
+    dataset = parse.Reading(order, image_suffix, dots_suffix, ignore_unmatched, page, axis, regions, pixel_size).find(
+        data
+    )
     if overlays is not None:
         parse.check_pictures(dataset, overlays, json, plot, regions)
     found = look(dataset)

@@ -36,6 +36,7 @@ def count(
     regions: given.Regions = None,
     regions_csv: given.RegionsFile = None,
     pixel_size: given.PixelSize = None,
+    rescale: given.Rescale = False,
     group_by: given.GroupBy = None,
     groups: given.GroupsTable = None,
     totals: given.TotalsFile = None,
@@ -97,6 +98,7 @@ def count(
         flips=flips or None,
         shifts=shifts,
         tile=tile,
+        rescale=rescale,
     )
     rows = _count_all(counter, files, regions, pixel_size, level, options, pictures=report is not None)
     grouped = group_by is not None or groups is not None
@@ -242,6 +244,7 @@ def evaluate(
     dots_suffix: given.DotsSuffix = None,
     ignore_unmatched: given.IgnoreUnmatched = False,
     regions: given.MarkedIn = None,
+    pixel_size: given.PixelsOf = None,
     page: given.Page = None,
     axis: given.Axis = None,
     channels: given.OtherChannels = None,
@@ -275,7 +278,7 @@ def evaluate(
     if plot is not None:
         plot_kind(plot)
     counter = _load(model, device, channels)
-    reading = parse.Reading(order, image_suffix, dots_suffix, ignore_unmatched, page, axis, regions)
+    reading = parse.Reading(order, image_suffix, dots_suffix, ignore_unmatched, page, axis, regions, pixel_size)
     console.tell_unread(data, data / "images")
     if counter.model.trained_on.get("parts") and regions is None:
         where = f"where {data}, too, has dots in parts of its images only, say which (--regions)"

@@ -137,9 +137,20 @@ RegionsFile = Annotated[
     Path | None,
     Option("--regions-csv", metavar="CSV", help="File for the regions.  [default: beside the counts, .regions.csv]"),
 ]
+PixelsOf = Annotated[
+    float | None,
+    Option("--pixel-size", metavar="UM", help="Side of a pixel in micrometres; left out, what TIFF files say."),
+]
 PixelSize = Annotated[
     float | None,
     Option(metavar="UM", help="Side of a pixel in micrometres, for areas in mm²; left out, what TIFF files say."),
+]
+Rescale = Annotated[
+    bool,
+    Option(
+        "--rescale",
+        help="Bring images of another magnification, by the size of their pixels, to that of the training images.",
+    ),
 ]
 GroupBy = Annotated[
     str | None,

@@ -242,6 +242,8 @@ class Reading:
     """What to read of stacks."""
     regions: Path | None = None
     """Rectangles in which all objects have dots."""
+    pixel_size: float | None = None
+    """In micrometres, where the files do not say it."""
 
     def find(self, path: Path | str) -> Dataset:
         """The images and dots of a folder or manifest."""
@@ -256,7 +258,8 @@ class Reading:
             axis=read_axis(self.axis),
         )
         found = found.without_unmatched() if self.ignore_unmatched else found
-        return found if self.regions is None else found.within(self.regions)
+        found = found if self.regions is None else found.within(self.regions)
+        return found if self.pixel_size is None else found.with_pixel_size(self.pixel_size)
 
     def data(self, path: Path | str) -> Path | str | Dataset:
         """A data set as the commands take it, with its files found already where that takes options."""

@@ -46,6 +46,7 @@ def train(
     dots_suffix: given.DotsSuffix = None,
     ignore_unmatched: given.IgnoreUnmatched = False,
     regions: given.MarkedIn = None,
+    pixel_size: given.PixelsOf = None,
     page: given.Page = None,
     axis: given.Axis = None,
     device: given.Device = None,
@@ -82,7 +83,7 @@ def train(
     changes = parse.read_changes(settings or [], named, time_budget=time_budget, scale=scale, channels=channels)
     validation = parse.read_valid(valid)
     former = _check_training(data, validation, out, regions, resume=resume)
-    reading = parse.Reading(order, image_suffix, dots_suffix, ignore_unmatched, page, axis, regions)
+    reading = parse.Reading(order, image_suffix, dots_suffix, ignore_unmatched, page, axis, regions, pixel_size)
     kept = training.checkpoint_path(out)
     with _plain_warnings(), _told_if_kept(kept, out), progress.training_report(tensorboard) as shown:
         counter = training.train(

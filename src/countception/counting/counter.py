@@ -6,7 +6,6 @@ count is the sum of. Images go in as people have them, ``(y, x)`` or ``(y, x, ch
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Sequence
 from dataclasses import replace
@@ -26,7 +25,7 @@ from countception.errors import ConfigError, ImageError
 from countception.geometry import to_image, working_shape
 from countception.images.extent import extent_of
 from countception.images.pieces import Pieces, Pixels, opened
-from countception.images.pixel_size import read_pixel_size
+from countception.images.pixel_size import checked_size, enlargement, read_pixel_size
 from countception.images.projection import Page
 from countception.images.read import Arrays, about, as_channels_first, checked
 from countception.locate import REACH, locate
@@ -140,6 +139,7 @@ class Counter:
         flips: bool | None = None,
         shifts: int | None = None,
         points: bool = False,
+        rescale: bool = False,
         page: Page | None = None,
         axis: int | str | None = None,
         report: Report | None = None,
@@ -161,6 +161,9 @@ class Counter:
             Average over this many further shifts of the image.
         points
             Also find one point per counted object.
+        rescale
+            Bring the image to the magnification of the training images, by the sizes of their pixels, where these are
+            known. If they are and it is not brought to it, an image of another magnification has a warning.
         page, axis
             For a file of several pages or of unclear axes, as in `countception.images.read.read_image`.
         report
@@ -170,37 +173,54 @@ class Counter:
         ------
         ImageError
             The image cannot be read, has NaN pixels, other channels than the model was trained on, or pixels so far out
-            of range that no count comes out; or there is not enough memory.
+            of range that no count comes out; it is to be rescaled, and the size of its pixels is not known or very far
+            from that of the training images; or there is not enough memory.
+        ConfigError
+            An option makes no sense, or images are to be rescaled to a magnification that the model does not know.
         """
-        counting = self._counting(tile=tile, flips=flips, shifts=shifts)
+        options = CountOptions(tile=tile, flips=flips, shifts=shifts)
         if isinstance(image, (str, os.PathLike)):
             size = read_pixel_size(image, page=page)
             with about(image), opened(image, page=page, axis=axis) as pixels:
                 self.model.normalisation.check(pixels, os.fspath(image))
-                return self._count(pixels, counting, size, points=points, report=report)
+                return self._count(pixels, options, size, points=points, rescale=rescale, report=report)
         pixels = image if isinstance(image, Pieces) else as_channels_first(image)
         self.model.normalisation.check(pixels)
-        return self._count(pixels, counting, None, points=points, report=report)
+        return self._count(pixels, options, None, points=points, rescale=rescale, report=report)
 
     def count_pixels(
         self,
         pixels: Arrays | Pieces,
         *,
         pixel_size: float | None = None,
+        rescale: bool = False,
         points: bool = False,
         report: Report | None = None,
         **options: Unpack[CountOptions],
     ) -> Count:
         """As `count`, of pixels ``(channel, y, x)``, as samples hold them: where the channels are is not guessed.
 
-        With their side in micrometres, as files say it, images of another magnification have a warning.
+        `pixel_size` is their side in micrometres, where it is known.
         """
-        if pixel_size is not None and not 0 < pixel_size < math.inf:
-            raise ConfigError(f"a pixel size of {pixel_size} µm makes no sense: it must be above 0")
-        counting = self._counting(**options)
         pixels = pixels if isinstance(pixels, Pieces) else checked(pixels, "the image")
         self.model.normalisation.check(pixels)
-        return self._count(pixels, counting, pixel_size, points=points, report=report)
+        return self._count(pixels, options, pixel_size, points=points, rescale=rescale, report=report)
+
+    def check_rescaling(self) -> float:
+        """Side in micrometres of the training images' pixels, to which images are rescaled.
+
+        Raises
+        ------
+        ConfigError
+            It is not known.
+        """
+        known = self.model.trained_on.get("pixel_size")
+        if known is None:
+            raise ConfigError(
+                "images cannot be rescaled, as the model does not know the size of its training images' pixels: train "
+                "it with --pixel-size (pixel_size of samples), or on files that say it"
+            )
+        return float(known)
 
     def shown(self, pixels: Pixels) -> Pixels:
         """Of an image ``(channel, y, x)``, the channels that the network is shown: for pictures of what it counted."""
@@ -212,11 +232,22 @@ class Counter:
         return updated(self.config, chosen).counting
 
     def _count(
-        self, pixels: Pixels, counting: CountingConfig, size: float | None, *, points: bool, report: Report | None
+        self,
+        pixels: Pixels,
+        options: CountOptions,
+        size: float | None,
+        *,
+        points: bool,
+        rescale: bool,
+        report: Report | None,
     ) -> Count:
+        counting = self._counting(**options)
+        size = None if size is None else checked_size(size)
+        scale = self.model.scale * (enlargement(size, self.check_rescaling()) if rescale else 1)
         with enough_to_count(), usual_modes():
-            count = self._without_points(pixels, counting, report)
-            count = replace(count, warnings=(*self._unlike(pixels, size), *count.warnings))
+            count = self._without_points(pixels, scale, counting, report)
+            unlike = self._unlike(pixels, None if rescale else size)
+            count = replace(count, warnings=(*unlike, *count.warnings))
             return self._with_points(count) if points else count
 
     def _unlike(self, pixels: Pixels, size: float | None) -> list[str]:
@@ -227,17 +258,17 @@ class Counter:
             found.append("all pixels have the same value")
         return found
 
-    def _without_points(self, pixels: Pixels, counting: CountingConfig, report: Report | None) -> Count:
+    def _without_points(self, pixels: Pixels, scale: float, counting: CountingConfig, report: Report | None) -> Count:
         network = self.model.network
         views = [View(v.flip_y, v.flip_x, v.transpose, s) for v in _flips(counting) for s in _shifts(counting)]
-        raw, totals = self._mean_raw(pixels, views, counting.tile, report)
+        raw, totals = self._mean_raw(pixels, scale, views, counting.tile, report)
         raw.mul_(self.model.calibration.factor)
-        extent = extent_of(pixels, (raw.shape[1], raw.shape[2]), network.layout.field.stride / self.model.scale)
+        extent = extent_of(pixels, (raw.shape[1], raw.shape[2]), network.layout.field.stride / scale)
         if extent is not None and network.boxed:  # other networks see nothing there, as beyond the border
             raw.mul_(torch.from_numpy(extent.cells))
         predicted = (raw if network.boxed else network.redundant(raw[None])[0]).numpy()
         counts = [targets.count(one, 1 if network.boxed else network.redundancy) for one in predicted]
-        value = _possible(float(sum(counts)), most=MOST * pixels.shape[1] * pixels.shape[2] * self.model.scale**2)
+        value = _possible(float(sum(counts)), most=MOST * pixels.shape[1] * pixels.shape[2] * scale**2)
         count = Count(
             value=value,
             by_class=dict(zip(self.model.class_names, counts, strict=True)),
@@ -247,13 +278,13 @@ class Counter:
             window=network.window,
             stride=network.layout.field.stride,
             pad=network.map_pad,
-            scale=self.model.scale,
+            scale=scale,
             shape=(pixels.shape[1], pixels.shape[2]),
             extent=extent,
             spread=_relative_spread(totals) * value if len(totals) > 1 else None,
             intervals=self.interval_model(flips=counting.flips),
         )
-        features = image_features(pixels, self.model.normalisation, count.scale, count=value, area=count.area)
+        features = image_features(pixels, self.model.normalisation, scale, count=value, area=count.area)
         return replace(count, warnings=tuple(self.model.familiarity.unfamiliar(features)))
 
     def _with_points(self, count: Count) -> Count:
@@ -273,21 +304,21 @@ class Counter:
         return replace(count, points=Dots(places, labels, self.model.class_names), confidence=confidence)
 
     def _mean_raw(
-        self, pixels: Pixels, views: Sequence[View], tile: int, report: Report | None
+        self, pixels: Pixels, scale: float, views: Sequence[View], tile: int, report: Report | None
     ) -> tuple[torch.Tensor, list[float]]:
         """The mean raw map of all views, and each view's sum; never more than two maps are held."""
         mean, totals = None, []
         for done, view in enumerate(views):
-            raw = self._raw(pixels, view, tile, report and _part(report, done, len(views)))
+            raw = self._raw(pixels, scale, view, tile, report and _part(report, done, len(views)))
             totals.append(targets.count(raw.numpy(), 1))
             mean = raw if mean is None else mean.add_(raw)
         assert mean is not None
         return mean.div_(len(totals)), totals
 
-    def _raw(self, pixels: Pixels, view: View, tile: int, report: Report | None) -> torch.Tensor:
+    def _raw(self, pixels: Pixels, scale: float, view: View, tile: int, report: Report | None) -> torch.Tensor:
         """The raw map of a view, brought back to the image's own orientation and place."""
         model = self.model
-        canvas = Canvas(pixels, model.normalisation, model.scale, model.network.layout, view)
+        canvas = Canvas(pixels, model.normalisation, scale, model.network.layout, view)
         raw = raw_map(model.network, canvas, tile=tile, report=report)
         raw = raw[:, view.shift[0] :, view.shift[1] :]
         if view.transpose:

@@ -115,7 +115,7 @@ def load_item(
     if item.box is None:
         image = read_image(item.image, page=page, axis=axis)
         dots = _dots(item, image, classes, order, outside)
-        return Sample(image, dots, item.name, item.group, read_pixel_size(item.image, page=page))
+        return Sample(image, dots, item.name, item.group, _size(item, page))
     with opened(item.image, page=page, axis=axis) as whole:  # of a slide the part alone is read
         part = _part(item, whole, _dots(item, whole, classes, order, outside), page)
     return Sample(np.array(part.image, subok=True), part.dots, item.name, item.group, part.pixel_size, part=True)
@@ -259,7 +259,7 @@ def _dots(
 ) -> Dots:
     """The dots of an image, those that may stay."""
     shape = (image.shape[1], image.shape[2])
-    size = functools.partial(read_pixel_size, item.image)
+    size = functools.partial(_size, item, None)
     dots = read_points(item.dots, image_shape=shape, order=order, classes=classes, pixel_size=size, image=item.image)
     called = (str(item.dots), f"the image {item.image.name}")
     return _on_picture(_within(dots, shape, outside, called=called, file=item.image), image, outside, *called)
@@ -267,7 +267,7 @@ def _dots(
 
 def _part(item: Item, image: Image | Pieces, dots: Dots, page: Page | None) -> Opened:
     """The part of an image that an item stands for."""
-    size = read_pixel_size(item.image, page=page)
+    size = _size(item, page)
     if item.box is None:
         return Opened(image, dots, item.name, size)
     rows, columns = item.box
@@ -283,6 +283,11 @@ def _part(item: Item, image: Image | Pieces, dots: Dots, page: Page | None) -> O
     chosen = dots.select(within)
     part = image[:, slice(*rows), slice(*columns)]
     return Opened(part, replace(chosen, points=chosen.points - corner), item.name, size)
+
+
+def _size(item: Item, page: Page | None) -> float | None:
+    """Side of a pixel in micrometres, as it is said or as the file says it."""
+    return item.pixel_size or read_pixel_size(item.image, page=page)
 
 
 def _checked(sample: Sample, outside: Outside) -> Sample:

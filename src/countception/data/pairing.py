@@ -33,6 +33,7 @@ from countception.data.exports import export_kind, why_export
 from countception.data.names import DOTS_FOLDERS, Paired, is_table, listing, pair, why_case
 from countception.errors import DatasetError, PointsError
 from countception.images.find import SUFFIXES, images_in, left_alone, natural_key, unread_in, why_unread
+from countception.images.pixel_size import checked_size
 from countception.images.projection import Page
 from countception.points.table import read_table
 from countception.wording import NAMED, count_of
@@ -57,6 +58,8 @@ class Item:
     """Images of one group are not independent, and are kept together when a data set is split."""
     box: tuple[tuple[int, int], tuple[int, int]] | None = None
     """Rows and columns of the part that it stands for, the last ones not included; None for the whole image."""
+    pixel_size: float | None = None
+    """Side of a pixel in micrometres, where it is said and not left to the file."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,10 @@ class Dataset:
     def without_unmatched(self) -> Dataset:
         """The same without the files that have no partner."""
         return replace(self, unmatched_images=(), unmatched_dots=())
+
+    def with_pixel_size(self, micrometres: float) -> Dataset:
+        """The same with images whose pixels are of this size, whatever their files say."""
+        return replace(self, items=tuple(replace(item, pixel_size=checked_size(micrometres)) for item in self.items))
 
     def within(self, regions: str | os.PathLike[str]) -> Dataset:
         """The parts of its images in which all objects are marked, each as an image of its own.

@@ -23,10 +23,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
+from countception.errors import ConfigError, ImageError
 from countception.images.decoders import LSM
 from countception.images.geotiff import ground_sides
 from countception.images.projection import Page
 from countception.images.tiff_file import open_tiff
+from countception.wording import length
 
 if TYPE_CHECKING:
     from tifffile import TiffFile
@@ -45,10 +47,46 @@ MICROMETRES = {
 }
 MAGNIFIED = 1.25
 """Ratio of sizes of pixels from which images are of another magnification."""
+FARTHEST = 8.0
+"""Ratio up to which images are rescaled."""
 PER_CENTIMETRE = 3
 """TIFF's ResolutionUnit."""
 MEANINGLESS = (10.0, *(dpi / 2.54 for dpi in (72, 96, 100, 150, 200, 300, 400, 600)))
 """Pixels per centimetre that programs write by themselves."""
+
+
+def checked_size(micrometres: float) -> float:
+    """The side of a pixel, if it can be one.
+
+    Raises
+    ------
+    ConfigError
+        It cannot.
+    """
+    if not 0 < micrometres < math.inf:
+        raise ConfigError(f"a pixel size of {micrometres} µm makes no sense: it must be above 0")
+    return float(micrometres)
+
+
+def enlargement(size: float | None, wanted: float) -> float:
+    """How many times larger an image with pixels of `size` is to be made to have pixels of the size that is `wanted`.
+
+    Raises
+    ------
+    ImageError
+        Its size is not known, or so far from that, that no detail or no memory would be left.
+    """
+    if size is None:
+        raise ImageError(
+            "the image cannot be rescaled, as the size of its pixels is not known: say it (--pixel-size, or pixel_size "
+            "of count_pixels)"
+        )
+    if not 1 / FARTHEST <= size / wanted <= FARTHEST:
+        raise ImageError(
+            f"its pixels are of {length(size)} and those of the training images of {length(wanted)}, too far from each "
+            "other to rescale the image: is that right? --pixel-size says another"
+        )
+    return size / wanted
 
 
 def magnified(sizes: Collection[float]) -> bool:

@@ -16,7 +16,7 @@ from countception.errors import ConfigError, ImageError, RegionsError
 from countception.files import is_device, unique_names
 from countception.images.find import find_images
 from countception.images.pieces import Pieces, Source
-from countception.images.pixel_size import read_pixel_size
+from countception.images.pixel_size import checked_size, read_pixel_size
 from countception.images.planes import EVERY, Plane, called, planes
 from countception.images.projection import PROJECTIONS, Page
 from countception.images.read import Image, about
@@ -51,6 +51,7 @@ class FileOptions(CountOptions, total=False):
 
     page: Page | Literal["all"] | None
     axis: int | str | None
+    rescale: bool
 
 
 class BatchOptions(FileOptions, total=False):
@@ -166,8 +167,8 @@ def _job(
     """What is to be done; whatever cannot be done is refused before counting starts."""
     if unknown := options.keys() - BatchOptions.__optional_keys__:
         raise TypeError(f"count_files() has no option {', '.join(sorted(unknown))}")
-    if pixel_size is not None and not 0 < pixel_size < float("inf"):
-        raise ConfigError(f"a pixel size of {pixel_size} µm makes no sense: it must be above 0")
+    if pixel_size is not None:
+        checked_size(pixel_size)
     page = options.get("page")
     if isinstance(page, str) and page not in (EVERY, *PROJECTIONS):
         raise ConfigError(f"{page!r} is no page: give its number, from 0, or {', '.join(PROJECTIONS)} or {EVERY}")
@@ -180,6 +181,8 @@ def _job(
         points_as=options.get("points_as", "csv"),
         overwrite=options.get("overwrite", False),
     )
+    if options.get("rescale"):
+        counter.check_rescaling()
     job = _Job(counter, found, outputs, level, pixel_size, options)
     job.add_regions(regions)
     others = [*options.get("others", ()), *(job.regions.paths if job.regions is not None else ())]
@@ -286,6 +289,7 @@ class _Job:
             flips=self.options.get("flips"),
             shifts=self.options.get("shifts"),
             pixel_size=size,
+            rescale=self.options.get("rescale", False),
             points=self.outputs.points is not None,
             report=report,
         )

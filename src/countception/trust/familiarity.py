@@ -117,7 +117,9 @@ def other_pixels(size: float | None, known: float | None) -> list[str]:
     """
     if size is None or known is None or not magnified((size, known)):
         return []
-    return [f"pixels of {length(size)}, where those of the training images are of {length(known)}"]
+    return [
+        f"pixels of {length(size)}, where those of the training images are of {length(known)} (--rescale mends that)"
+    ]
 
 
 def other_depth(image: Pixels, known: str | None) -> list[str]:
