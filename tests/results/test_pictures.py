@@ -99,6 +99,18 @@ def test_any_image_becomes_viewable_with_full_contrast(channels: int, dtype: typ
     assert np.all(np.diff(seen[..., 1].ravel().astype(int)) >= 0)
 
 
+def test_holes_are_black_and_leave_the_contrast_as_it_is() -> None:
+    """Of temperatures around 290 nothing would be seen beside zeros."""
+    image = np.linspace(280, 300, 600, dtype=np.float32).reshape(1, 20, 30)
+    holes = np.zeros((1, 20, 30), bool)
+    holes[:, 8:12, :10] = True
+    for under in (0, 1e6):
+        seen = viewable(np.ma.masked_array(np.where(holes, under, image), holes))
+        assert (seen[8:12, :10] == 0).all()
+        assert np.abs(seen[:8].astype(int) - viewable(image)[:8]).max() <= 2
+    assert (viewable(np.ma.masked_array(image, True)) == 0).all()
+
+
 def test_an_even_image_is_viewable() -> None:
     assert viewable(np.full((1, 4, 5), 7, np.uint8)).shape == (4, 5, 3)
 

@@ -56,15 +56,16 @@ def viewable(image: npt.NDArray[np.generic]) -> npt.NDArray[np.uint8]:
     ----------
     image
         ``(channel, y, x)`` of any depth. One channel becomes grey, two become magenta and green, of more than three the
-        first three are shown.
+        first three are shown. Holes are black, and make no difference to the contrast.
 
     Returns
     -------
     uint8 ``(y, x, 3)``.
     """
     step = max(1, int(np.sqrt(image[0].size / 1e6)))
-    low, high = np.percentile(image[:, ::step, ::step].astype(np.float32), (0.1, 99.9))
-    levels = (image[:3].astype(np.float32) - low) / max(high - low, np.finfo(np.float32).tiny)
+    sampled = np.ma.compressed(image[:, ::step, ::step].astype(np.float32))
+    low, high = np.percentile(sampled if sampled.size else (0, 1), (0.1, 99.9))
+    levels = np.ma.filled((image[:3].astype(np.float32) - low) / max(high - low, np.finfo(np.float32).tiny), 0)
     if len(levels) == 1:
         levels = levels.repeat(3, 0)
     elif len(levels) == 2:
@@ -97,7 +98,7 @@ def overlay(
 
     density = count.per_pixel()
     alone = (count.scale / max(count.window, SMALLEST_OBJECT)) ** 2  # what one object alone has at its place
-    grey = viewable(np.asarray(image).mean(0, keepdims=True, dtype=np.float32))[..., 0].astype(np.float32)
+    grey = viewable(np.asanyarray(image).mean(0, keepdims=True, dtype=np.float32))[..., 0].astype(np.float32)
     strength = density / max(float(density.max()), alone)  # so that an empty image stays empty
     colours, alpha = heat(strength)
     blended = grey[..., None] * (1 - alpha[..., None]) + colours * alpha[..., None]
