@@ -71,9 +71,8 @@ def count(
     from countception.results.batch import BatchOptions
     from countception.results.outputs import check_places, check_tables
 
-    parse.check_kind(model, parse.A_MODEL, "count MODEL IMAGE…")
-    for image in images:
-        parse.check_kind(image, parse.AN_IMAGE, "count MODEL IMAGE…")
+    for name, kind in ((model, parse.A_MODEL), *((image, parse.AN_IMAGE) for image in images)):
+        parse.check_kind(name, kind, "count MODEL IMAGE…")
     level = parse.read_level(level)
     shown = out is None and sys.stdout.isatty()  # otherwise the table goes to standard output
     regions_csv = _regions_file(out, regions, regions_csv, shown=shown)
