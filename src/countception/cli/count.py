@@ -71,8 +71,7 @@ def count(
     from countception.results.batch import BatchOptions
     from countception.results.outputs import check_places, check_tables
 
-    for name, kind in ((model, parse.A_MODEL), *((image, parse.AN_IMAGE) for image in images)):
-        parse.check_kind(name, kind, "count MODEL IMAGE…")
+    _check_kinds(model, images)
     level = parse.read_level(level)
     shown = out is None and sys.stdout.isatty()  # otherwise the table goes to standard output
     regions_csv = _regions_file(out, regions, regions_csv, shown=shown)
@@ -103,6 +102,13 @@ def count(
     grouped = group_by is not None or groups is not None
     written = (out, regions_csv, totals, report)
     _tell(rows, names, counter, level=level, flips=flips or None, grouped=grouped, written=written, shown=shown)
+
+
+def _check_kinds(model: Path, images: Sequence[str]) -> None:
+    usage = "count MODEL IMAGE…"
+    parse.check_kind(model, parse.A_MODEL, usage)
+    for image in images:
+        parse.check_kind(image, parse.AN_IMAGE, usage)
 
 
 def _load(model: Path, device: str | None, channels: str | None) -> Counter:
