@@ -178,11 +178,15 @@ class CountingConfig(_Frozen):
 
 
 class CountOptions(TypedDict, total=False):
-    """What of it may be chosen anew for each image, as in `countception.Counter.count`; None is as trained."""
+    """What of it may be chosen anew for each image, as in `countception.Counter.count`; None is as trained.
+
+    To rescale is no part of a model.
+    """
 
     tile: int | None
     flips: bool | None
     shifts: int | None
+    rescale: bool
 
 
 class Config(_Frozen):

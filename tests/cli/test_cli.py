@@ -374,6 +374,12 @@ def test_the_size_of_pixels_may_be_said(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.stderr
     assert "pixels of 1 µm" not in result.stderr
     assert "0.5 µm" in run("inspect", data, "--pixel-size=0.5").stdout
+    plain, same, other = (
+        float(run("evaluate", model, data, *options).stdout.split("MAE ")[1].split()[0].rstrip(","))
+        for options in ((), ("--rescale", "--pixel-size=0.5"), ("--rescale", "--pixel-size=1"))
+    )
+    assert plain == same != other
+    refused(run("evaluate", model, data, "--rescale"), "size of its pixels is not known")
     refused(run("train", data, "-o", model, "--pixel-size=0"), "a pixel size of 0.0 µm makes no sense")
 
 

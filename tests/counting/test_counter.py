@@ -314,6 +314,8 @@ def test_objects_of_another_magnification_are_found_where_they_are(counter: Coun
     assert np.corrcoef(large.density().ravel(), plain.density().ravel())[0, 1] > 0.95
     assert large.points is not None
     assert large.points.points.max() > 200
+    with pytest.raises(ConfigError, match="tiles"):
+        known.count_pixels(image, tiles=16)  # type: ignore[call-arg]
     many = known.count_pixels(image.repeat(2, 1).repeat(2, 2), pixel_size=0.5)
     assert abs(many.value - plain.value) > 0.2 * plain.value, "as it is, the count is another"
     assert many.warnings[0].startswith("pixels of 0.5 µm, where")

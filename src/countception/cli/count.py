@@ -244,6 +244,7 @@ def evaluate(
     flips: given.Flips = False,
     shifts: given.Shifts = None,
     tile: given.Tile = None,
+    rescale: given.Rescale = False,
     order: given.Order = None,
     image_suffix: given.ImageSuffix = None,
     dots_suffix: given.DotsSuffix = None,
@@ -300,6 +301,7 @@ def evaluate(
             flips=flips or None,
             shifts=shifts,
             tile=tile,
+            rescale=rescale,
         )
     console.show_evaluation(result)
     if json is not None:

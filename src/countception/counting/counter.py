@@ -178,22 +178,21 @@ class Counter:
         ConfigError
             An option makes no sense, or images are to be rescaled to a magnification that the model does not know.
         """
-        options = CountOptions(tile=tile, flips=flips, shifts=shifts)
+        options = CountOptions(tile=tile, flips=flips, shifts=shifts, rescale=rescale)
         if isinstance(image, (str, os.PathLike)):
             size = read_pixel_size(image, page=page)
             with about(image), opened(image, page=page, axis=axis) as pixels:
                 self.model.normalisation.check(pixels, os.fspath(image))
-                return self._count(pixels, options, size, points=points, rescale=rescale, report=report)
+                return self._count(pixels, options, size, points=points, report=report)
         pixels = image if isinstance(image, Pieces) else as_channels_first(image)
         self.model.normalisation.check(pixels)
-        return self._count(pixels, options, None, points=points, rescale=rescale, report=report)
+        return self._count(pixels, options, None, points=points, report=report)
 
     def count_pixels(
         self,
         pixels: Arrays | Pieces,
         *,
         pixel_size: float | None = None,
-        rescale: bool = False,
         points: bool = False,
         report: Report | None = None,
         **options: Unpack[CountOptions],
@@ -204,7 +203,7 @@ class Counter:
         """
         pixels = pixels if isinstance(pixels, Pieces) else checked(pixels, "the image")
         self.model.normalisation.check(pixels)
-        return self._count(pixels, options, pixel_size, points=points, rescale=rescale, report=report)
+        return self._count(pixels, options, pixel_size, points=points, report=report)
 
     def check_rescaling(self) -> float:
         """Side in micrometres of the training images' pixels, to which images are rescaled.
@@ -226,10 +225,10 @@ class Counter:
         """Of an image ``(channel, y, x)``, the channels that the network is shown: for pictures of what it counted."""
         return self.model.normalisation.shown(pixels)
 
-    def _counting(self, **options: Unpack[CountOptions]) -> CountingConfig:
+    def _counting(self, options: CountOptions) -> CountingConfig:
         """How images are counted; an option that is None is as the model was trained to."""
-        chosen = {f"counting.{key}": value for key, value in options.items() if value is not None}
-        return updated(self.config, chosen).counting
+        chosen = {key: value for key, value in options.items() if value is not None and key != "rescale"}
+        return updated(self.config, {f"counting.{key}": value for key, value in chosen.items()}).counting
 
     def _count(
         self,
@@ -238,10 +237,10 @@ class Counter:
         size: float | None,
         *,
         points: bool,
-        rescale: bool,
         report: Report | None,
     ) -> Count:
-        counting = self._counting(**options)
+        rescale = options.get("rescale", False)
+        counting = self._counting(options)
         size = None if size is None else checked_size(size)
         scale = self.model.scale * (enlargement(size, self.check_rescaling()) if rescale else 1)
         with enough_to_count(), usual_modes():

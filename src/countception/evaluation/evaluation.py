@@ -237,6 +237,8 @@ def evaluate(
     from countception.data.dataset import Stream
 
     counter.model.intervals.interval(0.0, None, level)  # an impossible level is refused before counting starts
+    if options.get("rescale"):
+        counter.check_rescaling()
     if points and tolerance is None:
         tolerance = TOLERANCE / counter.model.scale
     if tolerance is not None:

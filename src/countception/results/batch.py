@@ -51,7 +51,6 @@ class FileOptions(CountOptions, total=False):
 
     page: Page | Literal["all"] | None
     axis: int | str | None
-    rescale: bool
 
 
 class BatchOptions(FileOptions, total=False):
