@@ -17,6 +17,17 @@ import numpy.typing as npt
 
 from countception.errors import ImageError
 from countception.images.holes import both, pierced, without_alpha
+from countception.images.png import check_pixels
+from countception.images.projection import PROJECTIONS, Page, projected
+from countception.images.tiff_file import (
+    Index,
+    masked_out,
+    open_tiff,
+    page_numbers,
+    refuse_across,
+    refuse_missing,
+    unmeasured,
+)
 from countception.images.projection import PROJECTIONS, Page, projected
 from countception.images.tiff_file import (
     Index,
@@ -78,6 +89,8 @@ def readpillow_file(path: Path, head: bytes) -> Pixels:
     with pillow_file(path, head) as image:
         _check_size(path, (*image.size, len(image.getbands())), 1)
         image.load()
+        if head.startswith(PNG_MAGIC):
+            check_pixels(path)
         orientation = image.getexif().get(EXIF_ORIENTATION, 1)
         mode = _mode(image)
         if mode == "I;16":
