@@ -582,6 +582,18 @@ class TestFindImages:
         write_image(tmp_path / "w [1]" / "a.png")
         assert [path.name for path in find_images(tmp_path / "w [1]" / "*.png")] == ["a.png"]
 
+    @pytest.mark.parametrize("pattern", ["run[1]/*/*.png", "run[1]/**/*.png", "./run[1]/*/a.png", "run[1]/s?/a.png"])
+    def test_a_folder_is_never_taken_for_another_that_its_name_fits(
+        self, tmp_path: Path, write_image: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, pattern: str
+    ) -> None:
+        for run in ("run[1]", "run1"):
+            (tmp_path / run / "s1").mkdir(parents=True)
+            write_image(tmp_path / run / "s1" / "a.png")
+        monkeypatch.chdir(tmp_path)
+        assert find_images(pattern) == [Path("run[1]/s1/a.png")]
+        assert find_images(tmp_path / pattern) == [tmp_path / "run[1]/s1/a.png"]
+        assert find_images("run[12]/*/*.png") == [Path("run1/s1/a.png")]
+
     def test_jpeg_by_its_rarer_suffixes(self, tmp_path: Path, write_image: Callable[..., Path]) -> None:
         for name in ("a.jfif", "b.JPE"):
             write_image(tmp_path / "x.jpg").rename(tmp_path / name)

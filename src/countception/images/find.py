@@ -131,9 +131,15 @@ def _in_other_case(name: str) -> str:
 
 def _matched(name: str) -> list[Path]:
     """Files that a pattern matches; none of a name that is no pattern."""
-    path = Path(name)
-    pattern = str(Path(glob.escape(str(path.parent)), path.name)) if path.parent.is_dir() else name
-    return [Path(match) for match in glob.glob(pattern, recursive=True)] if glob.has_magic(name) else []  # noqa: PTH207 - Path.glob knows no absolute patterns
+    if not glob.has_magic(name):
+        return []
+    return [Path(match) for match in glob.glob(_pattern(Path(name)), recursive=True)]  # noqa: PTH207 - Path.glob knows no absolute patterns
+
+
+def _pattern(path: Path) -> str:
+    """The same, with folders that are there under that very name taken as they are: run[1] is not run1."""
+    there = next((folder for folder in path.parents if folder.is_dir()), Path())
+    return str(Path(glob.escape(str(there)), *path.parts[len(there.parts) :]))
 
 
 def _of(files: Iterable[Path], suffixes: frozenset[str]) -> list[Path]:
