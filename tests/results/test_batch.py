@@ -326,19 +326,22 @@ def test_after_an_interruption_the_rows_so_far_are_written(images: Path, tmp_pat
 
     with pytest.raises(KeyboardInterrupt):
         count_files(tiny.untrained(), images, out=tmp_path / "counts.csv", report=stop)
-    assert [Path(row["image"]).name for row in read(tmp_path / "counts.csv")] == ["0.png", "1.png"]
+    assert [Path(row["image"]).name for row in read(tmp_path / "counts.unfinished.csv")] == ["0.png", "1.png"]
+    assert not (tmp_path / "counts.csv").exists()
 
 
 def test_rows_are_written_now_and_then(images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    out, seen = tmp_path / "counts.csv", []
+    out, part, seen = tmp_path / "counts.csv", tmp_path / "counts.unfinished.csv", []
 
     def look(done: float, *_: object) -> None:
         if done in (1, 2):
-            seen.append(len(pd.read_csv(out)) if out.exists() else 0)
+            seen.append(len(pd.read_csv(part)) if part.exists() else 0)
+            assert not out.exists()
 
     for seconds in (60.0, 0.0):
         monkeypatch.setattr(batch, "SAVED_EVERY", seconds)
         count_files(tiny.untrained(), [images / "0.png", images / "1.png"], out=out, report=look)
+        assert not part.exists()
         out.unlink()
     assert seen == [0, 0, 1, 2]
 

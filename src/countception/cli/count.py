@@ -173,7 +173,6 @@ def _count_all(
 
     number = batch.PICTURES if pictures else 0
     out = options.get("out")
-    kept = out is not None and batch.is_kept(out)
     try:
         with file_bar() as progress:
             return batch.count_files(
@@ -188,9 +187,11 @@ def _count_all(
             )
     except KeyboardInterrupt:
         if out is not None:
-            place, before = (batch.unfinished(out), f", {out} is as it was before") if kept else (out, "")
-            rest = "other tables and the report are not written"
-            typer.echo(f"the images counted by now are in {place}{before}; {rest}", err=True)
+            typer.echo(
+                f"the images counted by now are in {batch.unfinished(out)}: "
+                f"{out}, other tables and the report are not written",
+                err=True,
+            )
         raise
 
 

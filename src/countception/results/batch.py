@@ -101,8 +101,8 @@ def count_files(
     **options
         What to write, and how to count:
 
-        - `out`: CSV file of the rows. It is written every minute and at the end; after Ctrl-C it holds the rows so far.
-          A table that is there already is replaced at the end only: until then the rows go beside it, see `unfinished`.
+        - `out`: CSV file of the rows, written at the end only. Until then, and after Ctrl-C, the rows so far are beside
+          it, written every minute: see `unfinished`.
         - `overlays`: folder for pictures of the density over each image.
         - `maps`: folder for float32 TIFF count maps. The sum of a map over the `redundancy` in its description is the
           count.
@@ -145,14 +145,10 @@ def count_files(
     return rows
 
 
-def is_kept(table: StrPath) -> bool:
-    """Whether there is a table of an earlier batch, in whose place no part of another one is written."""
-    return not is_device(Path(table)) and Path(table).exists()
-
-
 def unfinished(table: StrPath) -> Path:
-    """Where the rows so far are written while a table that was there before keeps its place."""
-    return Path(table).with_suffix(f".unfinished{Path(table).suffix}")
+    """Where the rows so far are written: a table of its own name is a whole one. Of a device, itself."""
+    path = Path(table)
+    return path if is_device(path) else path.with_suffix(f".unfinished{path.suffix}")
 
 
 def _job(
@@ -205,11 +201,6 @@ class _Job:
     regions_of: Callable[[Path], list[Region]] = field(default=lambda _: [])
     size_of: Callable[..., float | None] = field(default_factory=lambda: functools.lru_cache(1)(read_pixel_size))
     """These two are read once for all pages of a file."""
-    kept: frozenset[StrPath] = field(init=False)
-    """Tables of an earlier batch."""
-
-    def __post_init__(self) -> None:
-        self.kept = frozenset(filter(is_kept, self.tables))
 
     @property
     def tables(self) -> list[StrPath]:
@@ -246,10 +237,9 @@ class _Job:
         out, regions_out = self.options.get("out"), self.options.get("regions_out")
         for table, write in ((out, write_counts), (regions_out, write_regions)):
             if table is not None and rows:
-                write(table if finished or table not in self.kept else unfinished(table), rows)
-        if finished:
-            for table in self.kept:
-                unfinished(table).unlink(missing_ok=True)
+                write(table if finished else unfinished(table), rows)
+                if finished and not is_device(Path(table)):
+                    unfinished(table).unlink(missing_ok=True)
 
     def save(self, rows: Sequence[Row]) -> None:
         """The tables so far, where they can be replaced by the whole ones."""
