@@ -5,6 +5,7 @@ import json
 import os
 import re
 import resource
+import shlex
 import shutil
 import signal
 import subprocess
@@ -270,6 +271,26 @@ def test_control_c_keeps_the_best_so_far_and_resume_goes_on(tmp_path: Path) -> N
     resumed.communicate(timeout=120)
     assert resumed.returncode == 130
     assert load(out).trained_on["steps_in_all"] > first
+
+
+def test_what_the_system_refuses_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_args: object, **_options: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "cells")
+
+    monkeypatch.setattr("countception.data.inspection.inspect", full)
+    refused(run("inspect", tiny.data()), "cells: No space left on device")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device")
+@pytest.mark.parametrize(
+    ("output", "said"), [(">/dev/full", "No space left on device"), (">&-", "closed: name a file for the counts")]
+)
+def test_a_standard_output_that_takes_nothing_is_told_of(images: Path, output: str, said: str) -> None:
+    told = shlex.join(command("count", tiny.model_file(), images / "good0.png"))
+    result = subprocess.run(f"{told} {output}", shell=True, stderr=subprocess.PIPE, text=True, check=False)
+    assert result.returncode == 1
+    assert said in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 def test_control_c_before_anything_is_saved_exits_with_130(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -252,6 +252,17 @@ def test_points_of_each_class_have_a_colour_and_their_number() -> None:
     assert not (np.abs(pixels - CROSSES[1]).sum(2) == 0).any()
 
 
+def test_letters_are_drawn_where_matplotlib_finds_no_place_for_its_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where neither the home nor a temporary folder can be written to, in a container for one."""
+
+    def refused() -> str:
+        raise OSError("Matplotlib requires access to a writable cache directory")
+
+    monkeypatch.setattr("matplotlib.get_data_path", refused)
+    pictures._font.cache_clear()
+    assert pictures._font(30.0).getlength("3") > 0
+
+
 def test_letters_of_many_languages_are_drawn() -> None:
     """Each as itself, and not as the box that stands for what a font lacks."""
     font = pictures._font(30.0)

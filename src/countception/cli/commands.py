@@ -6,6 +6,7 @@ Nothing heavy is imported before a command runs, so that `countception --help` a
 from __future__ import annotations
 
 import codecs
+import errno
 import io
 import os
 import sys
@@ -39,6 +40,11 @@ class _Commands(TyperGroup):
         except KeyboardInterrupt:
             _say("countception: interrupted")
             raise typer.Exit(INTERRUPTED) from None
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # whoever read the output has enough of it
+                raise
+            _say(f"countception: {f'{error.filename}: ' if error.filename else ''}{error.strerror or error}")
+            raise typer.Exit(1) from None
 
 
 app = typer.Typer(

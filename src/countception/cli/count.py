@@ -73,6 +73,8 @@ def count(
 
     _check_kinds(model, images)
     level = parse.read_level(level)
+    if out is None and sys.stdout is None:  # as some schedulers start programs
+        raise ConfigError("standard output is closed: name a file for the counts with -o")
     shown = out is None and sys.stdout.isatty()  # otherwise the table goes to standard output
     regions_csv = _regions_file(out, regions, regions_csv, shown=shown)
     counter = _load(model, device, channels)
@@ -204,6 +206,7 @@ def _show(rows: Sequence[Row], sums: Sequence[GroupTotal], *, shown: bool, piped
         console.show_rows(rows)
     elif piped:
         tables.write_rows(sys.stdout, rows)
+        sys.stdout.flush()  # a full disk is said here
     if sums:
         console.show_totals(sums, err=piped)
 

@@ -9,6 +9,7 @@ import functools
 import io
 import os
 from collections.abc import Sequence
+from importlib.util import find_spec
 from itertools import cycle, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -275,11 +276,16 @@ def _draw_label(
 
 @functools.cache
 def _font(size: float) -> FreeTypeFont:
-    """DejaVu Sans, which matplotlib brings: Pillow's own font has next to nothing but English letters."""
-    import matplotlib
+    """DejaVu Sans, which matplotlib brings: Pillow's own font has next to nothing but English letters.
+
+    Matplotlib is not imported for it, as that fails where neither the home nor a temporary folder can be written to.
+    """
     from PIL import ImageFont
 
-    return ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf", size)
+    found = find_spec("matplotlib")
+    assert found is not None  # it is required
+    assert found.origin is not None
+    return ImageFont.truetype(Path(found.origin).parent / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf", size)
 
 
 def save_picture(picture: Picture, path: str | os.PathLike[str]) -> None:
