@@ -237,7 +237,8 @@ def test_a_headless_table_needs_the_order(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_control_c_keeps_the_best_so_far_and_resume_goes_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM])
+def test_control_c_keeps_the_best_so_far_and_resume_goes_on(tmp_path: Path, asked: signal.Signals) -> None:
     out = tmp_path / "cells.count"
     options = [
         tiny.data(),
@@ -254,7 +255,7 @@ def test_control_c_keeps_the_best_so_far_and_resume_goes_on(tmp_path: Path) -> N
         if "step" in line:
             break
     time.sleep(0.5)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(asked)
     _, stderr = process.communicate(timeout=120)
     assert process.returncode == 130
     assert "interrupted: saving" in stderr

@@ -9,6 +9,7 @@ import codecs
 import errno
 import io
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -62,6 +63,8 @@ def main() -> None:
     """Run the command line."""
     # torch's threads spin while they wait for each other, which on a busy machine makes training many times slower
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # as schedulers and containers send it before they kill: what there is is saved, as after Ctrl-C
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     _print_anything()
     app(prog_name="countception")
 

@@ -11,16 +11,19 @@ from types import FrameType
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """Ctrl-C inside takes effect at the end, so that what is saved then is not half done."""
-    handler = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(handler):
-        yield  # Ctrl-C reaches the main thread only, or is no KeyboardInterrupt
-        return
+    """Ctrl-C inside, or SIGTERM served like it, takes effect at the end: what is saved then is not half done."""
+    known = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: handler for number, handler in known.items() if callable(handler)}
+    if threading.current_thread() is not threading.main_thread():
+        handlers = {}  # signals reach the main thread only
     held: list[tuple[int, FrameType | None]] = []
-    signal.signal(signal.SIGINT, lambda number, frame: held.append((number, frame)))
+    for each in handlers:
+        signal.signal(each, lambda number, frame: held.append((number, frame)))
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, handler)
+        for each, handler in handlers.items():
+            signal.signal(each, handler)
     if held:
-        handler(*held[0])
+        number, frame = held[0]
+        handlers[signal.Signals(number)](number, frame)
