@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from countception.cli.console import show_inspection, table
+from countception.cli.console import show_inspection, table, tell_linked
 from countception.data.inspection import inspect
 
 
@@ -28,3 +28,14 @@ def test_spacings_that_differ_may_be_those_of_emptier_images(
         (tmp_path / f"{name}.csv").write_text("\n".join(["x,y", *rows]))
     show_inspection(inspect(tmp_path))
     assert "10.0 to 30.0 pixels to the third: no harm where there are fewer objects" in capsys.readouterr().out
+
+
+def test_links_that_are_left_out_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Image.new("L", (9, 9)).save(tmp_path / "a.png")
+    tell_linked([str(tmp_path)])
+    for number in range(7):
+        (tmp_path / f"b{number}.png").symlink_to(tmp_path / "a.png")
+    tell_linked([str(tmp_path)])
+    said = capsys.readouterr().err
+    assert said.startswith(f"7 images left out, as links to others: {tmp_path / 'b0.png'} is {tmp_path / 'a.png'}, ")
+    assert said.endswith(" and 2 more\n")

@@ -22,7 +22,7 @@ from PIL import Image, ImageOps
 
 from countception.errors import ImageError
 from countception.images import decoders
-from countception.images.find import find_images, natural_key, unread_by
+from countception.images.find import find_images, linked, natural_key, unread_by
 from countception.images.pieces import opened
 from countception.images.read import as_channels_first, check_finite, read_image
 
@@ -593,6 +593,26 @@ class TestFindImages:
         assert find_images(pattern) == [Path("run[1]/s1/a.png")]
         assert find_images(tmp_path / pattern) == [tmp_path / "run[1]/s1/a.png"]
         assert find_images("run[12]/*/*.png") == [Path("run1/s1/a.png")]
+
+    def test_a_link_to_nothing_is_an_image_that_cannot_be_read(self, tmp_path: Path) -> None:
+        """It would be missing from tables and totals without a word."""
+        link = tmp_path / "a.png"
+        link.symlink_to(tmp_path / "gone.png")
+        (tmp_path / "loop.png").symlink_to(tmp_path / "loop.png")
+        for place in (tmp_path, link, tmp_path / "*.png"):
+            assert find_images(place) == [link]
+        with pytest.raises(ImageError, match=r"a\.png: there is no such file: it is a link to .*gone\.png"):
+            read_image(link)
+
+    def test_links_to_others_are_known(self, plate: Path) -> None:
+        (plate / "sub" / "1.jpg").symlink_to(plate / "1.jpg")
+        (plate / "again").symlink_to(plate / "sub")
+        names = [plate, plate / "sub" / ".." / "1.jpg", plate / "sub", plate / "again" / "*.bmp"]
+        assert [path.name for path in find_images(names)] == ["1.jpg", "9.PNG", "10.png", "7.bmp"]
+        assert linked(names) == {
+            plate / "sub" / "1.jpg": plate / "1.jpg",
+            plate / "again" / "7.bmp": plate / "sub" / "7.bmp",
+        }
 
     def test_jpeg_by_its_rarer_suffixes(self, tmp_path: Path, write_image: Callable[..., Path]) -> None:
         for name in ("a.jfif", "b.JPE"):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 from rich.cells import cell_len
 
-from countception.images.find import unread_by, why_unread
+from countception.images.find import linked, unread_by, why_unread
 from countception.images.orientation import why_turned
 from countception.results.row import class_names
 from countception.wording import NONE, images, length, percent, signed, whole
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 VARIED = 2.0
 """Ratio of spacings that is told of."""
+NAMED = 5
+"""So many of what is left out are named."""
 BAR = 40
 """Longest bar of a histogram in characters."""
 
@@ -156,6 +158,14 @@ def tell_unread(*places: Path) -> None:
             why = why_unread(unread_by(place))
             if why:
                 typer.echo(f"{place}: {why.removeprefix('; ')}", err=True)
+
+
+def tell_linked(names: Sequence[str]) -> None:
+    """Say which images are named but not counted, as they are others by another name: tables have no row for them."""
+    if pairs := linked(names):
+        some = [f"{path} is {other}" for path, other in list(pairs.items())[:NAMED]]
+        more = f" and {len(pairs) - NAMED} more" if len(pairs) > NAMED else ""
+        typer.echo(f"{images(len(pairs))} left out, as links to others: {', '.join(some)}{more}", err=True)
 
 
 def show_inspection(found: Inspection) -> None:

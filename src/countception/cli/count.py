@@ -80,6 +80,7 @@ def count(
     counter = _load(model, device, channels)
     files = find_images(images)
     console.tell_unread(*map(Path, images))
+    console.tell_linked(images)
     names = _groups_of(files, group_by, groups)
     read = [place for place in (model, groups, regions) if place is not None]
     check_places([*files, *read], out, regions_csv, totals, report)

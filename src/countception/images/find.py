@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from countception.errors import ImageError
@@ -30,7 +30,8 @@ def find_images(paths: StrPath | Iterable[StrPath]) -> list[Path]:
     """Image files named by files, folders and patterns, each once, in the order named.
 
     A folder stands for the images in it (not in its subfolders), sorted as people count: ``2.png`` before ``10.png``.
-    Hidden files are skipped. ``*``, ``?``, ``[...]`` and ``**`` are patterns unless a file has that very name.
+    Hidden files are skipped; links to files that are not there are not, lest images be missing without a word. ``*``,
+    ``?``, ``[...]`` and ``**`` are patterns unless a file has that very name.
 
     Raises
     ------
@@ -41,10 +42,25 @@ def find_images(paths: StrPath | Iterable[StrPath]) -> list[Path]:
     if not names:
         raise ImageError("no images are named; name files, folders or patterns such as 'plate1/*.tif'")
     found: dict[Path, Path] = {}
-    for name in names:
-        for path in _matches(os.fspath(name)):
-            found.setdefault(path.resolve(), path)
+    for path in _all(names):
+        found.setdefault(path.resolve(), path)
     return list(found.values())
+
+
+def linked(names: Iterable[StrPath]) -> dict[Path, Path]:
+    """Images that `find_images` leaves out, as they are links to others, or in folders that are, and these others."""
+    first: dict[Path, Path] = {}
+    pairs = ((path, first.setdefault(path.resolve(), path)) for path in _all(names))
+    return {path: other for path, other in pairs if _absolute(path) != _absolute(other)}
+
+
+def _absolute(path: Path) -> str:
+    """With links as they are."""
+    return os.path.abspath(path)  # noqa: PTH100 - Path.absolute keeps ..
+
+
+def _all(names: Iterable[StrPath]) -> Iterator[Path]:
+    return (path for name in names for path in _matches(os.fspath(name)))
 
 
 def images_in(folder: Path) -> list[Path]:
@@ -73,7 +89,12 @@ def unread_by(name: StrPath) -> list[Path]:
 
 def _files(folder: Path, suffixes: frozenset[str]) -> list[Path]:
     files = (path for path in folder.iterdir() if path.suffix.lower() in suffixes and not left_alone(path.name))
-    return sorted((path for path in files if path.is_file()), key=lambda path: natural_key(path.name))
+    return sorted(filter(_is_file, files), key=lambda path: natural_key(path.name))
+
+
+def _is_file(path: Path) -> bool:
+    """Whether it is a file, or a link to one that is not there any more, which whoever reads it says."""
+    return path.is_file() or (path.is_symlink() and not os.path.lexists(os.path.realpath(path)))
 
 
 def why_unread(files: Sequence[Path]) -> str:
@@ -105,7 +126,7 @@ def _matches(name: str) -> list[Path]:
                 hint += why_unread(unread_in(path))
                 raise ImageError(f"{path}: the folder has no images in it ({', '.join(sorted(SUFFIXES))}){hint}")
             return found
-        if path.exists():
+        if path.exists() or _is_file(path):
             return [path]
         if glob.has_magic(name):
             files = _matched(name)
@@ -144,5 +165,5 @@ def _pattern(path: Path) -> str:
 
 def _of(files: Iterable[Path], suffixes: frozenset[str]) -> list[Path]:
     """Those of some suffixes, in natural order, but for training curves."""
-    found = [f for f in files if f.suffix.lower() in suffixes and not f.name.endswith(CURVES) and f.is_file()]
+    found = [f for f in files if f.suffix.lower() in suffixes and not f.name.endswith(CURVES) and _is_file(f)]
     return sorted(found, key=lambda file: natural_key(str(file)))

@@ -247,7 +247,8 @@ def first_bytes(path: Path) -> bytes:
         with path.open("rb") as stream:
             head = stream.read(32)
     except FileNotFoundError:
-        raise ImageError(f"{path}: there is no such file") from None
+        leads = f": it is a link to {os.path.realpath(path)}" if path.is_symlink() else ""
+        raise ImageError(f"{path}: there is no such file{leads}") from None
     except OSError as error:
         raise ImageError(f"{path}: cannot be read: {error.strerror or error}") from error
     if not head:
