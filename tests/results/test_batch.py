@@ -250,6 +250,21 @@ def test_a_file_is_no_folder(images: Path, tmp_path: Path) -> None:
         count_files(tiny.untrained(), images, overlays=tmp_path / "file")
 
 
+def test_points_that_came_while_images_are_counted_are_not_replaced(images: Path, tmp_path: Path) -> None:
+    """Such as those of images of the same names, by another program that writes into the same folder."""
+    table = tmp_path / "points" / "1.csv"
+
+    def meanwhile(done: float, *_: object) -> None:
+        if done == 1:
+            table.write_text("x,y\n1,2\n")
+
+    out = tmp_path / "counts.csv"
+    with pytest.raises(OutputError, match=r"1\.csv is there already"):
+        count_files(tiny.untrained(), images, points=table.parent, out=out, report=meanwhile)
+    assert table.read_text() == "x,y\n1,2\n"
+    assert len(read(tmp_path / "counts.unfinished.csv")) == 1
+
+
 def test_points_that_may_have_been_corrected_are_replaced_only_when_asked(images: Path, tmp_path: Path) -> None:
     counter = tiny.untrained()
     count_files(counter, images, points=tmp_path)

@@ -96,12 +96,7 @@ class Outputs:
                     )
                 if place in taken:
                     raise OutputError(f"{target} would be overwritten, as another file has that place: name another")
-            table = self.points_file(plane)
-            if table is not None and table.exists() and not self.overwrite:
-                raise OutputError(
-                    f"{table} is there already, and may hold points that were corrected: name another folder, or allow "
-                    "to replace it (overwrite, --overwrite)"
-                )
+            self._keep_points(self.points_file(plane))
         self._refuse_among_images()
         folders = {folder.resolve(): folder for folder in (self.overlays, self.maps, self.points) if folder is not None}
         for folder in folders.values():
@@ -109,6 +104,14 @@ class Outputs:
                 raise OutputError(f"{folder} is no folder: name another for the files of each image")
             _refuse_within(taken, folder, folder.resolve())
         check_places(self.files, *tables, *(folder / "file" for folder in folders.values()))  # one may hold all three
+
+    def _keep_points(self, table: Path | None) -> None:
+        """Refuse to replace points, unless that is allowed."""
+        if table is not None and table.exists() and not self.overwrite:
+            raise OutputError(
+                f"{table} is there already, and may hold points that were corrected: name another folder, or allow "
+                "to replace it (overwrite, --overwrite)"
+            )
 
     def _refuse_among_images(self) -> None:
         """Overlays and maps are images by their names, and would be counted with those beside them."""
@@ -148,6 +151,7 @@ class Outputs:
         if map_file is not None:
             write_map(map_file, count, image=str(plane.path), page=plane.page)
         if table is not None and count.points is not None and count.confidence is not None:
+            self._keep_points(table)  # of another batch, or of whoever corrects points, since this one began
             write_points(table, count.points, extra={"confidence": count.confidence.round(DECIMALS)})
         return {"overlay": str(place or ""), "map": str(map_file or ""), "points": str(table or "")}
 
