@@ -22,7 +22,7 @@ from PIL import Image, ImageOps
 
 from countception.errors import ImageError
 from countception.images import decoders
-from countception.images.find import find_images, linked, natural_key, unread_by
+from countception.images.find import closed_to, find_images, linked, natural_key, unread_by
 from countception.images.pieces import opened
 from countception.images.read import as_channels_first, check_finite, read_image
 
@@ -613,6 +613,18 @@ class TestFindImages:
             plate / "sub" / "1.jpg": plate / "1.jpg",
             plate / "again" / "7.bmp": plate / "sub" / "7.bmp",
         }
+
+    def test_folders_that_a_pattern_cannot_look_into_are_known(
+        self, plate: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        closed = plate / "sub" / "deep"
+        access = os.access
+        monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != closed and access(path, mode))
+        for pattern in ("*/*/*.bmp", "sub/*/8.bmp", "**/*.bmp", "sub/deep/*.bmp"):
+            assert closed_to(plate / pattern) == [closed]
+        assert closed_to(plate / "*" / "*.bmp") == closed_to(plate / "sub") == []
+        with pytest.raises(ImageError, match=r"matches the pattern; 1 folder \(deep\) may not be looked into"):
+            find_images(plate / "sub" / "deep" / "*.png")
 
     def test_jpeg_by_its_rarer_suffixes(self, tmp_path: Path, write_image: Callable[..., Path]) -> None:
         for name in ("a.jfif", "b.JPE"):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 from rich.cells import cell_len
 
-from countception.images.find import linked, unread_by, why_unread
+from countception.images.find import closed_to, linked, unread_by, why_closed, why_unread
 from countception.images.orientation import why_turned
 from countception.results.row import class_names
 from countception.wording import NONE, images, length, percent, signed, whole
@@ -152,10 +152,10 @@ def tell_same_named(images: Sequence[Path], groups: Sequence[str], pattern: str 
 
 
 def tell_unread(*places: Path) -> None:
-    """Name what is in folders, or matches patterns, but is passed over, as it is of kinds that are not read."""
+    """Name what is passed over in folders and patterns: images of kinds that are not read, and closed folders."""
     for place in places:
         with suppress(OSError):  # whoever reads it says what is wrong
-            why = why_unread(unread_by(place))
+            why = why_unread(unread_by(place)) + why_closed(closed_to(place))
             if why:
                 typer.echo(f"{place}: {why.removeprefix('; ')}", err=True)
 

@@ -103,6 +103,28 @@ def why_unread(files: Sequence[Path]) -> str:
     return f"; {count_of(files, 'image')} {are} of a kind that is not read: export as TIFF" if files else ""
 
 
+def closed_to(name: StrPath) -> list[Path]:
+    """Folders that a pattern goes through, and that may not be looked into; none of a name that is no pattern.
+
+    Raises
+    ------
+    OSError
+        As for `unread_by`.
+    """
+    path = Path(name)
+    if not glob.has_magic(os.fspath(name)) or path.exists():
+        return []
+    parts = Path(_pattern(path)).parts
+    levels = (str(Path(*parts[:number])) for number in range(1, len(parts)))
+    found = dict.fromkeys(each for level in levels for each in glob.glob(level, recursive=True))  # noqa: PTH207 - as in _matched
+    return [Path(each) for each in found if Path(each).is_dir() and not os.access(each, os.R_OK | os.X_OK)]
+
+
+def why_closed(folders: Sequence[Path]) -> str:
+    """That patterns match nothing in some folders, to go on a sentence with; empty without any."""
+    return f"; {count_of(folders, 'folder')} may not be looked into" if folders else ""
+
+
 def left_alone(name: str) -> bool:
     """Whether a file is nobody's image or dots, by its name: hidden, or a training curve that lies beside its model."""
     return name.startswith(".") or name.endswith(CURVES)
@@ -133,7 +155,7 @@ def _matches(name: str) -> list[Path]:
             found = _of(files, SUFFIXES)
             if found:
                 return found
-            hint = _in_other_case(name) or why_unread(_of(files, OTHER_SUFFIXES))
+            hint = _in_other_case(name) or why_unread(_of(files, OTHER_SUFFIXES)) or why_closed(closed_to(name))
             raise ImageError(f"{name}: no image matches the pattern{hint}")
     except OSError as error:
         raise ImageError(f"{name}: cannot be read: {error.strerror or error}") from error
