@@ -265,6 +265,26 @@ def test_points_that_came_while_images_are_counted_are_not_replaced(images: Path
     assert len(read(tmp_path / "counts.unfinished.csv")) == 1
 
 
+def test_an_image_that_is_written_while_it_is_counted_is_refused(images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as one that is still being copied; one that is deleted meanwhile was whole."""
+    counter = tiny.untrained()
+    count, left = counter.count_pixels, iter("012")
+
+    def meanwhile(*args: object, **options: object) -> object:
+        name = next(left)
+        if name == "0":
+            (images / "0.png").open("ab").write(b"more")
+        if name == "1":
+            (images / "1.png").unlink()
+        return count(*args, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(counter, "count_pixels", meanwhile)
+    rows = count_files(counter, images)
+    assert "0.png: has changed while it was read; count it again" in rows[0].error
+    assert rows[0].count is None
+    assert [row.error for row in rows[1:]] == ["", ""]
+
+
 def test_points_that_may_have_been_corrected_are_replaced_only_when_asked(images: Path, tmp_path: Path) -> None:
     counter = tiny.untrained()
     count_files(counter, images, points=tmp_path)

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -130,6 +130,29 @@ def decoding(path: Path) -> Iterator[None]:
         raise ImageError(
             f"{path}: the image cannot be read, it may be damaged or cut off ({reason}); export or copy it again"
         ) from error
+
+
+@contextmanager
+def unchanged(path: Path) -> Iterator[None]:
+    """Refuse an image that is written to while it is read, such as by a copy that goes on: parts of it may be missing.
+
+    Raises
+    ------
+    ImageError
+        It was.
+    """
+    before = _state(path)
+    yield
+    if _state(path) not in (before, None):  # one that is gone was whole while it was there
+        raise ImageError(f"{path}: has changed while it was read; count it again when whatever writes it is done")
+
+
+def _state(path: Path) -> tuple[int, int] | None:
+    """Of the file's contents; None where there is none."""
+    with suppress(OSError):
+        found = path.stat()
+        return found.st_size, found.st_mtime_ns
+    return None
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from countception.images.pieces import Pieces, Source
 from countception.images.pixel_size import checked_size, read_pixel_size
 from countception.images.planes import EVERY, Plane, called, planes
 from countception.images.projection import PROJECTIONS, Page
-from countception.images.read import Image, about
+from countception.images.read import Image, about, unchanged
 from countception.memory import enough_to_count
 from countception.results.outputs import Outputs
 from countception.results.row import Row
@@ -251,7 +251,7 @@ class _Job:
         file, page = plane.path, plane.page
         chosen = self.options.get("page")
         try:
-            with about(file), enough_to_count():
+            with about(file), enough_to_count(), unchanged(file):
                 pixels = source.read(page=page if chosen == EVERY else chosen, axis=self.options.get("axis"))
                 return self._counted(plane, pixels, report, sampled=sampled, flagged=flagged)
         except ImageError as error:
