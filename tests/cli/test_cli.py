@@ -421,10 +421,22 @@ def test_train_says_where_images_are_turned(tmp_path: Path, turn: Callable[..., 
 
 
 @pytest.mark.parametrize("option", ["-o", "--totals"])
-def test_tables_are_not_called_what_they_are_not(option: str, images: Path, tmp_path: Path) -> None:
-    result = run("count", tiny.model_file(), images / "good0.png", option, tmp_path / "a.xlsx")
-    refused(result, "a.xlsx would be a CSV file by another name: call it a.csv")
-    assert not (tmp_path / "a.xlsx").exists()
+@pytest.mark.parametrize("name", ["a.xlsx", "a.tsv", "a.csv.gz"])
+def test_tables_are_not_called_what_they_are_not(option: str, name: str, images: Path, tmp_path: Path) -> None:
+    result = run("count", tiny.model_file(), images / "good0.png", option, tmp_path / name)
+    refused(result, f"{name} would be a CSV file by another name: call it a.csv")
+    assert not (tmp_path / name).exists()
+
+
+@pytest.mark.parametrize("option", ["-o", "--totals", "--report"])
+def test_a_dash_is_not_taken_for_a_file(
+    option: str, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Elsewhere it stands for standard output, where nothing would come."""
+    model = tiny.model_file()
+    monkeypatch.chdir(tmp_path)
+    refused(run("count", model, images / "good0.png", option, "-"), "- would be a file of that name")
+    assert not (tmp_path / "-").exists()
 
 
 # count

@@ -156,8 +156,10 @@ class Outputs:
         return {"overlay": str(place or ""), "map": str(map_file or ""), "points": str(table or "")}
 
 
-SHEETS = frozenset({".xlsx", ".xls", ".ods", ".parquet", ".json"})
-"""How names of tables end that are no CSV."""
+SHEETS = frozenset(
+    {".xlsx", ".xls", ".ods", ".parquet", ".feather", ".json", ".tsv", ".tab", ".gz", ".bz2", ".xz", ".zst", ".zip"}
+)
+"""How names of tables end that are no CSV, or none that is unpacked."""
 
 
 def check_tables(*places: StrPath | None) -> None:
@@ -170,7 +172,8 @@ def check_tables(*places: StrPath | None) -> None:
     """
     for place in places:
         if place is not None and Path(place).suffix.lower() in SHEETS:
-            raise OutputError(f"{place} would be a CSV file by another name: call it {Path(place).stem}.csv")
+            plain = Path(place).stem.removesuffix(".csv")
+            raise OutputError(f"{place} would be a CSV file by another name: call it {plain}.csv")
 
 
 def check_places(inputs: Sequence[Path], *places: StrPath | None) -> None:
@@ -191,6 +194,8 @@ def check_places(inputs: Sequence[Path], *places: StrPath | None) -> None:
     taken = {file.resolve() for file in inputs}
     written: dict[Path, Path] = {}
     for place in (Path(place) for place in places if place is not None):
+        if str(place) == "-":
+            raise OutputError("- would be a file of that name: leave the option out, or name /dev/stdout")
         resolved = place.resolve()
         if resolved in taken:
             raise OutputError(f"{place} would be overwritten, and it is one of the files to read: name another file")
