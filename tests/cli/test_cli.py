@@ -420,6 +420,23 @@ def test_train_says_where_images_are_turned(tmp_path: Path, turn: Callable[..., 
     assert "1 image of 4 is turned" in run(*train).stderr  # and not only where nothing is refused
 
 
+@pytest.mark.parametrize("asked", ["count --report", "evaluate --plot", "evaluate --report", "train -o"])
+def test_plots_that_cannot_be_drawn_are_told_of_before_the_work(
+    asked: str, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where neither the home nor a temporary folder can be written to."""
+    (name, option), real = asked.split(), __import__
+
+    def no_place(module: str, *args: object, **options: object) -> object:
+        if module.startswith("matplotlib"):
+            raise OSError("Matplotlib requires access to a writable cache directory")
+        return real(module, *args, **options)  # type: ignore[arg-type]
+
+    given = {"count": [tiny.model_file(), images], "evaluate": [tiny.model_file(), tiny.data()], "train": [tiny.data()]}
+    monkeypatch.setattr("builtins.__import__", no_place)
+    refused(run(name, *given[name], option, tmp_path / "new.png"), "plots cannot be drawn", "MPLCONFIGDIR")
+
+
 @pytest.mark.parametrize("option", ["-o", "--totals"])
 @pytest.mark.parametrize("name", ["a.xlsx", "a.tsv", "a.csv.gz"])
 def test_tables_are_not_called_what_they_are_not(option: str, name: str, images: Path, tmp_path: Path) -> None:

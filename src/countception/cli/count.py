@@ -70,6 +70,7 @@ def count(
     from countception.images.find import find_images
     from countception.results.batch import BatchOptions
     from countception.results.outputs import check_places, check_tables
+    from countception.results.plots import check_drawing
 
     _check_kinds(model, images)
     level = parse.read_level(level)
@@ -85,6 +86,8 @@ def count(
     read = [place for place in (model, groups, regions) if place is not None]
     check_places([*files, *read], out, regions_csv, totals, report)
     check_tables(totals)
+    if report is not None:
+        check_drawing()
     options = BatchOptions(
         out=out,
         overlays=overlays,
@@ -279,7 +282,7 @@ def evaluate(
     from countception.evaluation import evaluation
     from countception.files import write_json
     from countception.results.outputs import check_tables
-    from countception.results.plots import plot_kind
+    from countception.results.plots import check_drawing, plot_kind
     from countception.results.report import write_report
 
     for name, kind in ((model, parse.A_MODEL), (data, parse.DATA)):
@@ -288,6 +291,8 @@ def evaluate(
     check_tables(csv)
     if plot is not None:
         plot_kind(plot)
+    if plot is not None or report is not None:
+        check_drawing()
     counter = _load(model, device, channels)
     reading = parse.Reading(order, image_suffix, dots_suffix, ignore_unmatched, page, axis, regions, pixel_size)
     console.tell_unread(data, data / "images")

@@ -109,11 +109,13 @@ def _check_training(
     """Refuse what cannot be learned from or written to, and tell what is passed over; the model that was there."""
     from countception.cli import console
     from countception.results.curve import curve_paths
+    from countception.results.plots import check_drawing
     from countception.training import checkpoint_path
 
     for each in (data, validation):
         parse.check_kind(each, parse.DATA, "train DATA -o MODEL")
     parse.check_results(out, checkpoint_path(out), *curve_paths(out), data=(data, validation), read=(regions,))
+    check_drawing()  # the curve
     console.tell_unread(data, data / "images")
     former = out.stat() if out.exists() else None
     if resume and former is None and not checkpoint_path(out).exists():

@@ -37,6 +37,23 @@ def _figure(width: float = 6.4, height: float = 4.0) -> Figure:
     return Figure((width, height), dpi=130, layout="constrained")
 
 
+def check_drawing() -> None:
+    """Fail now, rather than after hours of work, if there will be no plots.
+
+    Raises
+    ------
+    OutputError
+        Matplotlib finds no folder for its settings, as in containers in which little may be written to.
+    """
+    try:
+        import matplotlib.figure  # noqa: F401
+    except OSError as error:
+        raise OutputError(
+            "plots cannot be drawn, as matplotlib has no folder to write its settings to: name one as MPLCONFIGDIR in "
+            "the environment"
+        ) from error
+
+
 def plain(axes: Any) -> None:
     """Less ink: no box, pale grid."""
     axes.spines[["top", "right"]].set_visible(False)
