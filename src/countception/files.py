@@ -188,17 +188,17 @@ def unique_names(files: Sequence[Path]) -> list[str]:
     """A name without suffix for each file: its stem, or, where files share one, the folders that differ before it.
 
     A number goes after what is still the same. Names that differ in case alone count as the same, as they do on some
-    file systems.
+    file systems. The folders are those that a file is named in, wherever it leads as a link.
     """
     times = Tally(file.stem.lower() for file in files)
-    shared = [file.resolve() for file in files if times[file.stem.lower()] > 1]
-    common = os.path.commonpath([file.parent for file in shared]) if shared else ""
+    folders = {file: Path(os.path.abspath(file.parent)) for file in files if times[file.stem.lower()] > 1}  # noqa: PTH100 - Path.absolute keeps ..
+    common = os.path.commonpath(folders.values()) if folders else ""
     taken = {stem for stem, number in times.items() if number == 1}
     names = []
     for file in files:
         name = file.stem
         if times[name.lower()] > 1:
-            wanted = "_".join([*file.resolve().parent.relative_to(common).parts, file.stem])
+            wanted = "_".join([*folders[file].relative_to(common).parts, file.stem])
             name, number = wanted, 1
             while name.lower() in taken:
                 number += 1

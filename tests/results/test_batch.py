@@ -185,6 +185,15 @@ def test_names_stay_plain_where_they_can(tmp_path: Path) -> None:
     assert unique_names(files) == ["x_a", "y_a", "b", "y_a_2"]
 
 
+def test_links_are_named_after_the_folders_that_they_lie_in(tmp_path: Path) -> None:
+    """As pipelines stage their inputs: the files themselves lie elsewhere, under other names."""
+    for number, folder in enumerate(("one", "two")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.png").symlink_to(tmp_path / f"{number}.png")
+    files = [tmp_path / "two" / ".." / "one" / "a.png", tmp_path / "two" / "a.png"]
+    assert unique_names(files) == ["one_a", "two_a"]
+
+
 def test_a_number_does_not_make_a_name_that_is_taken(tmp_path: Path) -> None:
     names = unique_names([tmp_path / "a.png", tmp_path / "a.tif", tmp_path / "a_2.png"])
     assert len(set(names)) == 3
