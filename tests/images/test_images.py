@@ -145,17 +145,20 @@ class TestPillowFormats:
         read_image(tmp_path / f"a.{suffix}")
         assert limits == [1000]
 
-    def test_half_of_a_png_that_is_still_being_copied_is_refused(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize(("shape", "dtype"), [((64, 64), np.uint8), ((64, 64, 3), np.uint16)])
+    def test_half_of_a_png_that_is_still_being_copied_is_refused(
+        self, tmp_path: Path, shape: tuple[int, ...], dtype: type
+    ) -> None:
         """Its end is zeros until it is there, and zeros unpack to pixels."""
-        noise = np.random.default_rng(0).integers(100, 140, (64, 64), np.uint8)
-        Image.fromarray(noise).save(tmp_path / "a.png")
+        noise = np.random.default_rng(0).integers(100, 140, shape).astype(dtype)
+        (tmp_path / "a.png").write_bytes(imagecodecs.png_encode(noise))
         whole = (tmp_path / "a.png").read_bytes()
         half = len(whole) // 2
         (tmp_path / "a.png").write_bytes(whole[:half] + bytes(len(whole) - half))
         with pytest.raises(ImageError, match="may be damaged or cut off"):
             read_image(tmp_path / "a.png")
         (tmp_path / "a.png").write_bytes(whole)
-        np.testing.assert_array_equal(read_image(tmp_path / "a.png"), noise[None])
+        np.testing.assert_array_equal(read_image(tmp_path / "a.png"), first(np.atleast_3d(noise)))
 
     @pytest.mark.parametrize("depth", [8, 16])
     def test_a_bomb_does_not_go_off(self, tmp_path: Path, depth: int) -> None:

@@ -28,16 +28,6 @@ from countception.images.tiff_file import (
     refuse_missing,
     unmeasured,
 )
-from countception.images.projection import PROJECTIONS, Page, projected
-from countception.images.tiff_file import (
-    Index,
-    masked_out,
-    open_tiff,
-    page_numbers,
-    refuse_across,
-    refuse_missing,
-    unmeasured,
-)
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
@@ -117,7 +107,8 @@ def read_deep_png(path: Path, head: bytes) -> Pixels:
 
     with pillow_file(path, head) as image:
         _check_size(path, (*image.size, len(image.getbands())), 2)
-        image.load()  # also the check sums, which png_decode does not verify to the end
+        image.load()  # refuses what is cut off, which png_decode does not
+        check_pixels(path)
         orientation = image.getexif().get(EXIF_ORIENTATION, 1)
     pixels = np.moveaxis(np.atleast_3d(png_decode(path.read_bytes())), 2, 0)
     return _oriented(without_alpha(pixels) if len(pixels) in (2, 4) else pixels, orientation)

@@ -283,9 +283,12 @@ def _font(size: float) -> FreeTypeFont:
     from PIL import ImageFont
 
     found = find_spec("matplotlib")
-    assert found is not None  # it is required
-    assert found.origin is not None
-    return ImageFont.truetype(Path(found.origin).parent / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf", size)
+    data = Path((found and found.origin) or "").parent / "mpl-data"
+    if not data.is_dir():  # as where a distribution keeps it elsewhere
+        import matplotlib
+
+        data = Path(matplotlib.get_data_path())
+    return ImageFont.truetype(data / "fonts" / "ttf" / "DejaVuSans.ttf", size)
 
 
 def save_picture(picture: Picture, path: str | os.PathLike[str]) -> None:
