@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from countception import files
 from countception.errors import OutputError
 from countception.files import check_empty, check_writable, whole_file
 
@@ -49,6 +50,26 @@ def test_a_place_under_a_file_cannot_be_written(tmp_path: Path) -> None:
             attempt(tmp_path / "file" / "model.count")
     with pytest.raises(OutputError, match="is a folder"):
         check_writable(tmp_path)
+
+
+def test_a_file_that_is_open_in_excel_is_told_before_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On Windows, where such a file cannot be replaced; testing that changes nothing elsewhere."""
+    place = tmp_path / "counts.csv"
+    place.write_text("old")
+    check_writable(place)
+    assert place.read_text() == "old"
+
+    def refuse(*_: Path) -> Path:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    monkeypatch.setattr(files, "WINDOWS", True)
+    excel = r"is it open in another program, such as Excel\?"
+    with pytest.raises(OutputError, match=excel):
+        check_writable(place)
+    with pytest.raises(OutputError, match=excel), whole_file(place):
+        pass
+    check_writable(tmp_path / "new.csv")
 
 
 def test_a_place_that_cannot_even_be_looked_at_is_one_sentence(tmp_path: Path) -> None:

@@ -26,6 +26,9 @@ from typing import Any
 
 from countception.errors import OutputError
 
+WINDOWS = os.name == "nt"
+"""Where a file that a program has open cannot be replaced by another."""
+
 
 @contextmanager
 def whole_file(target: str | os.PathLike[str]) -> Iterator[Path]:
@@ -56,7 +59,9 @@ def whole_file(target: str | os.PathLike[str]) -> Iterator[Path]:
             temporary.replace(place)
             temporary = None
     except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}; nothing was changed there") from error
+        raise OutputError(
+            f"cannot write {path}: {error.strerror or error}{_open(error)}; nothing was changed there"
+        ) from error
     finally:
         if temporary is not None:
             with suppress(OSError):
@@ -87,13 +92,22 @@ def check_writable(target: str | os.PathLike[str]) -> None:
         handle, name = tempfile.mkstemp(prefix=".write-test-", dir=place.parent)
         os.close(handle)
         Path(name).unlink()
+        if existed:
+            place.replace(place)  # changes nothing, and fails on Windows where Excel has it open
     except OSError as error:
-        raise OutputError(f"cannot write {path}: {error.strerror or error}; choose another place") from error
+        raise OutputError(
+            f"cannot write {path}: {error.strerror or error}{_open(error)}; choose another place"
+        ) from error
     finally:
         if not existed:
             for parent in parents:  # innermost first: leave no empty folders behind a mere test
                 with suppress(OSError):
                     parent.rmdir()
+
+
+def _open(error: OSError) -> str:
+    """What may be the reason, on Windows."""
+    return " (is it open in another program, such as Excel?)" if isinstance(error, PermissionError) and WINDOWS else ""
 
 
 def check_empty(folder: str | os.PathLike[str]) -> None:

@@ -431,6 +431,42 @@ def test_half_a_batch_does_not_take_the_place_of_a_finished_one(
     assert sorted(path.name for path in tmp_path.glob("*.csv")) == ["counts.csv", "regions.csv"]
 
 
+@pytest.mark.parametrize("closes", [True, False])
+def test_a_table_that_is_open_in_excel_costs_no_counts(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, closes: bool
+) -> None:
+    """Windows lets nobody replace it then, neither what is there so far nor the whole one."""
+    out, part = tmp_path / "counts.csv", tmp_path / "counts.unfinished.csv"
+    out.write_text("as it was\n")
+    replace, opened, parts = Path.replace, False, []
+
+    def replace_unless_open(self: Path, target: Path) -> Path:
+        if opened and (target == out or (target == part and part.exists())):
+            raise PermissionError(13, "Permission denied")
+        return replace(self, target)
+
+    def look(done: float, *_: object) -> None:
+        nonlocal opened
+        parts.append(part.exists() and len(read(part)))
+        opened = not closes or done < 2
+
+    monkeypatch.setattr(Path, "replace", replace_unless_open)
+    monkeypatch.setattr(batch, "WINDOWS", True)
+    monkeypatch.setattr(batch, "SAVED_EVERY", 0.0)
+    if closes:
+        count_files(tiny.untrained(), images, out=out, report=look)
+        assert parts == [1, 1, 3]
+        assert len(read(out)) == 3
+        assert not part.exists()
+    else:
+        part.unlink(missing_ok=True)
+        monkeypatch.setattr(batch, "SAVED_EVERY", 60.0)
+        with pytest.raises(OutputError, match=r"counts\.csv: .*denied.*; what was counted is in .*unfinished\.csv"):
+            count_files(tiny.untrained(), images, out=out, report=look)
+        assert len(read(part)) == 3
+        assert out.read_text() == "as it was\n"
+
+
 def test_a_name_that_matches_nothing_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="nothing"):
         count_files(tiny.untrained(), tmp_path / "nothing.png")

@@ -7,13 +7,14 @@ import itertools
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Unpack
 
 from countception.config import LEVEL, CountOptions
-from countception.errors import ConfigError, ImageError, RegionsError
-from countception.files import is_device, unique_names
+from countception.errors import ConfigError, ImageError, OutputError, RegionsError
+from countception.files import WINDOWS, is_device, unique_names
 from countception.images.find import find_images
 from countception.images.pieces import Pieces, Source
 from countception.images.pixel_size import checked_size, read_pixel_size
@@ -102,7 +103,8 @@ def count_files(
         What to write, and how to count:
 
         - `out`: CSV file of the rows, written at the end only. Until then, and after Ctrl-C, the rows so far are beside
-          it, written every minute: see `unfinished`.
+          it, written every minute: see `unfinished`; and all of them where it cannot be replaced, as on Windows while
+          Excel has it open.
         - `overlays`: folder for pictures of the density over each image.
         - `maps`: folder for float32 TIFF count maps. The sum of a map over the `redundancy` in its description is the
           count.
@@ -233,18 +235,28 @@ class _Job:
         return lambda share: report(done + share, len(self.planes), self.planes[done].name) if share < 1 else None
 
     def write(self, rows: Sequence[Row], *, finished: bool) -> None:
-        """The tables that were asked for; none where nothing was counted, and no part in the place of a whole one."""
-        out, regions_out = self.options.get("out"), self.options.get("regions_out")
-        for table, write in ((out, write_counts), (regions_out, write_regions)):
-            if table is not None and rows:
-                write(table if finished else unfinished(table), rows)
-                if finished and not is_device(Path(table)):
-                    unfinished(table).unlink(missing_ok=True)
+        """The tables that were asked for; none where nothing was counted, and no part in the place of a whole one.
+
+        Raises
+        ------
+        OutputError
+            One has no place, or cannot be replaced; the other is written all the same.
+        """
+        errors = []
+        for table, write in ((self.options.get("out"), write_counts), (self.options.get("regions_out"), write_regions)):
+            try:
+                if table is not None and rows:
+                    _write(table, write, rows, finished=finished)
+            except OutputError as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
 
     def save(self, rows: Sequence[Row]) -> None:
         """The tables so far, where they can be replaced by the whole ones."""
         if not any(is_device(Path(place)) for place in self.tables):
-            self.write(rows, finished=False)
+            with suppress(OutputError) if WINDOWS else nullcontext():  # Excel may have one open: the next time will do
+                self.write(rows, finished=False)
 
     def count(self, plane: Plane, source: Source, report: Report | None, *, sampled: bool, flagged: bool) -> Row:
         """The row of an image, with a picture if it is `sampled`, or has a warning and those are `flagged`."""
@@ -331,6 +343,26 @@ class _Job:
     def _interval(self, count: Count) -> Interval | None:
         """None for an image unlike those of the validation: it would promise what nobody has measured."""
         return None if count.warnings else count.interval(self.level)
+
+
+def _write(
+    table: StrPath, write: Callable[[StrPath, Sequence[Row]], None], rows: Sequence[Row], *, finished: bool
+) -> None:
+    """Write a table; or beside it, before all is counted and where it cannot be replaced, as while Excel has it open."""
+    part = unfinished(table)
+    if not finished or part == Path(table):
+        write(part, rows)
+        return
+    try:
+        write(table, rows)
+    except OutputError as error:
+        try:
+            write(part, rows)
+        except OutputError:  # there is no place at all, as on a full disk
+            raise error from None
+        raise OutputError(f"{error}; what was counted is in {part}") from None
+    with suppress(OSError):  # it may be open, too
+        part.unlink(missing_ok=True)
 
 
 def _mm2(count: Count, pixel_size: float | None) -> float | None:
