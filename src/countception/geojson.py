@@ -61,13 +61,13 @@ def geometry_of(feature: Any) -> dict[str, Any]:
 
 def without(features: list[Any], kinds: Container[str], *, beside: Container[str]) -> list[Any]:
     """The features but for those of some kinds, if there are any of the kinds `beside` them."""
-    types = [_type_of(feature) for feature in features]
+    types = [type_of(feature) for feature in features]
     if not any(each in beside for each in types):
         return features
     return [feature for feature, each in zip(features, types, strict=True) if each not in kinds]
 
 
-def _type_of(feature: Any) -> str:
+def type_of(feature: Any) -> str:
     """Of its geometry; nothing without one."""
     try:
         return str(geometry_of(feature)["type"])

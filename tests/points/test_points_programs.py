@@ -297,6 +297,18 @@ class TestQuPath:
         with pytest.raises(PointsError, match="1 of 2 dots have no class"):
             read_points(tmp_path / "a.geojson")
 
+    @pytest.mark.parametrize("kind", ["cell", "detection", "annotation"])
+    def test_points_beside_what_was_detected_are_not_all_objects(self, tmp_path: Path, kind: str) -> None:
+        """They are on what QuPath missed; beside an annotation they are those in it."""
+        whole = json.loads(features(("Point", [1, 2], ""), ("Polygon", [[[0, 0], [9, 0], [9, 9]]], "")))
+        whole["features"][1]["properties"]["objectType"] = kind
+        (tmp_path / "a.geojson").write_text(json.dumps(whole))
+        if kind == "annotation":
+            assert len(read_points(tmp_path / "a.geojson")) == 1
+        else:
+            with pytest.raises(PointsError, match=r"objects that QuPath detected \(1\) beside its points"):
+                read_points(tmp_path / "a.geojson")
+
     def test_derived_classes_keep_all_their_names(self, tmp_path: Path) -> None:
         whole = json.loads(features(("Point", [1, 2], "Tumor"), ("Point", [3, 4], "Tumor")))
         whole["features"][0]["properties"]["classification"] = {"names": ["Tumor", "Positive"]}

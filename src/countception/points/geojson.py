@@ -18,6 +18,8 @@ from countception.files import whole_file
 from countception.points.dots import Dots
 from countception.points.format import Format, ReadOptions, named_dots
 
+DETECTED = ("detection", "cell")
+"""QuPath's types of objects that it found."""
 CORNER = 0.5
 """From a pixel's corner to its centre."""
 
@@ -28,13 +30,20 @@ def read(path: Path, options: ReadOptions) -> Dots:  # noqa: ARG001
     Raises
     ------
     PointsError
-        The file is no GeoJSON, or an object is no points.
+        The file is no GeoJSON, or an object is no points; or objects that QuPath detected lie beside the points, which
+        were put on those that it missed.
     """
     found, planes = [], set()
     try:
-        features = geojson.without(geojson.read_features(path), geojson.AREAS, beside=geojson.POINTS)
+        whole = geojson.read_features(path)
     except geojson.GeoJSONError as error:
         raise PointsError(str(error)) from None
+    features = geojson.without(whole, geojson.AREAS, beside=geojson.POINTS)
+    if len(features) < len(whole) and (number := sum(map(_is_detected, whole))):
+        raise PointsError(
+            f"{path}: has outlines of objects that QuPath detected ({number}) beside its points, which alone would be "
+            "dots: give every object a point, and export annotations only"
+        )
     for number, feature in enumerate(features, 1):
         try:
             found += list(_dots(feature))
@@ -53,6 +62,12 @@ def write(path: Path, dots: Dots, extra: Mapping[str, Sequence[object]]) -> None
     with whole_file(path) as temporary:
         whole = {"type": "FeatureCollection", "features": features}
         temporary.write_text(json.dumps(whole) + "\n", encoding="utf-8")
+
+
+def _is_detected(feature: Any) -> bool:
+    """Whether it is the outline of an object that QuPath found, and no region that somebody drew."""
+    properties = feature.get("properties") if geojson.type_of(feature) in geojson.AREAS else None
+    return isinstance(properties, dict) and properties.get("objectType") in DETECTED
 
 
 def _dots(feature: Any) -> Iterator[tuple[tuple[float, float], str]]:
