@@ -117,6 +117,11 @@ class TestBadTables:
                 "image,X,Y,Width,Height\na.jpg,1,2,3,4\n",
                 "seem to be boxes, whose x and y are a corner; give the centres",
             ),
+            (",x,y,width,height\n0,1,2,3,4\n", "its columns x, y, width and height seem to be boxes"),
+            (
+                "index,shape-type,vertex-index,axis-0,axis-1\n0,ellipse,0,1,2\n0,ellipse,1,1,8\n",
+                "is of a shapes layer of napari, whose rows are corners of shapes and no dots",
+            ),
             ("x,y,w,h\n1,2,3,4\n", "its columns x, y, w and h seem to be boxes, whose x and y are a corner"),
             ("label,x2,y2,x,y\na,3,4,1,2\n", "its columns x, y, x2 and y2 seem to be boxes, .* leave out x2 and y2"),
             ("0 0.5 0.25 0.04 0.04\n", "seems to be YOLO's, with boxes in shares of the image's sides; write a table"),

@@ -36,6 +36,8 @@ BOXES = ({"width", "height"}, {"w", "h"}, {"x2", "y2"})
 """Columns of boxes beside x and y, which are a corner there."""
 YOLO = 5
 """Numbers in a row of YOLO: a class and a box, in shares of the image's sides."""
+VERTEX = "vertex-index"
+"""napari's number of a corner of a shape."""
 IMAGEJ_BOXES = {"bx", "by"}
 """ImageJ's corners, beside which x and y are the middle."""
 WORKBOOK = b"PK\x03\x04"
@@ -265,7 +267,12 @@ def _header(path: Path, cells: list[str]) -> _Columns:
             f"{path}: its columns are {', '.join(cells)}, where x and y once each (or axis-0 and axis-1) are needed: "
             "rename those that hold positions in pixels"
         )
-    measured = names[0] == ""
+    if VERTEX in names:
+        raise PointsError(
+            f"{path}: is of a shapes layer of napari, whose rows are corners of shapes and no dots: mark the objects "
+            "in a points layer"
+        )
+    measured = names[0] == "" and "X" in cells  # which ImageJ writes so; tables of pandas begin like that, too
     box = next((sorted(sides, key=names.index) for sides in BOXES if set(names) >= sides), None)
     if box and not (measured or set(names) >= IMAGEJ_BOXES):
         raise PointsError(
