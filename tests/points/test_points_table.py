@@ -36,6 +36,7 @@ class TestReading:
             '"x","y"\n"1.5","2"\n"3","4"\n',
             "\n\nx,y\n1.5,2\n\n3,4\n,\n",
             "name,x,radius,y\n7,1.5,,2\nb,3,10,4",
+            "confidence,x,y\n0.9,1.5,2\nby hand,3,4",
             "x,y\n1.5e0,+2\n3.,4",
             "sep=;\r\nx;y\r\n1,5;2\r\n3;4\r\n",
             "sep=,\nx,y\n1.5,2\n3,4\n",
@@ -136,6 +137,10 @@ class TestBadTables:
             ("x y\n1 2 3\n", "line 2: has 3 values for 2 columns"),
             ("x,y\n1,2\n3,cell\n", "line 3: 'cell' is no number"),
             ("x,y\n1,2\n\n3,\n", "line 4: '' is no number"),
+            (
+                "Nr;X;Y\n1;1;2\n2;3;4\n3;5,5;6\n4;7;8\n5;9;9\nMittelwert;5,1;5,8\nSD;3;3\n",
+                "line 7: seems to be no dot but a sum or mean of those above, as it begins with Mittelwert",
+            ),
             ("x,y\n1,nan\n", "line 2: 'nan' is no place in an image"),
             ("x,y\n1,-inf\n", "line 2: '-inf' is no place"),
             ("x,y\n1,1_000\n", "line 2: '1_000' is no number"),

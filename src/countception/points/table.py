@@ -14,6 +14,7 @@ import codecs
 import csv
 import functools
 import io
+import itertools
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,7 +25,7 @@ from countception.errors import PointsError
 from countception.files import whole_file
 from countception.points.dots import Dots
 from countception.points.format import Format, Order, ReadOptions, named_dots
-from countception.points.whose import Group, ImageColumn, grouped, image_columns, images_in, rows_of
+from countception.points.whose import Group, ImageColumn, Row, grouped, image_columns, images_in, rows_of
 
 COORDINATES = (("y", "x"), ("axis-0", "axis-1"))
 """The second are napari's, whose last two are y and x."""
@@ -34,6 +35,8 @@ CHANCE = 1e-6
 """Improbable enough to be no coincidence."""
 BOXES = ({"width", "height"}, {"w", "h"}, {"x2", "y2"})
 """Columns of boxes beside x and y, which are a corner there."""
+NUMBERED = 5
+"""So many rows begin with numbers that a few words below them stand for something else."""
 YOLO = 5
 """Numbers in a row of YOLO: a class and a box, in shares of the image's sides."""
 VERTEX = "vertex-index"
@@ -84,6 +87,7 @@ def read(path: Path, options: ReadOptions) -> Dots:
     if options.image is not None and columns.images:
         chosen = rows_of(path, _groups(table, columns.images), options.image)
         rows = rows if chosen is None else chosen
+    _refuse_sums(table, columns, rows)
     for column in columns.planes:
         found = {cells[column] for _, cells in rows if column < len(cells)}
         if len(found) > 1:
@@ -110,6 +114,30 @@ def read(path: Path, options: ReadOptions) -> Dots:
     if columns.measured and dots:
         _refuse_units(path, [place for place, _ in dots], options)
     return named_dots(path, dots)
+
+
+def _refuse_sums(table: Table, columns: _Columns, rows: Sequence[Row]) -> None:
+    """A spreadsheet may have a sum or mean below the dots: there is a word where the rows above have their numbers."""
+    if not rows or 0 in (
+        columns.y,
+        columns.x,
+        columns.label,
+        *columns.planes,
+        *(each.index for each in columns.images),
+    ):
+        return
+    numbered = list(itertools.takewhile(lambda row: _is_number(row[1][0], table.delimiter), rows))
+    below = rows[len(numbered) :]
+    if len(numbered) >= NUMBERED and 0 < len(below) < NUMBERED and all(_is_word(cells[0]) for _, cells in below):
+        line, cells = below[0]
+        raise PointsError(
+            f"{table.path}, line {line}: seems to be no dot but a sum or mean of those above, as it begins with "
+            f"{cells[0]} and they with numbers; remove it"
+        )
+
+
+def _is_word(text: str) -> bool:
+    return any(map(str.isalpha, text)) and not any(map(str.isdigit, text))
 
 
 def images_named(path: Path, images: Iterable[Path]) -> dict[str, list[Path]]:
