@@ -97,6 +97,16 @@ class TestBadData:
             load_dataset(folder)
         assert [each.name for each in load_dataset(folder, unmatched="ignore")] == ["a", "d"]
 
+    def test_dots_in_micrometres_of_wide_pixels_are_not_to_be_removed(self, tmp_path: Path) -> None:
+        resolution: dict[str, Any] = {"resolution": (1 / 1.3, 1 / 1.3), "metadata": {"unit": "um"}}
+        tifffile.imwrite(tmp_path / "a.tif", np.zeros((20, 40), np.uint8), imagej=True, **resolution)
+        (tmp_path / "a.csv").write_text("x,y\n1.3,2.6\n49.4,20.8\n13,13\n26,6\n")
+        with pytest.raises(PointsError, match=r"1 of 4 dots lie outside .*; they may be in µm, as all .* 1\.3 µm wide"):
+            load_dataset(tmp_path)
+        (tmp_path / "a.csv").write_text("x,y\n1.3,2.6\n40.5,10.8\n13,13\n26,6\n")
+        with pytest.raises(PointsError, match="remove those dots"):
+            load_dataset(tmp_path)
+
     def test_dots_outside(self, folder: Path) -> None:
         (folder / "b.csv").write_text("x,y\n3,4\n31.5,0\n-0.6,2\n")
         with pytest.raises(

@@ -41,6 +41,19 @@ def test_dots_in_degrees_are_told() -> None:
     assert "in degrees" not in str(why_cornered([(scattered(20) * 0.2, SHAPE)]))
 
 
+@pytest.mark.parametrize("size", [0.1, 0.325, 0.5, 0.65, 0.74])
+def test_dots_in_micrometres_are_told_where_images_say_how_large_their_pixels_are(size: float) -> None:
+    dots = [(scattered(20, seed) * size, SHAPE) for seed in range(3)]
+    assert f"they may be given in µm, as pixels are {size:g} µm wide;" in str(why_cornered(dots, [size] * 3))
+    assert "in µm, as" not in str(why_cornered(dots, [size, None, size]))
+    assert "in µm, as" not in str(why_cornered(dots, [1.2 * size] * 3))
+    assert why_cornered([(scattered(20), SHAPE)], [size]) is None
+
+
+def test_a_margin_without_objects_does_not_make_micrometres() -> None:
+    assert why_cornered([(scattered(200, seed) * 0.94, SHAPE) for seed in range(3)], [0.95] * 3) is None
+
+
 def test_small_images_are_not_said_to_have_dots_in_percent() -> None:
     assert "percent" not in str(why_cornered([(scattered(20) * 0.15, (60, 80))]))
 

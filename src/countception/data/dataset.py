@@ -30,7 +30,8 @@ from countception.images.projection import Page
 from countception.images.read import Image, checked, read_image, stored
 from countception.points import Dots, Order, read_points
 from countception.points.maps import why_of_a_map
-from countception.wording import count_of
+from countception.points.units import seem_micrometres
+from countception.wording import count_of, length
 
 __all__ = [
     "Dataset",
@@ -320,7 +321,8 @@ def _within(
         return dots
     if outside == "error":
         sideways = file is not None and read_orientation(file) in SIDEWAYS
-        raise PointsError(_outside(dots.points, within, shape, *called, sideways=sideways))
+        size = None if file is None else read_pixel_size(file)
+        raise PointsError(_outside(dots.points, within, shape, *called, sideways=sideways, size=size))
     return dots.select(within)
 
 
@@ -354,6 +356,7 @@ def _outside(
     image: str,
     *,
     sideways: bool,
+    size: float | None,
 ) -> str:
     y, x = points[~within][0]
     hint = "remove those dots"
@@ -364,6 +367,8 @@ def _outside(
         )
     elif swapped(points, shape):
         hint = "x and y may be swapped, as all would fit then"
+    elif size is not None and size > 1 and seem_micrometres(float((points / shape).max()), size):
+        hint = f"they may be in µm, as all would fit then, with pixels {length(size)} wide: bring them to pixels"
     elif 2 * int((~within).sum()) > len(points):
         hint = why_of_a_map(points, shape) or "do they belong to this image, and are they in pixels?"
     return (

@@ -219,7 +219,7 @@ def inspect(
         swapped=tuple(tally.swapped),
         as_stored=tuple(tally.as_stored),
         turned=tally.turned,
-        cornered=why_cornered(tally.places),
+        cornered=why_cornered(tally.places, tally.pixel_sizes),
         magnified=why_magnified(tally.pixel_sizes),
         refused=_refused(dataset, tally, list(unreadable), astray),
         same=tuple(tuple(names) for names in tally.images.values() if len(names) > 1),

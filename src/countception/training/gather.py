@@ -62,8 +62,9 @@ def _load(data: Data) -> list[Sample]:
         _warn(data, why_turned(len(turned), len(data.items)))
     samples = load_dataset(data)
     if isinstance(data, Dataset):
-        _warn(data, why_cornered(places(data.items, samples)))
-        _warn(data, why_magnified(sample.pixel_size for sample in samples))
+        sizes = [sample.pixel_size for sample in samples]
+        _warn(data, why_cornered(places(data.items, samples), sizes))
+        _warn(data, why_magnified(sizes))
     return samples
 
 
