@@ -281,6 +281,39 @@ class TestOneTableForAll:
         with pytest.raises(DatasetError, match=sentence):
             read_dataset(root)
 
+    @pytest.mark.parametrize(
+        "names", [("a.jpg", "b.jpg"), ("a.TIF", "b.TIF"), ("x/a.czi", "x/b.czi"), ("a.tif", "b.TIFF")]
+    )
+    def test_images_may_have_another_suffix_there(self, tmp_path: Path, names: tuple[str, str]) -> None:
+        """As where dots were placed on copies, or a table comes from a program that writes suffixes its own way."""
+        root = make(tmp_path, "a.tif", "b.tif", "all.csv")
+        (root / "all.csv").write_text("image,x,y\n{0},1,2\n{1},3,4\n{1},5,6\n".format(*names))
+        dataset = read_dataset(root)
+        assert pairs(dataset) == [("a.tif", "all.csv"), ("b.tif", "all.csv")]
+        dots = [read_points(item.dots, image=item.image).points.tolist() for item in dataset.items]
+        assert dots == [[[2, 1]], [[4, 3], [6, 5]]]
+
+    def test_a_name_that_an_image_has_is_of_no_other(self, tmp_path: Path) -> None:
+        root = make(tmp_path, "a.tif", "a.png", "b.tif", "b.png", "all.csv")
+        (root / "all.csv").write_text("image,x,y\na.tif,1,2\nb.tif,3,4\n")
+        assert pairs(read_dataset(root)) == [("a.tif", "all.csv"), ("b.tif", "all.csv")]
+        (root / "all.csv").write_text("image,x,y\na.jpg,1,2\nb.tif,3,4\n")
+        with pytest.raises(DatasetError, match=r"a\.jpg could be a\.png or a\.tif"):
+            read_dataset(root)
+
+    def test_a_table_that_names_none_says_so(self, tmp_path: Path) -> None:
+        root = make(tmp_path, "a.jpg", "b.jpg", "all.csv")
+        (root / "all.csv").write_text("image,x,y\nold 1.jpg,1,2\nold 2.jpg,3,4\n")
+        with pytest.raises(
+            DatasetError, match=r"its rows are of old 1\.jpg, old 2\.jpg, but .* called a\.jpg, b\.jpg: w"
+        ):
+            read_dataset(root)
+        (root / "all.csv").write_text("Bild,x,y\na.jpg,1,2\nb.jpg,3,4\n")
+        with pytest.raises(
+            DatasetError, match=r"all\.csv: does not say on which image each dot lies: give it a column"
+        ):
+            read_dataset(root)
+
     def test_a_table_of_images_that_all_have_dots_is_left_over(self, tmp_path: Path) -> None:
         root = make(tmp_path, "a.jpg", "b.jpg", "a.csv", "b.csv")
         (root / "all.csv").write_text(self.TEXT)

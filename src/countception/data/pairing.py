@@ -31,6 +31,7 @@ from pathlib import Path
 from countception import points
 from countception.data.exports import export_kind, why_export
 from countception.data.names import DOTS_FOLDERS, Paired, is_table, listing, pair, why_case
+from countception.data.shared import why_unnamed
 from countception.errors import DatasetError, PointsError
 from countception.images.find import SUFFIXES, images_in, left_alone, natural_key, unread_in, why_unread
 from countception.images.pixel_size import checked_size
@@ -298,7 +299,9 @@ def _nothing_pairs(root: Path, found: Paired, order: points.Order | None) -> str
             return f"{root}: {has}{hint}"
     wrong = [why for file in dots_left[:NAMED] if is_table(file) and (why := _wrong(file, order))]
     return f"{root}: {has}; {CONVENTIONS}" + (
-        why_passed_over(found.passed, order) or "".join(f"; {w}" for w in wrong[:1])
+        why_passed_over(found.passed, order)
+        or "".join(f"; {w}" for w in wrong[:1])
+        or why_unnamed(dots_left, images_left)
     )
 
 

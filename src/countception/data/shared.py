@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from countception.errors import DatasetError
-from countception.points.table import FORMAT, TEXT, images_named
+from countception.errors import DatasetError, PointsError
+from countception.points.table import FORMAT, TEXT, images_named, names_in
+from countception.wording import NAMED
 
 
 def find_shared(
@@ -43,6 +44,29 @@ def find_shared(
             f"{table.parent}: has several tables that name images, {names}; keep one, or make one of them"
         )
     return table, _only(table, named, set(paired))
+
+
+def why_unnamed(tables: Sequence[Path], images: Sequence[Path]) -> str:
+    """Why the only table of a folder is not one of all its images, to go on a sentence with; empty of others."""
+    if len(tables) != 1 or len(images) < 2 or tables[0].suffix.lower() not in (*FORMAT.suffixes, *TEXT.suffixes):
+        return ""
+    table = tables[0]
+    try:
+        names = names_in(table)
+    except PointsError:  # which the reader says
+        return ""
+    if names is None:
+        return (
+            f"; {table}: does not say on which image each dot lies: give it a column called image, with the names of "
+            "the files"
+        )
+    if not names:
+        return ""
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return (
+        f"; {table}: its rows are of {', '.join(names[:NAMED])}{more}, but the images are called "
+        f"{', '.join(image.name for image in images[:NAMED])}: write the names there as the files have them"
+    )
 
 
 def _only(table: Path, named: dict[str, list[Path]], paired: set[Path]) -> list[Path]:

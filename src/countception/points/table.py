@@ -154,6 +154,20 @@ def images_named(path: Path, images: Iterable[Path]) -> dict[str, list[Path]]:
     return images_in(_groups(table, columns.images), images)
 
 
+def names_in(path: Path) -> list[str] | None:
+    """What the images are called whose dots a table holds; None where it has no column for that.
+
+    Raises
+    ------
+    PointsError
+        The file is no table of dots.
+    """
+    table = read_table(path, foreign=True)
+    columns, _ = _columns(table, None)
+    groups = _groups(table, columns.images).values()
+    return None if not groups else next((names for group in groups if (names := list(filter(None, group)))), [])
+
+
 @functools.lru_cache(maxsize=1)
 def _groups(table: Table, columns: tuple[ImageColumn, ...]) -> dict[ImageColumn, Group]:
     """The rows below the header by image, kept for the next image of the same table."""

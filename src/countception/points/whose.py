@@ -12,10 +12,13 @@ from pathlib import Path, PurePath
 
 from countception.errors import PointsError
 from countception.files import OME, same_name
+from countception.images.find import OTHER_SUFFIXES, SUFFIXES
 from countception.wording import NAMED
 
 HEADINGS = ("image", "image_name", "img", "filename", "file_name", "file")
 """What such columns are called, in any case; the first that names an image is meant."""
+ANY_SUFFIXES = SUFFIXES | OTHER_SUFFIXES
+"""Suffixes of images that are read, and of others."""
 LABEL = "Label"
 """ImageJ's column with the name of the image, and after a colon that of the slice or selection."""
 
@@ -58,6 +61,20 @@ def names_of(image: str) -> set[str]:
     return {name, stem, stem.removesuffix(OME)}
 
 
+def _bare(name: str) -> str:
+    """A name without the suffix of an image, if it has one."""
+    stem, dot, suffix = name.rpartition(".")
+    return stem.removesuffix(OME) if f"{dot}{suffix.lower()}" in ANY_SUFFIXES else name
+
+
+def _converted(names: Iterable[str], image: str) -> str | None:
+    """The only one of these names that differs from an image's in its suffix alone, as where a copy was converted."""
+    called = names_of(image)
+    lower = {name.lower() for name in called}
+    found = [name for name in names if _bare(name).lower() in lower]
+    return found[0] if len(found) == 1 and _bare(found[0]) in called else None
+
+
 def grouped(rows: Iterable[Row], column: ImageColumn) -> Group:
     """The rows of each image, by what it is called."""
     found: Group = {}
@@ -68,6 +85,8 @@ def grouped(rows: Iterable[Row], column: ImageColumn) -> Group:
 
 def rows_of(path: Path, groups: Mapping[ImageColumn, Group], image: str) -> list[Row] | None:
     """The rows of one image; None for all, where no column has more than one name, as files may have been renamed.
+
+    Where none is called as the image is, rows of a name that has another suffix are meant.
 
     Raises
     ------
@@ -82,6 +101,8 @@ def rows_of(path: Path, groups: Mapping[ImageColumn, Group], image: str) -> list
     for column, group in groups.items():
         names = [name for name in group if name]
         if len(names) > 1:
+            if (name := _converted(names, image)) is not None:
+                return _chosen(path, group, column, name)
             more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
             raise PointsError(
                 f"{path}: its rows are of {len(names)} images by the column {column.heading} "
@@ -109,13 +130,22 @@ def _chosen(path: Path, group: Group, column: ImageColumn, image: str) -> list[R
 
 
 def images_in(groups: Mapping[ImageColumn, Group], images: Iterable[Path]) -> dict[str, list[Path]]:
-    """Which of these images rows are of, by what they are called there; more than one is unclear."""
+    """Which of these images rows are of, by what they are called there; more than one is unclear.
+
+    An image may have another suffix there, such as ``.TIF`` or that of a copy, if no other is called so.
+    """
+    images = list(images)
     called: dict[str, list[Path]] = {}
     for image in images:
         for name in names_of(image.name):
             called.setdefault(name, []).append(image)
     for group in groups.values():
         found = {name: called[name] for name in group if name in called}
+        exact = {image for some in found.values() for image in some}
+        rest = [name for name in group if name not in found]
+        for image in images if rest else ():
+            if image not in exact and (alike := _converted(rest, image.name)) is not None:
+                found.setdefault(alike, []).append(image)
         if found:
             return found
     return {}
