@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from countception.wording import length
+from countception.wording import length, why_alike
 
 
 @pytest.mark.parametrize(
@@ -11,3 +11,11 @@ from countception.wording import length
 )
 def test_lengths_have_the_unit_that_suits_them(micrometres: float, said: str) -> None:
     assert length(micrometres) == said
+
+
+def test_one_name_in_several_spellings_is_told() -> None:
+    told = why_alike(["Live", "dead", "LIVE", "dead  cell", "Dead_Cell", "dead"], "classes")
+    assert str(told).startswith(
+        "the classes Live and LIVE, dead  cell and Dead_Cell differ in capital letters or spaces"
+    )
+    assert why_alike(["CD4+", "CD4-", "live", "dead", "dead"], "classes") is None

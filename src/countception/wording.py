@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 NAMED = 3
@@ -25,6 +25,20 @@ def whole(count: float | None) -> str:
 def images(number: int) -> str:
     """So many images."""
     return "1 image" if number == 1 else f"{number} images"
+
+
+def why_alike(names: Iterable[str], kinds: str) -> str | None:
+    """What to do about names of classes or groups that are one name in several spellings; None where there are none."""
+    spelled: dict[str, list[str]] = {}
+    for name in dict.fromkeys(names):
+        spelled.setdefault(" ".join(name.casefold().replace("_", " ").split()), []).append(name)
+    found = [" and ".join(some) for some in spelled.values() if len(some) > 1]
+    if not found:
+        return None
+    return (
+        f"the {kinds} {', '.join(found)} differ in capital letters or spaces only, and are kept apart: write them "
+        "alike if they are one"
+    )
 
 
 def count_of(paths: Sequence[Path], noun: str) -> str:

@@ -540,6 +540,12 @@ def test_objects_without_a_point_are_named(tmp_path: Path) -> None:
     assert f"  {tmp_path / 'a.png'}: 3 of 3 without a point" in result.stderr
 
 
+def test_a_group_in_two_spellings_is_told(images: Path, tmp_path: Path) -> None:
+    (tmp_path / "drugs.csv").write_text("image,group\ngood0.png,Control\ngood1.png,control \n")
+    result = run("count", tiny.model_file(), f"{images}/good*.png", "--groups", tmp_path / "drugs.csv")
+    assert "the groups Control and control differ in capital letters or spaces only" in result.stderr
+
+
 def test_group_totals_do_not_mix_with_counts_on_standard_output(images: Path) -> None:
     result = run("count", tiny.model_file(), images / "good0.png", "--group-by=folder")
     assert len(result.stdout.splitlines()) == 2

@@ -14,7 +14,7 @@ import tiny
 from countception.cli.console import show_inspection
 from countception.data.dataset import read_dataset
 from countception.data.inspection import inspect
-from countception.errors import CountceptionError, DatasetError
+from countception.errors import CountceptionError, DatasetError, DataWarning
 from countception.training import train
 
 
@@ -85,6 +85,17 @@ def test_goes_past_bad_files(folder: Path, write_image: Callable[..., Path], wri
 def test_order_of_tables_without_header(folder: Path) -> None:
     (folder / "b.csv").write_text("1,2\n")
     assert inspect(folder, order="xy").unreadable == {}
+
+
+def test_classes_that_are_spelled_in_two_ways_are_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, kind in zip("abcd", ("live", "Live", "dead", "live"), strict=True):
+        (folder / f"{name}.csv").write_text(f"x,y,class\n3,4,{kind}\n30,22,dead\n")
+    found = inspect(folder)
+    assert str(found.alike).startswith("the classes Live and live differ in capital letters")
+    show_inspection(found)
+    assert f"\n\n{found.alike}\n" in capsys.readouterr().out
+    with pytest.warns(DataWarning, match="the classes Live and live differ"):
+        train(folder, changes={"training.steps": 1})
 
 
 def test_dots_of_two_classes_in_one_pixel_are_no_duplicates(folder: Path) -> None:

@@ -24,6 +24,7 @@ from countception.images.orientation import SIDEWAYS, UPRIGHT, read_orientation
 from countception.images.projection import Page
 from countception.images.same import pixel_hash
 from countception.points import Order, find_scale, spacing
+from countception.wording import why_alike
 
 ENOUGH = 10
 """Dots in an image that tell how far apart they lie."""
@@ -86,6 +87,8 @@ class Inspection:
     """What may be wrong, such as the unit, where all dots lie in one corner of their images; None where they do not."""
     magnified: str | None
     """What to do where the files say pixels of several sizes; None where they do not."""
+    alike: str | None
+    """What to do where classes are spelled almost alike; None where they are not."""
     refused: tuple[str, ...]
     """Why `train` would refuse the data, each with what would mend it; empty where it would not."""
     same: tuple[tuple[str, ...], ...]
@@ -221,6 +224,7 @@ def inspect(
         turned=tally.turned,
         cornered=why_cornered(tally.places, tally.pixel_sizes),
         magnified=why_magnified(tally.pixel_sizes),
+        alike=why_alike(dataset.classes, "classes"),
         refused=_refused(dataset, tally, list(unreadable), astray),
         same=tuple(tuple(names) for names in tally.images.values() if len(names) > 1),
         nearest=spacing(tally.points, neighbour=1),
