@@ -181,7 +181,8 @@ def show_inspection(found: Inspection) -> None:
         _histogram(found.counts)
         _spacing(found)
     _problems(found)
-    for doubt in (found.cornered, found.magnified, found.alike, why_turned(len(found.turned), found.pairs)):
+    turned = why_turned(len(found.turned), found.pairs)
+    for doubt in (found.mixed_up, found.cornered, found.magnified, found.alike, turned):
         if doubt is not None:
             typer.echo(f"\n{doubt}")
     if found.refused:

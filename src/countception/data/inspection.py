@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from countception.config import NetworkConfig, ScaleConfig
 from countception.data.dataset import Dataset, Sample, load_item, read_dataset, swapped, why_unmatched
+from countception.data.mixed_up import why_mixed_up
 from countception.data.mixture import Mixture, why_magnified
 from countception.data.pairing import Item, why_no_dots
 from countception.data.places import Place, places, why_cornered
@@ -87,6 +88,8 @@ class Inspection:
     """What may be wrong, such as the unit, where all dots lie in one corner of their images; None where they do not."""
     magnified: str | None
     """What to do where the files say pixels of several sizes; None where they do not."""
+    mixed_up: str | None
+    """What to do where dots say that they lie on another image of the data set; None where none do."""
     alike: str | None
     """What to do where classes are spelled almost alike; None where they are not."""
     refused: tuple[str, ...]
@@ -224,6 +227,7 @@ def inspect(
         turned=tally.turned,
         cornered=why_cornered(tally.places, tally.pixel_sizes),
         magnified=why_magnified(tally.pixel_sizes),
+        mixed_up=why_mixed_up(dataset.items),
         alike=why_alike(dataset.classes, "classes"),
         refused=_refused(dataset, tally, list(unreadable), astray),
         same=tuple(tuple(names) for names in tally.images.values() if len(names) > 1),

@@ -8,6 +8,7 @@ from countception.points.formats import (
     find_format,
     find_writer,
     holds_dots,
+    image_of,
     read_points,
     write_points,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "find_scale",
     "find_writer",
     "holds_dots",
+    "image_of",
     "read_points",
     "spacing",
     "write_points",

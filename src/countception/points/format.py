@@ -41,6 +41,10 @@ def _always(*_: object) -> bool:
     return True
 
 
+def _nothing(_: Path) -> str:
+    return ""
+
+
 @dataclass(frozen=True)
 class Format:
     """One file format."""
@@ -56,6 +60,9 @@ class Format:
     needs: Callable[[Path, Sequence[str]], object] = _always
     """Asked before there is anything to write, with the names of the classes; raises `PointsError` where a package is
     missing, or a name cannot be written."""
+    image: Callable[[Path], str] = _nothing
+    """The one image that a file says all its dots lie on, by the name of its file; empty where it says none or several.
+    Raises `PointsError` as `read` does."""
 
 
 def named_dots(path: Path, dots: Sequence[tuple[tuple[float, float], str]]) -> Dots:

@@ -137,6 +137,17 @@ def holds_dots(path: Path) -> bool:
         return False
 
 
+def image_of(path: Path) -> str:
+    """The one image that a file of dots says they lie on, by the name of its file; empty where it says none or several.
+
+    Raises
+    ------
+    PointsError
+        The file cannot be read.
+    """
+    return find_format(path).image(path)
+
+
 def find_format(path: Path) -> Format:
     """Format of a file, by its suffix; where formats share one, by its contents.
 

@@ -34,6 +34,14 @@ def read(path: Path, options: ReadOptions) -> Dots:  # noqa: ARG001
     PointsError
         The file is no such XML, a marker has no place, or they lie on several planes.
     """
+    root = _root(path)
+    planes = {marker.findtext("MarkerZ", "1").strip() for marker in root.iter("Marker")}
+    if len(planes) > 1:
+        raise PointsError(f"{path}: its markers lie on {len(planes)} planes of a stack; save those of one plane")
+    return named_dots(path, list(_markers(path, root)))
+
+
+def _root(path: Path) -> ElementTree.Element:
     try:
         data = path.read_bytes()
         try:
@@ -44,10 +52,12 @@ def read(path: Path, options: ReadOptions) -> Dots:  # noqa: ARG001
         raise PointsError(f"{path}: cannot be read as XML ({error}); save the markers again") from None
     if root.tag != ROOT:
         raise PointsError(f"{path}: is no file of Fiji's Cell Counter, as it starts with {root.tag}, not {ROOT}")
-    planes = {marker.findtext("MarkerZ", "1").strip() for marker in root.iter("Marker")}
-    if len(planes) > 1:
-        raise PointsError(f"{path}: its markers lie on {len(planes)} planes of a stack; save those of one plane")
-    return named_dots(path, list(_markers(path, root)))
+    return root
+
+
+def _image(path: Path) -> str:
+    """What the plugin writes about the image that was open."""
+    return (_root(path).findtext("Image_Properties/Image_Filename") or "").strip()
 
 
 def _markers(path: Path, root: ElementTree.Element) -> Iterator[Marker]:
@@ -65,4 +75,4 @@ def _recognises(path: Path) -> bool:
         return ROOT.encode() in stream.read(HEAD)
 
 
-FORMAT = Format("Cell Counter", (".xml",), read, recognises=_recognises)
+FORMAT = Format("Cell Counter", (".xml",), read, recognises=_recognises, image=_image)

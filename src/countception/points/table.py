@@ -375,6 +375,11 @@ def _is_of_dots(path: Path) -> bool:
         return False
 
 
-FORMAT = Format("table", (".csv", ".tsv"), read, write)
-TEXT = Format("text", (".txt",), read, recognises=_is_of_dots)
+def _image(path: Path) -> str:
+    names = names_in(path) or []
+    return names[0] if len(names) == 1 else ""
+
+
+FORMAT = Format("table", (".csv", ".tsv"), read, write, image=_image)
+TEXT = Format("text", (".txt",), read, recognises=_is_of_dots, image=_image)
 """Such as ImageJ's XY Coordinates. Notes are called so, too."""

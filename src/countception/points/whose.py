@@ -61,7 +61,7 @@ def names_of(image: str) -> set[str]:
     return {name, stem, stem.removesuffix(OME)}
 
 
-def _bare(name: str) -> str:
+def bare(name: str) -> str:
     """A name without the suffix of an image, if it has one."""
     stem, dot, suffix = name.rpartition(".")
     return stem.removesuffix(OME) if f"{dot}{suffix.lower()}" in ANY_SUFFIXES else name
@@ -71,8 +71,8 @@ def _converted(names: Iterable[str], image: str) -> str | None:
     """The only one of these names that differs from an image's in its suffix alone, as where a copy was converted."""
     called = names_of(image)
     lower = {name.lower() for name in called}
-    found = [name for name in names if _bare(name).lower() in lower]
-    return found[0] if len(found) == 1 and _bare(found[0]) in called else None
+    found = [name for name in names if bare(name).lower() in lower]
+    return found[0] if len(found) == 1 and bare(found[0]) in called else None
 
 
 def grouped(rows: Iterable[Row], column: ImageColumn) -> Group:

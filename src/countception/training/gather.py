@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from numbers import Real
 
 from countception.data.dataset import Dataset, Sample, load_dataset, read_dataset, with_classes
+from countception.data.mixed_up import why_mixed_up
 from countception.data.mixture import why_magnified
 from countception.data.places import places, why_cornered
 from countception.data.refusals import why_no_dot, why_too_few
@@ -61,6 +62,7 @@ def _load(data: Data) -> list[Sample]:
     if isinstance(data, Dataset):  # before dots are refused that lie outside for that
         turned = [item for item in data.items if read_orientation(item.image) != UPRIGHT]
         _warn(data, why_turned(len(turned), len(data.items)))
+        _warn(data, why_mixed_up(data.items))
         _warn(data, why_alike(data.classes, "classes"))
     samples = load_dataset(data)
     if isinstance(data, Dataset):
