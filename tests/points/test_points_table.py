@@ -380,6 +380,14 @@ class TestImageJ:
         named = self.measured(tmp_path, 0.65, head="index")
         assert len(read_points(named, image_shape=shape, pixel_size=lambda: 0.65)) == 20
 
+    def test_counters_of_the_multi_point_tool_are_classes_as_in_its_selections(self, tmp_path: Path) -> None:
+        rows = "{0},Mean,X,Y,Slice,Counter,Count\n1,9,1.5,2,1,0,2\n2,9,3,4,1,{1},2\n"
+        dots = read_points(table(tmp_path, rows.format(" ", 1)))
+        assert (dots.class_names, dots.labels.tolist(), dots.named) == (("0", "1"), [0, 1], True)
+        assert not read_points(table(tmp_path, rows.format(" ", 0))).named, "nobody thought of counters"
+        assert read_points(table(tmp_path, rows.format("Nr", 1))).class_names == ("object",)
+        assert read_points(table(tmp_path, " ,X,Y,Counter,Count,class\n1,2,3,0,1,live\n")).class_names == ("live",)
+
     @pytest.mark.parametrize("column", ["Slice", "z", "Frame"])
     def test_dots_of_several_planes_are_refused(self, tmp_path: Path, column: str) -> None:
         with pytest.raises(PointsError, match=rf"lie on 2 planes \(column {column.lower()}\)"):

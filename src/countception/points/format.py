@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -14,6 +14,9 @@ from countception.images.find import natural_key
 from countception.points.dots import DEFAULT_CLASSES, Dots
 
 Order = Literal["xy", "yx"]
+
+FIRST = "0"
+"""ImageJ's first counter."""
 
 Writer = Callable[[Path, Dots, Mapping[str, Sequence[object]]], None]
 """Takes the path, the dots and further columns by name."""
@@ -63,6 +66,11 @@ class Format:
     image: Callable[[Path], str] = _nothing
     """The one image that a file says all its dots lie on, by the name of its file; empty where it says none or several.
     Raises `PointsError` as `read` does."""
+
+
+def counted(dots: Dots) -> Dots:
+    """Dots whose classes are ImageJ's counters: where all are of the first, nobody thought of counters."""
+    return replace(dots, named=False) if dots.class_names == (FIRST,) else dots
 
 
 def named_dots(path: Path, dots: Sequence[tuple[tuple[float, float], str]]) -> Dots:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +20,9 @@ from countception import imagej
 from countception.errors import PointsError
 from countception.files import whole_file
 from countception.points.dots import Dots
-from countception.points.format import Format, ReadOptions, named_dots
+from countception.points.format import FIRST, Format, ReadOptions, counted, named_dots
 
 CLASS = "class"
-FIRST = "0"
-"""ImageJ's first counter."""
 
 
 def read(path: Path, options: ReadOptions) -> Dots:  # noqa: ARG001
@@ -45,8 +42,7 @@ def read(path: Path, options: ReadOptions) -> Dots:  # noqa: ARG001
     planes = {plane for roi in rois for plane in _planes(roi)}
     if len(planes) > 1:
         raise PointsError(f"{path}: its points lie on {len(planes)} planes of a stack; save those of one plane")
-    dots = named_dots(path, [dot for roi in rois for dot in _dots(path, roi)])
-    return replace(dots, named=False) if dots.class_names == (FIRST,) else dots
+    return counted(named_dots(path, [dot for roi in rois for dot in _dots(path, roi)]))
 
 
 def write(path: Path, dots: Dots, extra: Mapping[str, Sequence[object]]) -> None:  # noqa: ARG001

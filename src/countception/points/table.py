@@ -24,12 +24,15 @@ from pathlib import Path
 from countception.errors import PointsError
 from countception.files import whole_file
 from countception.points.dots import Dots
-from countception.points.format import Format, Order, ReadOptions, named_dots
+from countception.points.format import Format, Order, ReadOptions, counted, named_dots
 from countception.points.whose import Group, ImageColumn, Row, grouped, image_columns, images_in, rows_of
 
 COORDINATES = (("y", "x"), ("axis-0", "axis-1"))
 """The second are napari's, whose last two are y and x."""
 CLASS = "class"
+COUNTER = "counter"
+COUNTERS = {COUNTER, "count"}
+"""What ImageJ measures of its multi-point tool: the counter of a point, and how many that has."""
 PLANES = ("slice", "frame", "z")
 CHANCE = 1e-6
 """Improbable enough to be no coincidence."""
@@ -71,6 +74,8 @@ class _Columns:
     """Whether ImageJ wrote the table, whose first column has no heading."""
     images: tuple[ImageColumn, ...] = ()
     """Columns that say which image a dot lies on."""
+    counters: bool = False
+    """Whether the classes are the counters of ImageJ's multi-point tool."""
 
 
 def read(path: Path, options: ReadOptions) -> Dots:
@@ -113,7 +118,8 @@ def read(path: Path, options: ReadOptions) -> Dots:
         dots.append((place, name))
     if columns.measured and dots:
         _refuse_units(path, [place for place, _ in dots], options)
-    return named_dots(path, dots)
+    found_dots = named_dots(path, dots)
+    return counted(found_dots) if columns.counters else found_dots
 
 
 def _refuse_sums(table: Table, columns: _Columns, rows: Sequence[Row]) -> None:
@@ -323,10 +329,11 @@ def _header(path: Path, cells: list[str]) -> _Columns:
         )
     stack = sorted((name for name in names if re.fullmatch(r"axis-\d+", name)), key=lambda name: int(name[5:]))
     *above, y, x = stack if pairs[0][0] in stack else pairs[0]  # napari's, of a stack: z, y, x
-    label = names.index(CLASS) if CLASS in names else None
+    counters = measured and CLASS not in names and set(names) >= COUNTERS
+    label = names.index(COUNTER if counters else CLASS) if counters or CLASS in names else None
     planes = tuple(names.index(name) for name in (*PLANES, *above) if names.count(name) == 1)
     images = image_columns(cells, measured=measured)
-    return _Columns(names.index(y), names.index(x), label, names, planes, measured, images)
+    return _Columns(names.index(y), names.index(x), label, names, planes, measured, images, counters)
 
 
 def _cell(table: Table, line: int, cells: list[str], column: int) -> str:
