@@ -12,6 +12,10 @@ from countception.errors import DatasetError
 EXPORTS = {
     "instances.json": (b'{"info": {}, "images": [{"id": 1}], "annotations": [], "categories": []}', "COCO"),
     "via_project.json": (b'{"_via_settings": {}, "_via_img_metadata": {}}', "VIA"),
+    "via_region_data.json": (
+        b'{"a.jpg9": {"filename": "a.jpg", "regions": [{"shape_attributes": {"name": "point", "cx": 1, "cy": 2}}]}}',
+        "VIA (annotations)",
+    ),
     "a.json": (b'{"version": "5.0", "shapes": [{"shape_type": "point"}], "imagePath": "a.jpg"}', "LabelMe"),
     "project-1.json": (b'[{"id": 1, "annotations": [{"result": []}], "data": {"image": "a.jpg"}}]', "Label Studio"),
     "annotations.xml": (b'<?xml version="1.0"?>\n<annotations>\n<version>1.1</version></annotations>', "CVAT"),
@@ -20,6 +24,8 @@ EXPORTS = {
     "min.json": (b'[{"image": "a.jpg", "kp": [{"x": 1, "y": 2, "original_width": 9}]}]', "Label Studio (JSON-MIN)"),
     "dots.gpkg": (b"SQLite format 3", "a GeoPackage"),
     "dots.shp": (b"", "a shapefile"),
+    "dots.xls": (b"\xd0\xcf\x11\xe0", "a workbook of Excel"),
+    "dots.ods": (b"PK\x03\x04", "a workbook of LibreOffice"),
     "dots.xlsx": (b"PK\x03\x04", "a workbook of Excel"),
 }
 

@@ -11,6 +11,7 @@ MOST = 2**26
 """Bytes of a file that are looked at."""
 JSON_KEYS = {
     "VIA": (b'"_via_img_metadata"',),
+    "VIA (annotations)": (b'"regions"', b'"shape_attributes"'),
     "LabelMe": (b'"shapes"', b'"imagePath"'),
     "COCO": (b'"images"', b'"annotations"'),
     "Label Studio": (b'"data"', b'"annotations"'),
@@ -19,6 +20,8 @@ JSON_KEYS = {
 """What is in each of these; the first that fits is meant."""
 XML_ROOTS = {"CVAT": b"<annotations>", "Pascal VOC": b"<annotation>"}
 WHOLE = {".pnt": "DotDotGoose's own format", ".xlsx": "a workbook of Excel"} | {
+    ".xls": "a workbook of Excel",
+    ".ods": "a workbook of LibreOffice",
     ".gpkg": "a GeoPackage",
     ".shp": "a shapefile",
 }
