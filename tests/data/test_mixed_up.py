@@ -62,3 +62,12 @@ def test_inspect_and_train_say_so(folder: Path, capsys: pytest.CaptureFixture[st
     with warnings.catch_warnings(record=True) as said:
         train(folder, changes={"training.steps": 1})
     assert [each.category for each in said if "b.csv says that its dots" in str(each.message)] == [DataWarning]
+
+
+def test_a_table_of_many_images_and_parts_of_images_are_looked_at_once(tmp_path: Path) -> None:
+    (tmp_path / "all.csv").write_text("image,x,y\na.tif,1,2\nb.tif,3,4\n")
+    assert why_mixed_up([Item(tmp_path / f"{name}.tif", tmp_path / "all.csv", name) for name in "ab"]) is None
+    (tmp_path / "a.csv").write_text("image,x,y\nb.tif,1,2\n")
+    parts = [Item(tmp_path / "a.tif", tmp_path / "a.csv", f"a {part}", box=((0, 9), (0, 9))) for part in (1, 2)]
+    found = why_mixed_up([*parts, Item(tmp_path / "b.tif", tmp_path / "b.csv", "b")])
+    assert str(found).endswith("or have it say so")

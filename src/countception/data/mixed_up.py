@@ -18,7 +18,7 @@ def why_mixed_up(items: Sequence[Item]) -> str | None:
     """
     called = {name: item for item in items for name in names_of(item.image.name)}
     found: list[tuple[Item, str]] = []
-    for item in items:
+    for item in {item.dots: item for item in items}.values():  # not each part of an image
         with suppress(PointsError):  # which whoever reads the dots says
             name = image_of(item.dots)
             other = called.get(name) or called.get(bare(name)) or item
