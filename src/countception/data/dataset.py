@@ -10,28 +10,23 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from countception.data.astray import Outside, Whose, that_stay
 from countception.data.mixture import kind_of, refuse_mixture
 from countception.data.names import why_case
 from countception.data.pairing import Dataset, Item, read_dataset, why_passed_over
 from countception.errors import DatasetError, PointsError
-from countception.geometry import inside, pixel_of
+from countception.geometry import inside
 from countception.images.find import why_unread
-from countception.images.holes import holes_of
-from countception.images.orientation import MEND, SIDEWAYS, read_orientation
 from countception.images.pieces import Pieces, opened
 from countception.images.pixel_size import read_pixel_size
 from countception.images.projection import Page
 from countception.images.read import Image, checked, read_image, stored
 from countception.points import Dots, Order, read_points
-from countception.points.maps import why_of_a_map
-from countception.points.units import seem_micrometres
-from countception.wording import count_of, length
+from countception.wording import count_of
 
 __all__ = [
     "Dataset",
@@ -47,11 +42,6 @@ __all__ = [
     "why_unmatched",
     "with_classes",
 ]
-
-MOST_HIDDEN = 0.1
-"""Share of an image's dots that may lie in its holes, as some at their edges do."""
-Outside = Literal["error", "drop", "keep"]
-"""What becomes of dots that lie outside their image."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -262,8 +252,8 @@ def _dots(
     shape = (image.shape[1], image.shape[2])
     size = functools.partial(_size, item, None)
     dots = read_points(item.dots, image_shape=shape, order=order, classes=classes, pixel_size=size, image=item.image)
-    called = (str(item.dots), f"the image {item.image.name}")
-    return _on_picture(_within(dots, shape, outside, called=called, file=item.image), image, outside, *called)
+    whose = Whose(str(item.dots), f"the image {item.image.name}", item.image, size)
+    return that_stay(dots, image, outside, whose)
 
 
 def _part(item: Item, image: Image | Pieces, dots: Dots, page: Page | None) -> Opened:
@@ -305,76 +295,9 @@ def _checked(sample: Sample, outside: Outside) -> Sample:
         )
     name, group = str(sample.name), None if sample.group is None else str(sample.group)
     image = checked(sample.image, name)
-    shape = (image.shape[1], image.shape[2])
-    called = (name, "the image")
-    dots = _on_picture(_within(sample.dots, shape, outside, called=called), image, outside, *called)
+    dots = that_stay(sample.dots, image, outside, Whose(name, "the image", size=lambda: sample.pixel_size))
     unchanged = image is sample.image and dots is sample.dots and (name, group) == (sample.name, sample.group)
     return sample if unchanged else replace(sample, image=image, dots=dots, name=name, group=group)
-
-
-def _within(
-    dots: Dots, shape: tuple[int, int], outside: Outside, *, called: tuple[str, str], file: Path | None = None
-) -> Dots:
-    """The dots that may stay; errors call the dots and the image, which may come from a file, as `called` says."""
-    within = inside(dots.points, shape)
-    if outside == "keep" or within.all():
-        return dots
-    if outside == "error":
-        sideways = file is not None and read_orientation(file) in SIDEWAYS
-        size = None if file is None else read_pixel_size(file)
-        raise PointsError(_outside(dots.points, within, shape, *called, sideways=sideways, size=size))
-    return dots.select(within)
-
-
-def _on_picture(dots: Dots, image: Image | Pieces, outside: Outside, called: str, of: str) -> Dots:
-    """The same dots, if most lie where the image has a picture: what is marked is no hole.
-
-    Large images are not looked at for it.
-    """
-    holes = None if isinstance(image, Pieces) or outside != "error" else holes_of(image)
-    if holes is None:
-        return dots
-    hidden = int(holes[tuple(pixel_of(dots.points).T)].sum())
-    if hidden > MOST_HIDDEN * len(dots):
-        raise PointsError(
-            f"{called}: {hidden} of {len(dots)} dots lie where {of} is transparent or has no data, and nothing is "
-            "counted there: remove those dots, or save the image without transparency"
-        )
-    return dots
-
-
-def swapped(points: npt.NDArray[np.float64], shape: tuple[int, int]) -> bool:
-    """Whether dots, some of them outside the image, would all be inside were x and y the other way round."""
-    return bool(inside(points[:, ::-1], shape).all())
-
-
-def _outside(
-    points: npt.NDArray[np.float64],
-    within: npt.NDArray[np.bool_],
-    shape: tuple[int, int],
-    dots: str,
-    image: str,
-    *,
-    sideways: bool,
-    size: float | None,
-) -> str:
-    y, x = points[~within][0]
-    hint = "remove those dots"
-    if swapped(points, shape) and sideways:
-        hint = (
-            "all would fit the image as it is stored, which ImageJ, Fiji and napari show, and not upright by its EXIF "
-            f"orientation: {MEND}"
-        )
-    elif swapped(points, shape):
-        hint = "x and y may be swapped, as all would fit then"
-    elif size is not None and size > 1 and seem_micrometres(float((points / shape).max()), size):
-        hint = f"they may be in µm, as all would fit then, with pixels {length(size)} wide: bring them to pixels"
-    elif 2 * int((~within).sum()) > len(points):
-        hint = why_of_a_map(points, shape) or "do they belong to this image, and are they in pixels?"
-    return (
-        f"{dots}: {int((~within).sum())} of {len(points)} dots lie outside {image}, which is "
-        f"{shape[0]} × {shape[1]} pixels (height × width), the first at y = {y:g}, x = {x:g}; {hint}"
-    )
 
 
 def _refuse_unmatched(dataset: Dataset) -> None:

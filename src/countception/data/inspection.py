@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from countception.config import NetworkConfig, ScaleConfig
-from countception.data.dataset import Dataset, Sample, load_item, read_dataset, swapped, why_unmatched
+from countception.data.astray import swapped
+from countception.data.dataset import Dataset, Sample, load_item, read_dataset, why_unmatched
 from countception.data.mixed_up import why_mixed_up
 from countception.data.mixture import Mixture, why_magnified
 from countception.data.pairing import Item, why_no_dots

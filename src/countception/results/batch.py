@@ -348,7 +348,7 @@ class _Job:
 def _write(
     table: StrPath, write: Callable[[StrPath, Sequence[Row]], None], rows: Sequence[Row], *, finished: bool
 ) -> None:
-    """Write a table; or beside it, before all is counted and where it cannot be replaced, as while Excel has it open."""
+    """Write a table; or beside it, before all is counted, and where it cannot be replaced as Excel has it open."""
     part = unfinished(table)
     if not finished or part == Path(table):
         write(part, rows)
