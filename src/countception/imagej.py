@@ -53,11 +53,29 @@ def holds_points(path: Path) -> bool:
     try:
         first = next(_selections(path, _HEAD), None)
         if first is not None:
-            return first[:4] == b"Iout" and first[_HEAD - 1 :] == bytes([POINT])
+            return _is_of_points(first)
         with zipfile.ZipFile(path) as archive:
             return archive.comment == NO_POINTS
     except Exception:  # raises nearly anything on damaged archives
         return False
+
+
+def points_within(image: Path) -> bool:
+    """Whether an image is a TIFF that ImageJ saved with a selection of points, or an overlay that has some."""
+    import tifffile
+
+    try:
+        with tifffile.TiffFile(image) as tiff:
+            known = tiff.imagej_metadata or {}
+            overlays = known.get("Overlays") or []  # a single one is none of a list
+            selections = [known.get("ROI") or b"", *([overlays] if isinstance(overlays, bytes) else overlays)]
+            return any(map(_is_of_points, selections))
+    except Exception:  # raises nearly anything on damaged files
+        return False
+
+
+def _is_of_points(selection: bytes) -> bool:
+    return selection[:4] == b"Iout" and selection[_HEAD - 1 : _HEAD] == bytes([POINT])
 
 
 def roifile(path: Path) -> Any:

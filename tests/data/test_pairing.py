@@ -3,9 +3,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from roifile import ROI_TYPE, ImagejRoi
+from tifffile import imwrite
 
-from countception.data.dataset import Dataset, load_dataset, read_dataset
+from countception.data.dataset import Dataset, load_dataset, read_dataset, why_unmatched
 from countception.errors import DatasetError
 from countception.points import read_points
 from countception.results.curve import curve_paths
@@ -392,6 +395,24 @@ class TestNothing:
             read_dataset(make(tmp_path, image, dots))
         with pytest.raises(DatasetError, match=f"without a partner.*; {sentence}"):
             load_dataset(make(tmp_path, "c.png", "c.csv"))
+
+    def test_points_that_imagej_saved_within_an_image_are_told_of(self, tmp_path: Path) -> None:
+        selection = ImagejRoi.frompoints([[3, 4], [8, 9]])
+        selection.roitype = ROI_TYPE.POINT
+        (tmp_path / "plain").mkdir()
+        for name, more in (("a", {"ROI": selection.tobytes()}), ("b", {"Overlays": [selection.tobytes()]}), ("c", {})):
+            folder = tmp_path / name
+            folder.mkdir()
+            imwrite(folder / f"{name}.tif", np.zeros((20, 30), np.uint8), imagej=True, metadata=more)
+            with pytest.raises(DatasetError, match=r"no dots for any of them") as caught:
+                read_dataset(folder)
+            said = f"{name}.tif has points in it, as ImageJ saves a selection with its image, and these are not read"
+            assert (said in str(caught.value)) == bool(more)
+        imwrite(tmp_path / "a" / "d.tif", np.zeros((20, 30), np.uint8))
+        (tmp_path / "a" / "d.csv").write_text("x,y\n1,2\n")
+        why = why_unmatched(read_dataset(tmp_path / "a"))
+        assert why is not None
+        assert "save them as a.roi (File > Save As > Selection)" in why
 
     def test_other_names_are_not_said_to_differ_in_case(self, tmp_path: Path) -> None:
         with pytest.raises(DatasetError) as caught:

@@ -16,7 +16,7 @@ import numpy as np
 
 from countception.data.astray import Outside, Whose, that_stay
 from countception.data.mixture import kind_of, refuse_mixture
-from countception.data.names import why_case
+from countception.data.names import why_case, why_within
 from countception.data.pairing import Dataset, Item, read_dataset, why_passed_over
 from countception.errors import DatasetError, PointsError
 from countception.geometry import inside
@@ -319,5 +319,6 @@ def why_unmatched(dataset: Dataset) -> str | None:
         f"(--ignore-unmatched), and give images without objects an empty table of dots{own} with the header x,y"
         + why_case(dataset.unmatched_images, dataset.unmatched_dots)
         + why_passed_over(dataset.passed_over, dataset.order)
+        + why_within(dataset.unmatched_images)
         + why_unread(dataset.unread)
     )

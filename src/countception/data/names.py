@@ -16,6 +16,7 @@ from countception.data.exports import export_kind
 from countception.data.shared import find_shared
 from countception.errors import DatasetError
 from countception.files import OME, same_name
+from countception.imagej import points_within
 from countception.images.find import SUFFIXES, left_alone, natural_key
 
 DOTS_FOLDERS = ("points", "annotations", "dots", "labels", "masks")
@@ -206,6 +207,17 @@ def _meant(left: Sequence[Named], doubtful: Sequence[Named]) -> dict[Path, Path]
         if image is not None:
             found.setdefault(image, file.path)
     return found
+
+
+def why_within(images: Sequence[Path]) -> str:
+    """That the first of these images without dots has points in it, to go on a sentence with; empty if it has none."""
+    first = next((image for image in images if image.suffix.lower() in (".tif", ".tiff")), None)
+    if first is None or not points_within(first):
+        return ""
+    return (
+        f"; {first} has points in it, as ImageJ saves a selection with its image, and these are not read: open it "
+        f"there, and save them as {first.stem}.roi (File > Save As > Selection)"
+    )
 
 
 def why_case(image_files: Sequence[Path], dots_files: Sequence[Path]) -> str:

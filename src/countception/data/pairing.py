@@ -30,7 +30,7 @@ from pathlib import Path
 
 from countception import points
 from countception.data.exports import export_kind, why_export
-from countception.data.names import DOTS_FOLDERS, Paired, is_table, listing, pair, why_case
+from countception.data.names import DOTS_FOLDERS, Paired, is_table, listing, pair, why_case, why_within
 from countception.data.shared import why_unnamed
 from countception.errors import DatasetError, PointsError
 from countception.images.find import SUFFIXES, images_in, left_alone, natural_key, unread_in, why_unread
@@ -302,6 +302,7 @@ def _nothing_pairs(root: Path, found: Paired, order: points.Order | None) -> str
         why_passed_over(found.passed, order)
         or "".join(f"; {w}" for w in wrong[:1])
         or why_unnamed(dots_left, images_left)
+        or why_within(images_left)
     )
 
 
