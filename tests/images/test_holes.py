@@ -42,12 +42,20 @@ def with_mask(path: Path) -> None:
         writer.write(~HOLES, photometric="mask", subfiletype=4, metadata=None)
 
 
+def with_both(path: Path) -> None:
+    """Alpha, and a number of no data that pixels have where alpha is 0: GDAL writes both with ``-dstalpha``."""
+    pixels = np.dstack([np.where(HOLES[..., None], 0, COLOUR), ALPHA])
+    tag = (NO_DATA, "s", 0, "0", True)
+    tifffile.imwrite(path, pixels, photometric="rgb", extrasamples=["unassalpha"], metadata=None, extratags=[tag])
+
+
 WAYS = {
     "alpha": with_alpha,
     "premultiplied": lambda path: with_alpha(path, "assocalpha"),
     "tiles": lambda path: with_alpha(path, tile=(16, 16), compression="deflate"),
     "strips": lambda path: with_alpha(path, rowsperstrip=8, compression="deflate"),
     "mask": with_mask,
+    "alpha and number": with_both,
     "white": lambda path: with_number(path, 255, "uint8"),
     "negative": lambda path: with_number(path, -9999, "int16"),
     "real": lambda path: with_number(path, -3.4028234663852886e38, "float32"),

@@ -144,25 +144,29 @@ def _pieces(path: Path, tiff: Any, page: Page | None, axis: int | str | None) ->
     named = dict(zip(axes, range(len(axes)), strict=True))
     hidden = _hidden(path, tiff, series)
 
-    def part(index: Index, rows: slice, columns: slice) -> npt.NDArray[Any]:
+    def stored(index: Index, rows: slice, columns: slice) -> npt.NDArray[Any]:
         wanted = list(index)
         wanted[named["Y"]], wanted[named["X"]] = rows, columns
-        pixels = decoders.channels_first(np.asarray(array()[tuple(wanted)]), plane)
-        return pierced(pixels, both(unmeasured(tiff, pixels), hidden and hidden(rows, columns)))
-
-    def read(rows: slice, columns: slice) -> npt.NDArray[Any]:
-        return projected(page, (part(index, rows, columns) for index in places))
+        return decoders.channels_first(np.asarray(array()[tuple(wanted)]), plane)
 
     height, width = (series.shape[named[name]] for name in "YX")
     channels = bytes_ // (series.dtype.itemsize * height * width)
+    constant = bool(alpha) and _says_nothing(functools.partial(stored, places[0]), height)
+
+    def shown(pixels: npt.NDArray[Any], rows: slice, columns: slice) -> npt.NDArray[Any]:
+        holes = both(unmeasured(tiff, pixels), hidden and hidden(rows, columns))
+        if constant:
+            pixels = pixels[:-1]
+        elif alpha:
+            pixels = seen(pixels, opaque(pixels.dtype), premultiplied=alpha == decoders.PREMULTIPLIED)
+        return pierced(pixels, holes)
+
+    def read(rows: slice, columns: slice) -> npt.NDArray[Any]:
+        return projected(page, (shown(stored(index, rows, columns), rows, columns) for index in places))
+
+    holed = hidden is not None or no_data(tiff) is not None or bool(alpha and not constant)
     steady = _row_by_row(read) if _in_strips(series) else read
-    if not alpha:
-        holed = hidden is not None or no_data(tiff) is not None
-        return Pieces(path, (channels, height, width), steady, holed)
-    if _says_nothing(steady, height):
-        return Pieces(path, (channels - 1, height, width), lambda rows, columns: steady(rows, columns)[:-1])
-    colours = _without_alpha(steady, premultiplied=alpha == decoders.PREMULTIPLIED)
-    return Pieces(path, (channels - 1, height, width), colours, holed=True)
+    return Pieces(path, (channels - bool(alpha), height, width), steady, holed)
 
 
 def _says_nothing(read: Read, height: int) -> bool:
@@ -172,16 +176,6 @@ def _says_nothing(read: Read, height: int) -> bool:
         return False
     bands = (slice(row, min(row + TALLEST, height)) for row in range(0, height, TALLEST))
     return all((read(rows, slice(None))[-1] == first).all() for rows in bands)
-
-
-def _without_alpha(read: Read, *, premultiplied: bool) -> Read:
-    """The colours of pixels whose last channel is alpha, on black, and holes where nothing is seen of them."""
-
-    def colours(rows: slice, columns: slice) -> npt.NDArray[Any]:
-        pixels = read(rows, columns)
-        return seen(pixels, opaque(pixels.dtype), premultiplied=premultiplied)
-
-    return colours
 
 
 def _hidden(path: Path, tiff: Any, series: Any) -> Callable[[slice, slice], npt.NDArray[np.bool_]] | None:
