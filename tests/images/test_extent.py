@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 import tifffile
 
+from countception.errors import ImageError
 from countception.images import pieces
 from countception.images.extent import extent_of
 from countception.images.pieces import Pieces, opened
+from countception.images.tiff_file import NO_DATA
 
 
 def test_an_image_without_holes_has_no_extent() -> None:
@@ -52,3 +54,11 @@ def test_large_images_are_gone_through_in_pieces(
         assert not extent.cells[650:, 5:].any()
     else:
         assert extent is None
+
+
+def test_a_large_image_that_is_all_holes_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pieces, "LARGE", 1)
+    tag = (NO_DATA, "s", 0, "0", True)
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((70, 20), np.uint8), metadata=None, extratags=[tag])
+    with opened(tmp_path / "a.tif") as image, pytest.raises(ImageError, match="the image has no picture"):
+        extent_of(image, (70, 20), 1.0)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from countception.errors import ImageError
 from countception.geometry import middles
-from countception.images.holes import holes_of
+from countception.images.holes import NO_PICTURE, holes_of
 from countception.images.pieces import Pieces, Pixels
 
 ROWS = 512
@@ -26,7 +27,13 @@ class Extent:
 
 
 def extent_of(image: Pixels, cells: tuple[int, int], cell: float) -> Extent | None:
-    """Of an image ``(channel, y, x)``, for a density of so many cells of `cell` pixels; None where it has no holes."""
+    """Of an image ``(channel, y, x)``, for a density of so many cells of `cell` pixels; None where it has no holes.
+
+    Raises
+    ------
+    ImageError
+        It has nothing else, which of one that is read in pieces is known only now.
+    """
     if not (image.holed if isinstance(image, Pieces) else np.ma.is_masked(image)):
         return None
     _, height, width = image.shape
@@ -39,4 +46,6 @@ def extent_of(image: Pixels, cells: tuple[int, int], cell: float) -> Extent | No
         if holes is not None:
             here = (y >= top) & (y < rows.stop)
             found[here] = ~holes[y[here] - top][:, x]
+    if not area:
+        raise ImageError(f"the image has {NO_PICTURE}")
     return None if area == height * width else Extent(area, found)

@@ -14,6 +14,8 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 Holes = npt.NDArray[np.bool_] | None
 """``(y, x)``, true where there is no picture; None where there is everywhere."""
+NO_PICTURE = "no picture: all of it is transparent or stands for no data; export it again"
+"""What is wrong with an image that is one hole, after its name and that it has it."""
 
 
 def holes_of(image: Array) -> Holes:

@@ -33,7 +33,7 @@ import numpy.typing as npt
 
 from countception.errors import ImageError
 from countception.images import decoders
-from countception.images.holes import holes_of, pierced
+from countception.images.holes import NO_PICTURE, holes_of, pierced
 from countception.images.projection import Page
 
 StrPath = str | os.PathLike[str]
@@ -295,7 +295,7 @@ def standard(pixels: npt.NDArray[Any], name: str, *, part: bool = False) -> Imag
     holes = holes_of(pixels)
     if holes is not None:
         if holes.all() and not part:
-            raise ImageError(f"{name} has no picture: all of it is transparent or stands for no data; export it again")
+            raise ImageError(f"{name} has {NO_PICTURE}")
         return cast("Image", pierced(standard(np.ma.getdata(pierced(pixels, holes)), name), holes))
     if pixels.size == 0:
         raise ImageError(f"{name} has no pixels (shape {pixels.shape}); export the image again")
