@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
+import imagecodecs
 import numpy as np
 import pytest
 import tifffile
@@ -14,6 +17,7 @@ from countception.errors import ImageError
 from countception.images import pieces
 from countception.images.holes import both, holes_of, pierced, without_alpha
 from countception.images.pieces import Pieces, opened
+from countception.images.png import without_colour
 from countception.images.read import as_channels_first, checked, read_image, read_numbers
 from countception.images.tiff_file import NO_DATA
 
@@ -88,6 +92,19 @@ def test_png_and_pillow(tmp_path: Path) -> None:
     np.testing.assert_array_equal(holes_of(read_image(tmp_path / "a.png")), HOLES)
 
 
+@pytest.mark.parametrize("kind", ["grey", "colour", "deep", "deep colour"])
+def test_the_transparent_colour_of_a_png(tmp_path: Path, kind: str) -> None:
+    pixels = np.where(HOLES[..., None], 0, COLOUR).astype(np.uint16 if "deep" in kind else np.uint8)
+    pixels[5, 5, 0] = 0  # of colours all channels must have it
+    png = imagecodecs.png_encode(pixels if "colour" in kind else pixels[..., 1].copy())
+    transparent = bytes(6 if "colour" in kind else 2)
+    chunk = b"tRNS" + transparent
+    chunk = struct.pack(">I", len(transparent)) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    where = png.index(b"IDAT") - 4
+    (tmp_path / "a.png").write_bytes(png[:where] + chunk + png[where:])
+    np.testing.assert_array_equal(holes_of(read_image(tmp_path / "a.png")), HOLES)
+
+
 def test_what_shines_through_is_no_hole() -> None:
     pixels = np.full((2, 3, 3), 100, np.uint8)
     pixels[1] = [[255, 128, 1]] * 3
@@ -96,6 +113,27 @@ def test_what_shines_through_is_no_hole() -> None:
     assert holes_of(image) is None
     pixels[1] = 0
     assert holes_of(without_alpha(pixels)) is None, "alpha that is the same everywhere says nothing"
+
+
+def test_the_transparent_one_of_few_greys() -> None:
+    few = np.array([[[0, 85, 170, 255]]], np.uint8)  # of 2 bits, as Pillow spreads them
+    assert np.ma.getmaskarray(without_colour(few, 2, 2)).tolist() == [[[False, False, True, False]]]
+    assert holes_of(without_colour(few[:, :, :1], 0, 2)) is None, "of one colour throughout"
+
+
+def test_grey_whose_zeros_are_white_with_alpha(tmp_path: Path) -> None:
+    pixels = np.dstack([255 - COLOUR[..., 0], ALPHA])
+    tifffile.imwrite(
+        tmp_path / "a.tif",
+        pixels,
+        photometric="miniswhite",
+        planarconfig="contig",
+        extrasamples=["unassalpha"],
+        metadata=None,
+    )
+    image = read_image(tmp_path / "a.tif")
+    np.testing.assert_array_equal(holes_of(image), HOLES)
+    np.testing.assert_array_equal(np.ma.getdata(image)[0], np.where(HOLES, 0, COLOUR[..., 0]))
 
 
 @pytest.mark.parametrize("number", ["0", "255", "no number"])

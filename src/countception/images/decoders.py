@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from countception.errors import ImageError
 from countception.images.holes import both, pierced, without_alpha
-from countception.images.png import check_pixels
+from countception.images.png import check_pixels, without_colour
 from countception.images.projection import PROJECTIONS, Page, projected
 from countception.images.tiff_file import (
     Index,
@@ -87,8 +87,10 @@ def readpillow_file(path: Path, head: bytes) -> Pixels:
             pixels = np.asarray(image).astype(np.uint16)
         else:
             pixels = np.asarray(image if mode == image.mode else image.convert(mode))
+        colour = image.info.get("transparency") if mode != "1" else None
     pixels = pixels[None] if pixels.ndim == 2 else np.moveaxis(pixels, 2, 0)
-    return _oriented(without_alpha(pixels) if mode in ("LA", "RGBA") else pixels, orientation)
+    pixels = without_alpha(pixels) if mode in ("LA", "RGBA") else without_colour(pixels, colour, head[24])
+    return _oriented(pixels, orientation)
 
 
 def _mode(image: PillowImage) -> str:
@@ -110,8 +112,10 @@ def read_deep_png(path: Path, head: bytes) -> Pixels:
         image.load()  # refuses what is cut off, which png_decode does not
         check_pixels(path)
         orientation = image.getexif().get(EXIF_ORIENTATION, 1)
+        colour = image.info.get("transparency")
     pixels = np.moveaxis(np.atleast_3d(png_decode(path.read_bytes())), 2, 0)
-    return _oriented(without_alpha(pixels) if len(pixels) in (2, 4) else pixels, orientation)
+    pixels = without_alpha(pixels) if len(pixels) in (2, 4) else without_colour(pixels, colour, head[24])
+    return _oriented(pixels, orientation)
 
 
 def read_tiff(path: Path, page: Page | None, axis: int | str | None) -> Pixels:
@@ -277,13 +281,14 @@ def _photometric(path: Path, pixels: Pixels, page: Any, *, as_array: bool) -> Pi
     four planes as they are but calls the fourth alpha.
     """
     meaning = _name(page.photometric)
-    if meaning == "MINISWHITE" and pixels.dtype.kind in "bu":
-        pixels = pixels if as_array else _inverted(pixels, int(page.bitspersample))
+    alpha = _alpha(page, as_array=as_array)
+    if meaning == "MINISWHITE" and pixels.dtype.kind in "bu" and not as_array:
+        grey = len(pixels) - bool(alpha)  # alpha of 0 is transparent, whatever 0 of grey is
+        pixels = np.concatenate([_inverted(pixels[:grey], int(page.bitspersample)), pixels[grey:]])
     elif meaning == "PALETTE":
         pixels = (page.colormap[:, pixels[0]] >> 8).astype(np.uint8)
     elif meaning not in ("MINISWHITE", "MINISBLACK", "RGB") and not _made_rgb(page):
         raise ImageError(f"{path}: its colours are stored as {meaning}; save it as grey or RGB")
-    alpha = _alpha(page, as_array=as_array)
     return without_alpha(pixels, premultiplied=alpha == PREMULTIPLIED) if alpha else pixels
 
 

@@ -1,13 +1,19 @@
-"""Check sums of the pixels of PNG files, which Pillow passes over."""
+"""What Pillow passes over in PNG files: check sums of their pixels, and the one colour that is transparent."""
 
 from __future__ import annotations
 
 import os
 import zlib
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from countception.images.holes import pierced
 
 _MAGIC_BYTES = 8
+_BYTE = 8
 _BLOCK = 2**20
 
 
@@ -37,3 +43,17 @@ def _check_sum(stream: BinaryIO, size: int, value: int) -> int:
         size -= len(block)
         value = zlib.crc32(block, value)
     return value
+
+
+def without_colour(pixels: npt.NDArray[Any], colour: int | tuple[int, ...] | None, depth: int) -> npt.NDArray[Any]:
+    """Pixels ``(channel, y, x)`` with holes where they are of the `colour` that a file calls transparent.
+
+    That is how GDAL writes what has no data. Where all are, it says nothing, as alpha that is the same everywhere.
+    """
+    if colour is None:
+        return pixels
+    colours = np.reshape(colour, (-1, 1, 1))
+    if depth < _BYTE:  # few greys are spread over 0 to 255, and the colour is not
+        colours = colours * 255 // ((1 << depth) - 1)
+    holes = (pixels == colours).all(0)
+    return pixels if holes.all() else pierced(pixels, holes)
