@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 
 import tiny
 from countception.config import CountingConfig
+from countception.counting.canvas import Canvas
 from countception.counting.count import Count
 from countception.counting.counter import Counter, _shifts
 from countception.counting.model_file import known_by
@@ -25,6 +26,7 @@ from countception.images.normalise import learn
 from countception.points import Dots
 from countception.regions import Polygon
 from countception.training import train
+from countception.training.loop import count_all
 from countception.wording import rounded
 from helpers_blobs import QUICK, blobs
 
@@ -299,6 +301,10 @@ def test_images_with_holes_are_learned_from(picture: np.ndarray) -> None:
     cut = [s.image[:, :, :-20] for s in samples]
     assert learned.model.normalisation.mean == pytest.approx(learn(cut).mean, rel=0.1)
     assert learned.count(picture).value > 1
+    canvas = Canvas(holed[0].image, learned.model.normalisation, learned.model.scale, learned.model.network.layout)
+    (validated,) = count_all(learned.model.network, [canvas], tile=1000)
+    counted = learned.count_pixels(holed[0].image).value
+    assert validated * learned.model.calibration.factor == pytest.approx(counted, rel=1e-4), "as it was validated"
     hidden = replace(holed[0], dots=Dots(np.array([[5.0, 5.0], [5.0, holes.shape[2] - 3.0]])))
     with pytest.raises(PointsError, match="1 of 2 dots lie where the image is transparent or has no data"):
         train([hidden, *holed[1:]], changes=QUICK)

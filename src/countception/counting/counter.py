@@ -20,10 +20,9 @@ from countception.counting import model_file
 from countception.counting.canvas import Canvas, View
 from countception.counting.count import Count
 from countception.counting.model_file import Model
-from countception.counting.predict import Report, choose_device, raw_map, usual_modes
+from countception.counting.predict import Report, choose_device, leave_out_holes, raw_map, usual_modes
 from countception.errors import ConfigError, ImageError
 from countception.geometry import to_image, working_shape
-from countception.images.extent import extent_of
 from countception.images.pieces import Pieces, Pixels, opened
 from countception.images.pixel_size import checked_size, enlargement, read_pixel_size
 from countception.images.projection import Page
@@ -262,9 +261,7 @@ class Counter:
         views = [View(v.flip_y, v.flip_x, v.transpose, s) for v in _flips(counting) for s in _shifts(counting)]
         raw, totals = self._mean_raw(pixels, scale, views, counting.tile, report)
         raw.mul_(self.model.calibration.factor)
-        extent = extent_of(pixels, (raw.shape[1], raw.shape[2]), network.layout.field.stride / scale)
-        if extent is not None and network.boxed:  # other networks see nothing there, as beyond the border
-            raw.mul_(torch.from_numpy(extent.cells))
+        extent = leave_out_holes(raw, network, pixels, scale)
         predicted = (raw if network.boxed else network.redundant(raw[None])[0]).numpy()
         counts = [targets.count(one, 1 if network.boxed else network.redundancy) for one in predicted]
         value = _possible(float(sum(counts)), most=MOST * pixels.shape[1] * pixels.shape[2] * scale**2)

@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from countception.counting.canvas import Canvas
 from countception.counting.tiling import blocks
 from countception.errors import ConfigError
+from countception.images.extent import Extent, extent_of
+from countception.images.pieces import Pixels
 from countception.memory import keep_memory
 from countception.networks.base import Network
 from countception.networks.folded import folded
@@ -176,3 +178,23 @@ def raw_map(
             if report:
                 report(done / len(tiles))
     return result
+
+
+def leave_out_holes(raw: Tensor, network: Network, image: Pixels, scale: float) -> Extent | None:
+    """Set a density to 0 where the image has no picture, and say where it has one; None where that is everywhere.
+
+    Only densities: networks that predict windows see nothing there, as beyond the border.
+
+    Parameters
+    ----------
+    raw
+        The network's map of the image, ``(classes, y, x)``; changed in place.
+    network, image
+        That it is of.
+    scale
+        Working pixels per image pixel.
+    """
+    extent = extent_of(image, (raw.shape[1], raw.shape[2]), network.layout.field.stride / scale)
+    if extent is not None and network.boxed:
+        raw.mul_(torch.from_numpy(extent.cells))
+    return extent

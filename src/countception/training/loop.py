@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from countception import targets
 from countception.config import Config, TrainingConfig
 from countception.counting.canvas import Canvas
-from countception.counting.predict import autocast_dtype, raw_map, run
+from countception.counting.predict import autocast_dtype, leave_out_holes, raw_map, run
 from countception.errors import ConfigError
 from countception.memory import keep_memory
 from countception.networks.base import Network
@@ -123,8 +123,9 @@ def count_all(network: Network, canvases: Sequence[Canvas], *, tile: int) -> lis
     network.eval()
     counts = []
     for canvas in canvases:
-        values = network.redundant(raw_map(network, canvas, tile=tile)[None])[0]
-        counts.append(targets.count(values.numpy(), network.redundancy))
+        raw = raw_map(network, canvas, tile=tile)
+        leave_out_holes(raw, network, canvas.image, canvas.scale)
+        counts.append(targets.count(network.redundant(raw[None])[0].numpy(), network.redundancy))
     return counts
 
 
