@@ -164,6 +164,32 @@ def test_found_points_are_matched_with_the_dots_class_by_class(tmp_path: Path, m
     assert evaluate(counter, [sample], tolerance=4.9).points == far.points, "a tolerance asks for points"
 
 
+def test_images_that_are_rescaled_are_checked_first_and_matched_in_the_training_images_pixels() -> None:
+    loaded = Counter.load(tiny.model_file(), device="cpu")
+    counter = Counter(replace(loaded.model, trained_on={**loaded.model.trained_on, "pixel_size": 1.0}), device="cpu")
+    sample = replace(load_dataset(tiny.data())[0], pixel_size=1.0)
+    large = replace(
+        sample,
+        image=sample.image.repeat(2, 1).repeat(2, 2),
+        dots=replace(sample.dots, points=2 * sample.dots.points + 0.5),
+        pixel_size=0.5,
+    )
+    small, twice = (evaluate(counter, [each], points=True, rescale=True) for each in (sample, large))
+    assert small.points is not None
+    assert twice.points is not None
+    assert twice.points.tolerance == small.points.tolerance
+    assert twice.points.mean_distance == pytest.approx(small.points.mean_distance, abs=0.7)
+    seen: list[str] = []
+    with pytest.raises(ImageError, match="unsaid: the image cannot be rescaled"):
+        evaluate(
+            counter,
+            [sample, replace(sample, name="unsaid", pixel_size=None)],
+            rescale=True,
+            report=lambda _done, _of, name: seen.append(name),
+        )
+    assert not seen, "before anything is counted"
+
+
 @pytest.mark.parametrize("tolerance", [-1.0, float("inf"), float("nan")])
 def test_an_impossible_tolerance_is_refused_before_counting(monkeypatch: pytest.MonkeyPatch, tolerance: float) -> None:
     counter = tiny.untrained()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from countception.config import LEVEL, CountOptions
 from countception.evaluation.matching import Matching, PointFigures, check_tolerance, match, point_figures, pooled
 from countception.files import defined
+from countception.images.pixel_size import enlargement
 from countception.images.read import about
 from countception.memory import enough_to_count
 from countception.results.tables import csv_file, number
@@ -219,7 +220,7 @@ def evaluate(
         Also find a point per object, and match these with the dots; a tolerance asks for that, too.
     tolerance
         How many pixels a found point may lie from the dot that it stands for; None takes 8 working pixels, about a
-        third of what lies between objects.
+        third of what lies between objects. With `rescale` it is in pixels of the training images, as distances are.
     pictures
         Also make a small overlay of each image, for the report.
     report
@@ -237,8 +238,7 @@ def evaluate(
     from countception.data.dataset import Stream
 
     counter.model.intervals.interval(0.0, None, level)  # an impossible level is refused before counting starts
-    if options.get("rescale"):
-        counter.check_rescaling()
+    wanted = counter.check_rescaling() if options.get("rescale") else None
     if points and tolerance is None:
         tolerance = TOLERANCE / counter.model.scale
     if tolerance is not None:
@@ -246,6 +246,8 @@ def evaluate(
     images = Stream(data, counter.model.class_names, whose="the model")
     for image in images:  # what is wrong with any of them is said before counting starts
         counter.model.normalisation.check(image.image, image.name)
+        with about(image.name):
+            _ = wanted and enlargement(image.pixel_size, wanted)
     rows = []
     for image in images:
         with about(image.name), enough_to_count():
@@ -288,14 +290,18 @@ def _evaluated(
         intervals=intervals,
         warning="; ".join(count.warnings),
         known=counter.model.knows(seen.image),
-        matching=None if tolerance is None or count.points is None else _matching(seen.dots, count.points, tolerance),
+        matching=None
+        if tolerance is None or count.points is None
+        else _matching(seen.dots, count.points, tolerance, count.scale / counter.model.scale),
     )
 
 
-def _matching(true: Dots, found: Dots, tolerance: float) -> Matching:
-    """Points of one class match dots of the same class."""
+def _matching(true: Dots, found: Dots, tolerance: float, enlarged: float) -> Matching:
+    """Points of one class match dots of the same class, in an image that was so many times enlarged to be counted."""
     kinds = range(len(found.class_names))
-    pairs = [(true.points[true.labels == kind], found.points[found.labels == kind]) for kind in kinds]
+    pairs = [
+        (enlarged * true.points[true.labels == kind], enlarged * found.points[found.labels == kind]) for kind in kinds
+    ]
     return pooled(match(*pair, tolerance) for pair in pairs)
 
 
