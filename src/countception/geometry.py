@@ -112,11 +112,6 @@ def middles(cells: int, cell: float, pixels: int) -> npt.NDArray[np.int64]:
     return np.minimum(((np.arange(cells) + 0.5) * cell).astype(np.int64), pixels - 1)
 
 
-def cells_of(first: int, stop: int, cell: float, cells: int) -> npt.NDArray[np.int64]:
-    """The cell, of so many along an axis, that each pixel's middle lies in, of pixels `first` to `stop`."""
-    return np.minimum(((np.arange(first, stop) + 0.5) / cell).astype(np.int64), cells - 1)
-
-
 @dataclass(frozen=True)
 class Window:
     """The square window that a count map's entries count in.

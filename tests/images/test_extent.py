@@ -32,6 +32,8 @@ def test_cells_are_picture_where_their_middle_is(cell: float) -> None:
         for n, side in zip(cells, holes.shape, strict=True)
     )
     np.testing.assert_array_equal(extent.cells, ~holes[np.ix_(y, x)])
+    for rows, columns in (((0, 1300), (0, 31)), ((500, 530), (7, 25)), ((3, 3), (8, 8))):
+        np.testing.assert_array_equal(extent.pixels(rows, columns), ~holes[slice(*rows), slice(*columns)])
 
 
 @pytest.mark.parametrize("transparent", [True, False])

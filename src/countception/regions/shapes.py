@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from countception.errors import ConfigError, RegionsError
-from countception.geometry import Points, ceil_div, cells_of
+from countception.geometry import Points, ceil_div
 from countception.images.extent import Extent
 from countception.points.maps import why_of_a_map, within_a_pixel
 from countception.trust.confidence import Interval, WithInterval
@@ -245,7 +245,7 @@ def count_regions(
             here = [_cells(span, n, cell) for span, n in zip((rows, columns), cells.shape[1:], strict=True)]
             across, along = (spread[k][slice(*span), here[k]] for k, span in enumerate((rows, columns)))
             inside += np.tensordot(cells[:, here[0], here[1]], across.T @ covered @ along)
-            area += float((covered if extent is None else covered * _picture(extent, rows, columns, cell)).sum())
+            area += float((covered if extent is None else covered * extent.pixels(rows, columns)).sum())
         by_class = dict(zip(class_names, inside.tolist(), strict=True)) if class_names else {}
         mm2 = area * pixel_size**2 / 1e6 if pixel_size else None
         counts.append(RegionCount(region.name, float(inside.sum()), area, mm2, by_class))
@@ -261,12 +261,6 @@ def why_astray(region: Region, area: float, shape: tuple[int, int]) -> str:
     how = "is smaller than a pixel in the image" if meets else "lies outside the image"
     why = why_of_a_map(vertices, shape) or "was it drawn on another image, or at another magnification?"
     return f"{how} of {shape[0]} × {shape[1]} pixels (height × width): {why}"
-
-
-def _picture(extent: Extent, rows: Span, columns: Span, cell: float) -> npt.NDArray[np.bool_]:
-    """Which pixels of a rectangle are picture, by the cells that they lie in."""
-    owners = [cells_of(*span, cell, n) for span, n in zip((rows, columns), extent.cells.shape, strict=True)]
-    return extent.cells[np.ix_(*owners)]
 
 
 def _strips(rows: Span, columns: Span) -> Iterator[tuple[Span, Span]]:
