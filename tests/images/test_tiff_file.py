@@ -88,3 +88,41 @@ def test_a_file_that_tells_of_itself_alone_may_be_made_one_picture(tmp_path: Pat
     path = tmp_path / "a.ome.tif"
     tifffile.imwrite(path, np.arange(3, dtype=np.uint8)[:, None, None] + np.zeros((3, 9, 8), np.uint8), ome=True)
     assert read_image(path, page="max").max() == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "share"),
+    [
+        *(({"imagej": True, "metadata": {"axes": "TYX"}}, share) for share in (0.3, 0.75, 0.98)),
+        *(({"metadata": None}, share) for share in (0.3, 0.75, 0.98)),
+        *(({"metadata": None, "compression": "zlib"}, share) for share in (0.3, 0.75)),
+    ],
+)
+def test_a_film_that_is_cut_off_is_no_shorter_one(tmp_path: Path, options: dict[str, Any], share: float) -> None:
+    """tifffile reads what pages are left of it, which is one where their list is at the end."""
+    path = tmp_path / "film.tif"
+    film = np.random.default_rng(0).integers(0, 99, (12, 40, 50), np.uint8)
+    tifffile.imwrite(path, film, photometric="minisblack", **options)
+    whole = path.read_bytes()
+    assert len(planes([path], "all", None)) == 12
+    path.write_bytes(whole[: int(len(whole) * share)])
+    assert planes([path], "all", None) == [Plane(path)]
+    for page in (None, 0, "max"):
+        with pytest.raises(ImageError, match=r"film\.tif: is cut off, so that pages of it are missing"):
+            read_image(path, page=page)
+
+
+@pytest.mark.parametrize(("held", "ends"), [(12, 12), (7, 0), (1, 1)])
+def test_films_of_imagej_of_one_page_that_all_pixels_follow(tmp_path: Path, held: int, ends: int) -> None:
+    """As it writes them above 4 GB. A single plane may have the description of the film that it was taken from."""
+    path = tmp_path / "film.tif"
+    text = "ImageJ=1.54f\nimages=12\nframes=12\n"
+    tifffile.imwrite(path, np.zeros((40, 50), np.uint8), description=text, metadata=None)
+    with path.open("ab") as stream:
+        stream.write(bytes((held - 1) * 2000))
+    assert len(planes([path], "all", None)) == max(ends, 1)
+    if ends:
+        assert read_image(path, page=0).shape == (1, 40, 50)
+    else:
+        with pytest.raises(ImageError, match="is cut off"):
+            read_image(path, page=0)

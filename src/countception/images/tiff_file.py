@@ -3,7 +3,8 @@
 OME, Micro-Manager and NDTiff store what belongs together in sets of files, each of which may tell of all planes. As
 tifffile reads them, every file of a set is the whole set, which would be counted as often as it has files. So of each
 file its own pages are read. What is stored nowhere, as after an acquisition that was stopped, tifffile fills with
-zeros, in which next to nothing is counted: that is refused.
+zeros, in which next to nothing is counted: that is refused. So are files that are cut off, of which tifffile reads the
+pages that are left: one, where ImageJ wrote a film, as its list of pages comes last.
 """
 
 from __future__ import annotations
@@ -29,14 +30,38 @@ TRANSPARENCY = 4
 
 
 def open_tiff(path: Path) -> Any:
-    """A TIFF file whose series hold no pages of other files."""
+    """A TIFF file whose series hold no pages of other files.
+
+    Raises
+    ------
+    ImageError
+        The file is cut off, so that pages are missing.
+    """
     import tifffile
 
     tiff = tifffile.TiffFile(path, _multifile=False)
+    if _is_cut_off(tiff):
+        tiff.close()
+        raise ImageError(f"{path}: is cut off, so that pages of it are missing; export or copy it again")
     if any(each.is_multifile for each in tiff.series):  # of kinds that do not heed that
         tiff.close()
         tiff = tifffile.TiffFile(path, _multifile=False, is_mmstack=False, is_ndtiff=False)
     return tiff
+
+
+def _is_cut_off(tiff: Any) -> bool:
+    """Whether the last page that is there says where another is, or has some of the pixels of ImageJ's and not all."""
+    place, file, size = tiff.pages.next_page_offset, tiff.filehandle, int(tiff.tiff.offsetsize)
+    file.seek(place)
+    another = bytes(file.read(size))
+    if any(another) or (len(another) < size and len(tiff.pages) > 1):
+        return True
+    told = int((tiff.imagej_metadata or {}).get("images", 1)) if tiff.is_imagej else 1
+    page = tiff.pages.first
+    if told == 1 or len(tiff.pages) > 1 or not page.is_final:
+        return False
+    held = (int(file.size) - int(page.dataoffsets[0])) // int(page.nbytes)  # as above 4 GB: one page, then all pixels
+    return 1 < held < told
 
 
 def refuse_across(path: Path, tiff: Any, page: object) -> None:
