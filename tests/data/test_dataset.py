@@ -380,3 +380,52 @@ class TestContentHash:
             [Sample(one.image, labelled, "a")],
         ]
         assert len({content_hash(variant) for variant in variants}) == len(variants)
+
+
+class TestPagesThatDotsSay:
+    """Dots of another page would be learned from as if they lay on the one that is read."""
+
+    @staticmethod
+    def stack(folder: Path, axes: str = "TYX", shape: tuple[int, ...] = (6, 20, 30)) -> None:
+        tifffile.imwrite(folder / "a.tif", np.ones(shape, np.uint8), imagej=True, metadata={"axes": axes})
+
+    @pytest.mark.parametrize(
+        ("table", "said", "pages"),
+        [
+            ("x,y,frame\n1,2,3\n4,5,3.0\n", "frame 3", (2, 3)),
+            ("x,y,page\n1,2,3\n", "page 3", (2, 3)),
+            ("axis-0,axis-1,axis-2\n3.0,2,1\n", "axis-0 3", (2, 3)),
+            (" ,X,Y,Ch,Slice,Frame\n1,1,2,1,1,4\n", "frame 4", (3, 4)),
+        ],
+    )
+    def test_a_table(self, tmp_path: Path, table: str, said: str, pages: tuple[int, ...]) -> None:
+        self.stack(tmp_path)
+        (tmp_path / "a.csv").write_text(table)
+        for page in range(6):
+            if page in pages:
+                assert load_dataset(tmp_path, page=page)
+                continue
+            with pytest.raises(PointsError, match=rf"a\.csv: its dots lie on {said} and not on page {page} of"):
+                load_dataset(tmp_path, page=page)
+        assert load_dataset(tmp_path, page="max"), "all pages in one"
+
+    @pytest.mark.parametrize("place", [{"position": 4}, {"t_position": 4, "z_position": 1}])
+    def test_points_of_imagej_which_counts_from_one(self, tmp_path: Path, place: dict[str, int]) -> None:
+        roifile = pytest.importorskip("roifile")
+        self.stack(tmp_path)
+        dot = roifile.ImagejRoi.frompoints(np.array([[1, 2]], np.float32))
+        dot.roitype = roifile.ROI_TYPE.POINT
+        for name, number in place.items():
+            setattr(dot, name, number)
+        dot.tofile(tmp_path / "a.roi")
+        assert load_dataset(tmp_path, page=3)
+        with pytest.raises(PointsError, match=r"a\.roi: its dots lie on slice 4 and not on page 4 of the stack"):
+            load_dataset(tmp_path, page=4)
+
+    @pytest.mark.parametrize(("axes", "shape"), [("TZYX", (2, 3, 20, 30)), ("TCYX", (6, 2, 20, 30)), ("YX", (20, 30))])
+    def test_where_pages_are_numbered_otherwise_nothing_is_compared(
+        self, tmp_path: Path, axes: str, shape: tuple[int, ...]
+    ) -> None:
+        self.stack(tmp_path, axes, shape)
+        (tmp_path / "a.csv").write_text("x,y,frame\n1,2,9\n")
+        assert load_dataset(tmp_path, page=0)

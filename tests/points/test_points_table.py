@@ -393,3 +393,12 @@ class TestImageJ:
         with pytest.raises(PointsError, match=rf"lie on 2 planes \(column {column.lower()}\)"):
             read_points(table(tmp_path, f"x,y,{column}\n1,2,1\n3,4,2\n"))
         assert len(read_points(table(tmp_path, f"x,y,{column}\n1,2,7\n3,4,7\n"))) == 2
+
+
+@pytest.mark.parametrize("column", ["frame", "slice", "z", "t", "Page"])
+def test_dots_of_several_pages_are_not_those_of_one(tmp_path: Path, column: str) -> None:
+    (tmp_path / "a.csv").write_text(f"x,y,{column}\n1,2,0\n3,4,1\n")
+    with pytest.raises(PointsError, match=rf"its dots lie on 2 planes \(column {column.lower()}\)"):
+        read_points(tmp_path / "a.csv")
+    (tmp_path / "a.csv").write_text(f"x,y,{column}\n1,2,1\n3,4,1.0\n")
+    assert len(read_points(tmp_path / "a.csv")) == 2

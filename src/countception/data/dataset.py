@@ -23,6 +23,7 @@ from countception.geometry import inside
 from countception.images.find import why_unread
 from countception.images.pieces import Pieces, opened
 from countception.images.pixel_size import read_pixel_size
+from countception.images.planes import along_one_axis
 from countception.images.projection import Page
 from countception.images.read import Image, checked, read_image, stored
 from countception.points import Dots, Order, read_points
@@ -105,10 +106,10 @@ def load_item(
     """
     if item.box is None:
         image = read_image(item.image, page=page, axis=axis)
-        dots = _dots(item, image, classes, order, outside)
+        dots = _dots(item, image, classes, order, outside, page, axis)
         return Sample(image, dots, item.name, item.group, _size(item, page))
     with opened(item.image, page=page, axis=axis) as whole:  # of a slide the part alone is read
-        part = _part(item, whole, _dots(item, whole, classes, order, outside), page)
+        part = _part(item, whole, _dots(item, whole, classes, order, outside, page, axis), page)
     return Sample(np.array(part.image, subok=True), part.dots, item.name, item.group, part.pixel_size, part=True)
 
 
@@ -203,8 +204,10 @@ class Stream:
     def _from_files(self, dataset: Dataset) -> Iterator[Opened]:
         first = None
         for item in dataset.items:
-            with opened(item.image, page=dataset.page, axis=dataset.axis) as image:
-                one = _part(item, image, _dots(item, image, dataset.classes, dataset.order, "error"), dataset.page)
+            page, axis = dataset.page, dataset.axis
+            with opened(item.image, page=page, axis=axis) as image:
+                dots = _dots(item, image, dataset.classes, dataset.order, "error", page, axis)
+                one = _part(item, image, dots, page)
                 first = first or kind_of(one)
                 refuse_mixture(first, kind_of(one), str(dataset.items[0].image), str(item.image))
                 yield one
@@ -246,12 +249,26 @@ def _renamed(sample: Sample | Opened, names: Sequence[str], whose: str) -> Dots:
 
 
 def _dots(
-    item: Item, image: Image | Pieces, classes: Sequence[str] | None, order: Order | None, outside: Outside
+    item: Item,
+    image: Image | Pieces,
+    classes: Sequence[str] | None,
+    order: Order | None,
+    outside: Outside,
+    page: Page | None,
+    axis: int | str | None,
 ) -> Dots:
     """The dots of an image, those that may stay."""
     shape = (image.shape[1], image.shape[2])
     size = functools.partial(_size, item, None)
-    dots = read_points(item.dots, image_shape=shape, order=order, classes=classes, pixel_size=size, image=item.image)
+    dots = read_points(
+        item.dots,
+        image_shape=shape,
+        order=order,
+        classes=classes,
+        pixel_size=size,
+        image=item.image,
+        page=lambda: page if isinstance(page, int) and along_one_axis(item.image, axis) else None,
+    )
     whose = Whose(str(item.dots), f"the image {item.image.name}", item.image, size)
     return that_stay(dots, image, outside, whose)
 

@@ -70,6 +70,17 @@ def _planes(file: Path, axis: int | str | None) -> Iterator[Plane]:
         yield Plane(file)
 
 
+def along_one_axis(file: Path, axis: int | str | None) -> bool:
+    """Whether a file is a stack along one axis and without channels, whose planes all programs number alike."""
+    if not decoders.is_tiff(first_bytes(file)):
+        return False
+    with decoding(file), open_tiff(file) as tiff:
+        series = tiff.series[0]
+        names = decoders.name_axes(file, series.axes, series.shape, axis)
+        longer = [name for name, size in zip(names, series.shape, strict=True) if size > 1 and name not in "SYX"]
+        return len(tiff.series) == 1 and len(longer) == 1 and longer[0] != "C"
+
+
 def _pages(file: Path, axis: int | str | None) -> int:
     if not decoders.is_tiff(first_bytes(file)):
         return 1

@@ -38,6 +38,8 @@ class ReadOptions:
     """Asked where it matters: side of the image's pixels in the unit that a program may measure in."""
     image: str | None = None
     """What the image's file is called; of a table that holds the dots of several images only its rows are meant."""
+    page: Callable[[], int | None] = unknown
+    """Asked where dots say on which plane they lie: the page, from 0, of a stack whose planes are numbered alike."""
 
 
 def _always(*_: object) -> bool:

@@ -42,6 +42,7 @@ def read_points(
     classes: Sequence[str] | None = None,
     pixel_size: Callable[[], float | None] | None = None,
     image: str | os.PathLike[str] | None = None,
+    page: Callable[[], int | None] | None = None,
 ) -> Dots:
     """Read the dots of one image.
 
@@ -61,6 +62,8 @@ def read_points(
     image
         The image that the dots belong to, of which a table may hold the rows among those of others; only its file's
         name matters. Left out, all rows are read.
+    page
+        Asked for the page of a stack, from 0, where dots say on which they lie; None where that cannot be compared.
 
     Returns
     -------
@@ -70,7 +73,8 @@ def read_points(
     Raises
     ------
     PointsError
-        The file is missing, no file of dots, damaged, of another size than the image, or has a class not in `classes`.
+        The file is missing, no file of dots, damaged, of another size than the image or another of its pages, or has a
+        class not in `classes`.
     """
     path = Path(path)
     try:
@@ -79,7 +83,8 @@ def read_points(
     except OSError as error:
         raise PointsError(f"{path}: cannot be read: {error.strerror or error}") from error
     name = None if image is None else Path(image).name
-    dots = find_format(path).read(path, ReadOptions(image_shape, order, pixel_size or unknown, name))
+    options = ReadOptions(image_shape, order, pixel_size or unknown, name, page or unknown)
+    dots = find_format(path).read(path, options)
     if classes is None:
         return dots
     try:

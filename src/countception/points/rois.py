@@ -21,11 +21,12 @@ from countception.errors import PointsError
 from countception.files import whole_file
 from countception.points.dots import Dots
 from countception.points.format import FIRST, Format, ReadOptions, counted, named_dots
+from countception.points.planes import refuse_other_page
 
 CLASS = "class"
 
 
-def read(path: Path, options: ReadOptions) -> Dots:  # noqa: ARG001
+def read(path: Path, options: ReadOptions) -> Dots:
     """Read the points.
 
     Raises
@@ -42,6 +43,8 @@ def read(path: Path, options: ReadOptions) -> Dots:  # noqa: ARG001
     planes = {plane for roi in rois for plane in _planes(roi)}
     if len(planes) > 1:
         raise PointsError(f"{path}: its points lie on {len(planes)} planes of a stack; save those of one plane")
+    if planes:
+        refuse_other_page(path, max(map(max, planes)), options, word="slice", first=(1,))
     return counted(named_dots(path, [dot for roi in rois for dot in _dots(path, roi)]))
 
 

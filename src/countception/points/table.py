@@ -25,6 +25,7 @@ from countception.errors import PointsError
 from countception.files import whole_file
 from countception.points.dots import Dots
 from countception.points.format import Format, Order, ReadOptions, counted, named_dots
+from countception.points.planes import COLUMNS, refuse_planes
 from countception.points.whose import Group, ImageColumn, Row, grouped, image_columns, images_in, rows_of
 
 COORDINATES = (("y", "x"), ("axis-0", "axis-1"))
@@ -33,7 +34,6 @@ CLASS = "class"
 COUNTER = "counter"
 COUNTERS = {COUNTER, "count"}
 """What ImageJ measures of its multi-point tool: the counter of a point, and how many that has."""
-PLANES = ("slice", "frame", "z")
 CHANCE = 1e-6
 """Improbable enough to be no coincidence."""
 BOXES = ({"width", "height"}, {"w", "h"}, {"x2", "y2"})
@@ -93,12 +93,8 @@ def read(path: Path, options: ReadOptions) -> Dots:
         chosen = rows_of(path, _groups(table, columns.images), options.image)
         rows = rows if chosen is None else chosen
     _refuse_sums(table, columns, rows)
-    for column in columns.planes:
-        found = {cells[column] for _, cells in rows if column < len(cells)}
-        if len(found) > 1:
-            raise PointsError(
-                f"{path}: its dots lie on {len(found)} planes (column {columns.names[column]}); export those of one"
-            )
+    said = {k: {_plane(table, cells[k]) for _, cells in rows if k < len(cells)} for k in columns.planes}
+    refuse_planes(path, {columns.names[k]: planes for k, planes in said.items()}, options)
     dots: list[tuple[tuple[float, float], str]] = []
     for line, cells in rows:
         if columns.names and table.delimiter == " " and len(cells) != len(columns.names):
@@ -331,7 +327,7 @@ def _header(path: Path, cells: list[str]) -> _Columns:
     *above, y, x = stack if pairs[0][0] in stack else pairs[0]  # napari's, of a stack: z, y, x
     counters = measured and CLASS not in names and set(names) >= COUNTERS
     label = names.index(COUNTER if counters else CLASS) if counters or CLASS in names else None
-    planes = tuple(names.index(name) for name in (*PLANES, *above) if names.count(name) == 1)
+    planes = tuple(names.index(name) for name in (*COLUMNS, *above) if names.count(name) == 1)
     images = image_columns(cells, measured=measured)
     return _Columns(names.index(y), names.index(x), label, names, planes, measured, images, counters)
 
@@ -365,6 +361,10 @@ def _is_number(text: str, delimiter: str) -> bool:
     except ValueError:
         return False
     return "_" not in text  # which Python would read over
+
+
+def _plane(table: Table, text: str) -> float | str:
+    return float(_decimal(text, table.delimiter)) if _is_number(text, table.delimiter) else text
 
 
 def _decimal(text: str, delimiter: str) -> str:

@@ -1,0 +1,60 @@
+"""Which plane of a stack dots say that they lie on: it must be one, and the page that is read."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
+from countception.errors import PointsError
+from countception.points.format import ReadOptions
+
+COLUMNS = ("slice", "frame", "page", "t", "z")
+"""Of tables. Programs number planes from 0 or from 1."""
+
+
+def refuse_planes(path: Path, columns: Mapping[str, Collection[float | str]], options: ReadOptions) -> None:
+    """Refuse a table whose dots lie on several planes, or on another than is read.
+
+    Parameters
+    ----------
+    path, options
+        What is read.
+    columns
+        What there is in each column that says a plane; what is no number only has to be the same everywhere.
+
+    Raises
+    ------
+    PointsError
+        Says which.
+    """
+    for name, found in columns.items():
+        if len(found) > 1:
+            raise PointsError(f"{path}: its dots lie on {len(found)} planes (column {name}); export those of one")
+    numbers = {each: name for name, found in columns.items() for each in found if isinstance(each, float)}
+    if numbers:  # along axes that a stack does not have it is the first
+        refuse_other_page(path, max(numbers), options, word=numbers[max(numbers)], first=(0, 1))
+
+
+def refuse_other_page(path: Path, plane: float, options: ReadOptions, *, word: str, first: Sequence[int]) -> None:
+    """Refuse dots of another plane than the page that is read, on which nothing need lie where they do.
+
+    Parameters
+    ----------
+    path, options
+        What is read.
+    plane
+        On which all dots lie, and what it is called there (`word`).
+    first
+        Numbers that the first plane may have.
+
+    Raises
+    ------
+    PointsError
+        Says which plane and page.
+    """
+    page = options.page()
+    if page is not None and plane - page not in first:
+        raise PointsError(
+            f"{path}: its dots lie on {word} {plane:g} and not on page {page} of the stack, as pages count from 0: "
+            "name the page that they were placed on (--page), or give the dots of this one"
+        )
