@@ -5,8 +5,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from countception.cli.console import show_inspection, table, tell_linked
+from countception.cli.console import show_inspection, show_summary, table, tell_linked
 from countception.data.inspection import inspect
+from countception.results.groups import group_totals
+from countception.results.row import Row
+from countception.trust.confidence import IntervalModel
 
 
 def test_columns_line_up_under_names_of_any_script(capsys: pytest.CaptureFixture[str]) -> None:
@@ -39,3 +42,24 @@ def test_links_that_are_left_out_are_named(tmp_path: Path, capsys: pytest.Captur
     said = capsys.readouterr().err
     assert said.startswith(f"7 images left out, as links to others: {tmp_path / 'b0.png'} is {tmp_path / 'a.png'}, ")
     assert said.endswith(" and 2 more\n")
+
+
+def test_pages_of_a_film_of_which_the_same_is_said_share_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """A film of a thousand frames in the wrong colours would say so a thousand times."""
+    dark = ["darker; less contrast", "less contrast; darker", "darker; less contrast", "", "darker; less contrast"]
+    rows = [Row("a.tif", page=page, count=1.0, warning=why) for page, why in enumerate(dark)]
+    rows += [Row("b.tif", page=page, error=f"b.tif, page {page} has 3 channels") for page in range(12)]
+    rows += [Row("c.tif", page=1, error="c.tif, page 1: is damaged"), Row("d.tif", error="d.tif: is no image")]
+    rows += [Row("e.tif", count=1.0, warning="less contrast; darker")]
+    show_summary(rows, group_totals(rows, ["all"] * len(rows), IntervalModel())[0], "", level=0.9)
+    said = capsys.readouterr().err.splitlines()
+    assert said == [
+        "6 images counted, 6 objects",
+        "5 are unlike the training images: the count may be far off, and the interval does not hold:",
+        "  a.tif: darker; less contrast (pages 0 to 2, 4)",
+        "  e.tif: less contrast; darker",
+        "14 could not be counted:",
+        "  b.tif has 3 channels (pages 0 to 11)",
+        "  c.tif, page 1: is damaged",
+        "  d.tif: is no image",
+    ]

@@ -13,7 +13,7 @@ from rich.cells import cell_len
 
 from countception.images.find import closed_to, linked, unread_by, why_closed, why_unread
 from countception.images.orientation import why_turned
-from countception.results.row import class_names
+from countception.results.row import class_names, told_together
 from countception.wording import NONE, images, length, percent, signed, whole
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def show_summary(
     without = [row for row in rows if row.whole is not None and not row.regions]
     listed(
         f"{_are(strange)} unlike the training images: the count may be far off, and the interval does not hold:",
-        [f"{row.name}: {row.warning}" for row in strange],
+        told_together(strange, _why_strange),
     )
     listed(
         f"{_have(faint)} fewer points than objects, as what was counted is too faint in places to put one there:",
@@ -102,7 +102,7 @@ def show_summary(
     listed(f"{_have(without)} no regions:", [row.name for row in without])
     if note and total.images:
         say(note)
-    listed(f"{len(failed)} could not be counted:", [row.error for row in failed])
+    listed(f"{len(failed)} could not be counted:", told_together(failed, lambda row: row.error))
 
 
 def show_evaluation(result: Evaluation) -> None:
@@ -219,6 +219,11 @@ def _as_if(name: str, found: Inspection) -> str:
     if name in found.as_stored:
         return ", as if placed on the image as it is stored (see EXIF orientation below)"
     return ", as if x and y were swapped" if name in found.swapped else ""
+
+
+def _why_strange(row: Row) -> str:
+    """The worst first; of pages in one order, as films differ in that from page to page."""
+    return f"{row.name}: {row.warning if row.page is None else '; '.join(sorted(row.warning.split('; ')))}"
 
 
 def _are(rows: Sequence[Row]) -> str:

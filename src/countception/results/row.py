@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -79,3 +79,30 @@ class _Classed(Protocol):
 def class_names(counted: Iterable[_Classed]) -> list[str]:
     """The classes that rows, or totals of them, tell apart, as they first come; none where there is one."""
     return list(dict.fromkeys(name for each in counted for name in each.by_class))
+
+
+def told_together(rows: Iterable[Row], say: Callable[[Row], str]) -> list[str]:
+    """What there is to say of rows, a line each; one line for all pages of a file of which the same is to be said.
+
+    A line holds the name of its row; that of several has the file's, and the pages at its end.
+    """
+    alike: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        text = say(row)
+        alike.setdefault((row.image, text if row.page is None else text.replace(row.name, "", 1)), []).append(row)
+    return [_told(say(some[0]), some) for some in alike.values()]
+
+
+def _told(line: str, rows: Sequence[Row]) -> str:
+    """A line about one of some pages of a file, in their order, made one about all of them."""
+    pages = [row.page for row in rows if row.page is not None]
+    if len(pages) < 2:
+        return line
+    runs: list[list[int]] = []
+    for page in pages:
+        if runs and page == runs[-1][-1] + 1:
+            runs[-1].append(page)
+        else:
+            runs.append([page])
+    named = (f"{run[0]} to {run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
+    return f"{line.replace(rows[0].name, rows[0].image, 1)} (pages {', '.join(named)})"
