@@ -78,6 +78,15 @@ def _is_of_points(selection: bytes) -> bool:
     return selection[:4] == b"Iout" and selection[_HEAD - 1 : _HEAD] == bytes([POINT])
 
 
+def planes_of(roi: Any) -> set[tuple[int, ...]]:
+    """The planes of a stack that a selection, or its points, say they lie on; the channel shown does not matter."""
+    if roi.counter_positions is not None and any(roi.counter_positions):
+        return {(int(position),) for position in set(roi.counter_positions) if position}
+    if roi.z_position or roi.t_position:
+        return {(roi.z_position, roi.t_position)}
+    return {(roi.position,)} if roi.position else set()
+
+
 def roifile(path: Path) -> Any:
     """The package, imported late, as it is an extra.
 

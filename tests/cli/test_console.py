@@ -2,10 +2,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
-from countception.cli.console import show_inspection, show_summary, table, tell_linked
+from countception.cli.console import show_inspection, show_summary, table, tell_drawn_on, tell_linked
 from countception.data.inspection import inspect
 from countception.results.groups import group_totals
 from countception.results.row import Row
@@ -63,3 +64,19 @@ def test_pages_of_a_film_of_which_the_same_is_said_share_a_line(capsys: pytest.C
         "  c.tif, page 1: is damaged",
         "  d.tif: is no image",
     ]
+
+
+@pytest.mark.parametrize("place", ["position", "t_position"])
+def test_regions_that_were_drawn_on_several_planes_are_told_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], place: str
+) -> None:
+    """They are counted on all pages, and may be meant for one each."""
+    roifile = pytest.importorskip("roifile")
+    for number in (3, 3, 4):
+        square = roifile.ImagejRoi.frompoints(np.array([[0, 0], [0, 9], [9, 9]]))
+        setattr(square, place, number)
+        square.tofile(tmp_path / "film.zip")
+        tell_drawn_on(tmp_path, [Path("film.tif")])
+        said = capsys.readouterr().err
+        assert said == "" or number == 4
+    assert said.startswith(f"{tmp_path / 'film.zip'}: its regions were drawn on 2 planes of a stack, ")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import typer
 from rich.cells import cell_len
 
+from countception.files import unique_names
 from countception.images.find import closed_to, linked, unread_by, why_closed, why_unread
 from countception.images.orientation import why_turned
 from countception.results.row import class_names, told_together
@@ -158,6 +159,19 @@ def tell_unread(*places: Path) -> None:
             why = why_unread(unread_by(place)) + why_closed(closed_to(place))
             if why:
                 typer.echo(f"{place}: {why.removeprefix('; ')}", err=True)
+
+
+def tell_drawn_on(regions: Path, images: Sequence[Path]) -> None:
+    """Say which regions were drawn on several planes of a stack, where all are counted on each page."""
+    from countception.regions import RegionFiles
+
+    names = dict(zip(images, unique_names(images), strict=True))
+    for file, number in RegionFiles(regions, names).drawn_on().items():
+        typer.echo(
+            f"{file}: its regions were drawn on {number} planes of a stack, and are all counted on every page: of "
+            "those that are meant for one, keep the rows of that page",
+            err=True,
+        )
 
 
 def tell_linked(names: Sequence[str]) -> None:

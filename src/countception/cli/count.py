@@ -68,6 +68,7 @@ def count(
     """
     from countception.cli import console
     from countception.images.find import find_images
+    from countception.images.planes import EVERY
     from countception.results.batch import BatchOptions
     from countception.results.outputs import check_places, check_tables
     from countception.results.plots import check_drawing
@@ -104,6 +105,8 @@ def count(
         tile=tile,
         rescale=rescale,
     )
+    if regions is not None and options.get("page") == EVERY:
+        console.tell_drawn_on(regions, files)
     rows = _count_all(counter, files, regions, pixel_size, level, options, pictures=report is not None)
     grouped = group_by is not None or groups is not None
     written = (out, regions_csv, totals, report)

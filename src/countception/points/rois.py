@@ -40,7 +40,7 @@ def read(path: Path, options: ReadOptions) -> Dots:
         raise PointsError(str(error)) from None
     if not rois and not imagej.holds_points(path):
         raise PointsError(f"{path}: has no selection of ImageJ in it; save the points as .roi, or from the ROI manager")
-    planes = {plane for roi in rois for plane in _planes(roi)}
+    planes = {plane for roi in rois for plane in imagej.planes_of(roi)}
     if len(planes) > 1:
         raise PointsError(f"{path}: its points lie on {len(planes)} planes of a stack; save those of one plane")
     if planes:
@@ -69,15 +69,6 @@ def _dots(path: Path, roi: Any) -> Iterator[tuple[tuple[float, float], str]]:
     named = _properties(roi).get(CLASS)
     for i, (y, x) in enumerate(places.tolist()):
         yield (y, x), named or (FIRST if roi.counters is None else str(int(roi.counters[i])))
-
-
-def _planes(roi: Any) -> set[tuple[int, ...]]:
-    """The planes of a stack that the points say they lie on; which channel was shown does not matter."""
-    if roi.counter_positions is not None and np.any(roi.counter_positions):
-        return {(int(position),) for position in np.unique(roi.counter_positions) if position}
-    if roi.z_position or roi.t_position:
-        return {(roi.z_position, roi.t_position)}
-    return {(roi.position,)} if roi.position else set()
 
 
 def _properties(roi: Any) -> dict[str, str]:

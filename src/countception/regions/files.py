@@ -68,6 +68,22 @@ def read_regions(path: str | os.PathLike[str]) -> list[Region]:
     return _told_apart(regions)
 
 
+def planes_drawn_on(path: Path) -> int:
+    """On how many planes of a stack ImageJ's regions in a file say that they were drawn.
+
+    Raises
+    ------
+    RegionsError
+        As `read_regions`.
+    """
+    if path.suffix.lower() not in imagej.SUFFIXES:
+        return 0
+    try:
+        return len({plane for roi in imagej.read_rois(path) for plane in imagej.planes_of(roi)})
+    except imagej.RoiError as error:
+        raise RegionsError(str(error)) from None
+
+
 def _told_apart(regions: list[Region]) -> list[Region]:
     """The same, with a number after names that came before."""
     times: Counter[str] = Counter()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from countception.errors import RegionsError
 from countception.files import OME, same_name
-from countception.regions.files import SUFFIXES, read_regions
+from countception.regions.files import SUFFIXES, planes_drawn_on, read_regions
 from countception.regions.shapes import Region
 
 WORD = re.compile(r"[-_. ](?:regions?|rois?|roiset|labels?|masks?)$", re.IGNORECASE)
@@ -51,6 +51,18 @@ class RegionFiles:
     def file_of(self, image: Path) -> Path:
         """The file with the regions of an image; the folder if there is none."""
         return self.files.get(image, self.path)
+
+    def drawn_on(self) -> dict[Path, int]:
+        """On how many planes of a stack the regions of a file were drawn, by the file, where these are several.
+
+        Raises
+        ------
+        RegionsError
+            A file cannot be read.
+        """
+        files = self.files.values() if self.common is None else [self.path]
+        found = {file: planes_drawn_on(file) for file in files}
+        return {file: number for file, number in found.items() if number > 1}
 
     def of(self, image: Path) -> list[Region]:
         """The regions of an image; none if the folder has no file for it.
