@@ -184,6 +184,23 @@ def test_an_image_that_is_all_holes_is_refused(tmp_path: Path) -> None:
         read_image(tmp_path / "a.tif")
 
 
+@pytest.mark.parametrize("beside", [True, False])
+def test_each_plane_of_a_stack_has_its_own_mask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, beside: bool) -> None:
+    grey = COLOUR[..., 0]
+    masks = [~HOLES, HOLES, ~HOLES]
+    with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
+        for mask in masks:
+            writer.write(grey, photometric="minisblack", metadata=None)
+            if beside:
+                writer.write(mask, photometric="mask", subfiletype=4, metadata=None)
+        for mask in () if beside else masks:
+            writer.write(mask, photometric="mask", subfiletype=4, metadata=None)
+    monkeypatch.setattr(pieces, "LARGE", 1)
+    with opened(tmp_path / "a.tif", page=2 if beside else 1) as image:
+        np.testing.assert_array_equal(holes_of(image[:, :, :]), ~HOLES)
+    assert read_image(tmp_path / "a.tif", page=2 if beside else 1).shape == (1, *HOLES.shape)
+
+
 def test_holes_add_up() -> None:
     left, right = np.zeros((2, 4, 4), bool)
     left[0], right[3] = True, True

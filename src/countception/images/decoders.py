@@ -137,7 +137,7 @@ def plane_of(path: Path, tiff: Any, page: Page | None, axis: int | str | None) -
         holes = unmeasured(tiff, pixels)
         if not tiff.is_imagej:  # its palettes and inversions are for display only
             pixels = _photometric(path, pixels, series.keyframe, as_array=bool(tiff.is_shaped))
-        return pierced(pixels, both(holes, masked_out(tiff, series)))
+        return pierced(pixels, both(holes, masked_out(tiff, series, index)))
 
     return projected(page, map(read, places))
 

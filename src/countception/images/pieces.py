@@ -18,7 +18,15 @@ from countception.images import decoders
 from countception.images.holes import both, opaque, pierced, seen
 from countception.images.projection import Page, projected
 from countception.images.read import Image, StrPath, decoding, first_bytes, read_image, standard
-from countception.images.tiff_file import Index, mask_of, no_data, open_tiff, refuse_missing, unmeasured
+from countception.images.tiff_file import (
+    PLANE_AXES,
+    Index,
+    mask_of,
+    no_data,
+    open_tiff,
+    refuse_missing,
+    unmeasured,
+)
 
 LARGE = 2**26
 """Bytes of pixels from which an image is read in pieces; smaller ones are faster read at once."""
@@ -138,11 +146,14 @@ def _pieces(path: Path, tiff: Any, page: Page | None, axis: int | str | None) ->
     alpha = decoders.alpha_kind(tiff, series.keyframe)
     if alpha and (len(places) > 1 or series.dtype.kind not in "ui"):
         return None
+    mask = mask_of(tiff, series)
+    if mask is not None and len(mask.shape) > PLANE_AXES:  # of several planes
+        return None
     array = _regions_of(path, tiff, series)
     if array is None:
         return None
     named = dict(zip(axes, range(len(axes)), strict=True))
-    hidden = _hidden(path, tiff, series)
+    hidden = None if mask is None else _hidden(path, tiff, mask)
 
     def stored(index: Index, rows: slice, columns: slice) -> npt.NDArray[Any]:
         wanted = list(index)
@@ -178,11 +189,8 @@ def _says_nothing(read: Read, height: int) -> bool:
     return all((read(rows, slice(None))[-1] == first).all() for rows in bands)
 
 
-def _hidden(path: Path, tiff: Any, series: Any) -> Callable[[slice, slice], npt.NDArray[np.bool_]] | None:
+def _hidden(path: Path, tiff: Any, mask: Any) -> Callable[[slice, slice], npt.NDArray[np.bool_]]:
     """Where there is no picture by a mask in the same file, which is read in pieces if that can be."""
-    mask = mask_of(tiff, series)
-    if mask is None:
-        return None
     array = _regions_of(path, tiff, mask) or functools.cache(mask.asarray)
     return lambda rows, columns: np.asarray(array()[rows, columns]) == 0
 

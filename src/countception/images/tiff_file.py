@@ -25,6 +25,7 @@ from countception.images.projection import PROJECTIONS
 Index = tuple[int | slice, ...]
 NO_DATA = 42113
 """Tag of GDAL's: the number that stands for no measurement, as text."""
+PLANE_AXES = 2
 TRANSPARENCY = 4
 """Kind of a page that is a mask of another of the same size."""
 
@@ -154,7 +155,20 @@ def _size(series: Any) -> tuple[int, int]:
     return int(series.keyframe.imagelength), int(series.keyframe.imagewidth)
 
 
-def masked_out(tiff: Any, series: Any) -> Holes:
-    """Where there is no picture by a mask in the same file."""
+def masked_out(tiff: Any, series: Any, index: Index) -> Holes:
+    """Where there is no picture in a plane by its mask in the same file; a stack has one of each plane."""
     mask = mask_of(tiff, series)
-    return None if mask is None else np.asarray(mask.asarray()) == 0
+    if mask is None:
+        return None
+    pixels = np.asarray(mask.asarray())
+    if mask.shape[:-PLANE_AXES] == series.shape[: pixels.ndim - PLANE_AXES]:
+        pixels = pixels[index[: pixels.ndim - PLANE_AXES]]
+    elif (rank := _rank(tiff, series)) is not None:
+        pixels = pixels.reshape(-1, *pixels.shape[-PLANE_AXES:])[rank]
+    return np.asarray((pixels == 0).reshape(-1, *pixels.shape[-PLANE_AXES:]).any(0))
+
+
+def _rank(tiff: Any, page: Any) -> int | None:
+    """Of a page that is read by its number among those of the image, which have their masks in the same order."""
+    numbers = [each.index for each in tiff.series[0].pages if each is not None]
+    return numbers.index(page.index) if page.index in numbers else None
