@@ -184,6 +184,13 @@ def test_an_image_that_is_all_holes_is_refused(tmp_path: Path) -> None:
         read_image(tmp_path / "a.tif")
 
 
+def test_labels_may_all_be_no_data(tmp_path: Path) -> None:
+    """An image without objects or regions; 0 is what GDAL calls no data there."""
+    tag = (NO_DATA, "s", 0, "0", True)
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((8, 9), np.uint8), metadata=None, extratags=[tag])
+    assert read_numbers(tmp_path / "a.tif").tolist() == np.zeros((1, 8, 9)).tolist()
+
+
 @pytest.mark.parametrize("beside", [True, False])
 def test_each_plane_of_a_stack_has_its_own_mask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, beside: bool) -> None:
     grey = COLOUR[..., 0]

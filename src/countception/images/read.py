@@ -96,7 +96,7 @@ def read_numbers(path: StrPath) -> npt.NDArray[Any]:
     """
     path = Path(path)
     pixels = _decoded(path)
-    usual = standard(pixels, str(path))  # also what is wrong with them
+    usual = standard(pixels, str(path), part=True)  # also what is wrong with them; all may be 0, and that no data
     return np.ma.getdata(pixels if pixels.dtype.kind in "uif" else usual)
 
 
