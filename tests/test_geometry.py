@@ -15,6 +15,7 @@ from countception.geometry import (
     share_window,
     to_image,
     to_working,
+    window_pixels,
     working_shape,
 )
 
@@ -121,3 +122,12 @@ def test_layout_of_a_padded_network() -> None:
     layout = Layout(Field(stride=4, multiple=4), pad=32, shrink=32)
     assert layout.canvas_shape((255, 256)) == (320, 320)
     assert layout.map_shape((255, 256)) == (72, 72)
+
+
+@pytest.mark.parametrize(("scale", "stride", "window", "pad"), [(1.0, 1, 8, 8), (0.5, 2, 8, 6), (1.7, 4, 16, 16)])
+def test_windows_meet_the_pixels_that_they_lie_over(scale: float, stride: int, window: int, pad: int) -> None:
+    first, stop = window_pixels(30, 40, scale=scale, window=window, stride=stride, pad=pad)
+    for k in range(30):
+        begins, ends = (k * stride - pad) / scale, (k * stride - pad + window) / scale
+        met = [i for i in range(40) if i < ends and i + 1 > begins]
+        assert list(range(first[k], stop[k])) == met

@@ -112,6 +112,26 @@ def middles(cells: int, cell: float, pixels: int) -> npt.NDArray[np.int64]:
     return np.minimum(((np.arange(cells) + 0.5) * cell).astype(np.int64), pixels - 1)
 
 
+def window_pixels(
+    entries: int, pixels: int, *, scale: float, window: int, stride: int, pad: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """First pixel, and the one after the last, along an axis, that each entry's window meets: ``(entries,)`` each.
+
+    Parameters
+    ----------
+    entries, pixels
+        Of the count map and of the image along the axis.
+    scale
+        Working pixels per image pixel.
+    window, stride, pad
+        Of the map, in working pixels; `pad` lies before the image.
+    """
+    first = (np.arange(entries) * stride - pad) / scale
+    edges = np.floor(first), np.ceil(first + window / scale)
+    start, stop = (np.clip(edge, 0, pixels).astype(np.int64) for edge in edges)
+    return start, stop
+
+
 @dataclass(frozen=True)
 class Window:
     """The square window that a count map's entries count in.

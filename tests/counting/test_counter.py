@@ -273,6 +273,20 @@ def test_nothing_is_counted_in_holes(counter: Counter, picture: np.ndarray, tmp_
     assert counter.count(picture).area == 150 * 150
 
 
+@pytest.mark.parametrize("network", ["count_ception", "fcrn_a"])
+def test_networks_of_windows_and_of_densities_of_their_own_count_nothing_in_holes(network: str) -> None:
+    """As where what is left is cut out, so that no window beyond it counts."""
+    counter = train(blobs(4), changes={**QUICK, "network.name": network, "network.window": 8})
+    image = blobs(1, side=150, seed=7)[0].image
+    holes = np.zeros(image.shape, bool)
+    holes[:, :24], holes[:, :, 100:] = True, True
+    cut = counter.count_pixels(image[:, 24:, :100])
+    for flips in (False, True):
+        count = counter.count_pixels(np.ma.masked_array(image, holes), flips=flips)
+        assert count.value == pytest.approx(cut.value, rel=0.05)
+        assert count.value == pytest.approx(total(count), rel=1e-4)
+
+
 def test_regions_have_no_area_in_holes(counter: Counter, picture: np.ndarray) -> None:
     counter = Counter(replace(counter.model, scale=counter.model.scale / 3))  # cells of several pixels
     count = counter.count(np.ma.masked_array(picture, np.arange(150) >= np.full((150, 1), 100)))

@@ -9,12 +9,15 @@ from contextlib import ExitStack, contextmanager, nullcontext
 from typing import Any
 from weakref import WeakKeyDictionary
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from countception.counting.canvas import Canvas
 from countception.counting.tiling import blocks
 from countception.errors import ConfigError
+from countception.geometry import window_pixels
 from countception.images.extent import Extent, extent_of
 from countception.images.pieces import Pixels
 from countception.memory import keep_memory
@@ -181,9 +184,9 @@ def raw_map(
 
 
 def leave_out_holes(raw: Tensor, network: Network, image: Pixels, scale: float) -> Extent | None:
-    """Set a density to 0 where the image has no picture, and say where it has one; None where that is everywhere.
+    """Set a map to 0 where the image has no picture, and say where it has one; None where that is everywhere.
 
-    Only densities: networks that predict windows see nothing there, as beyond the border.
+    A density by its cells; a map of windows where these hold none, as beyond the border of an image, where it ends.
 
     Parameters
     ----------
@@ -195,6 +198,22 @@ def leave_out_holes(raw: Tensor, network: Network, image: Pixels, scale: float) 
         Working pixels per image pixel.
     """
     extent = extent_of(image, (raw.shape[1], raw.shape[2]), network.layout.field.stride / scale)
-    if extent is not None and network.boxed:
-        raw.mul_(torch.from_numpy(extent.cells))
+    if extent is not None:
+        raw.mul_(torch.from_numpy(extent.cells if network.boxed else _windows(extent, raw, network, image, scale)))
     return extent
+
+
+def _windows(extent: Extent, raw: Tensor, network: Network, image: Pixels, scale: float) -> npt.NDArray[np.bool_]:
+    """Which entries of a map have any picture in their windows, ``(y, x)``."""
+    _, height, width = image.shape
+    sums = np.zeros((height + 1, width + 1), np.int64)
+    extent.pixels((0, height), (0, width)).cumsum(0, out=sums[1:, 1:])
+    np.cumsum(sums, 1, out=sums)
+    (top, below), (left, right) = (
+        window_pixels(
+            entries, side, scale=scale, window=network.window, stride=network.layout.field.stride, pad=network.map_pad
+        )
+        for entries, side in zip(raw.shape[1:], (height, width), strict=True)
+    )
+    rows = sums[below] - sums[top]
+    return np.asarray(rows[:, right] > rows[:, left])
