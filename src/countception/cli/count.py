@@ -16,10 +16,14 @@ from countception.files import is_device
 
 if TYPE_CHECKING:
     from countception.counting.counter import Counter
+    from countception.evaluation.evaluation import Evaluation
     from countception.results.batch import BatchOptions
     from countception.results.groups import GroupTotal
     from countception.results.row import Row
     from countception.trust.confidence import IntervalModel
+
+Written = tuple[Path | None, Path | None, Path | None, Path | None]
+"""Tables of counts, of regions and of totals, and the report, where asked for."""
 
 
 def count(
@@ -66,12 +70,8 @@ def count(
       countception count cells.count new/ -o counts.csv --regions rois/ --pixel-size 0.65
       countception count cells.count plates/*/*.tif -o counts.csv --group-by folder --totals totals.csv
     """
-    from countception.cli import console
     from countception.images.find import find_images
-    from countception.images.planes import EVERY
     from countception.results.batch import BatchOptions
-    from countception.results.outputs import check_places, check_tables
-    from countception.results.plots import check_drawing
 
     _check_kinds(model, images)
     level = parse.read_level(level)
@@ -81,14 +81,10 @@ def count(
     regions_csv = _regions_file(out, regions, regions_csv, shown=shown)
     counter = _load(model, device, channels)
     files = find_images(images)
-    console.tell_unread(*map(Path, images))
-    console.tell_linked(images)
+    _tell_left_out(images, files, regions, page)
     names = _groups_of(files, group_by, groups)
-    read = [place for place in (model, groups, regions) if place is not None]
-    check_places([*files, *read], out, regions_csv, totals, report)
-    check_tables(totals)
-    if report is not None:
-        check_drawing()
+    written = (out, regions_csv, totals, report)
+    _check_written(written, [*files, *(place for place in (model, groups, regions) if place is not None)])
     options = BatchOptions(
         out=out,
         overlays=overlays,
@@ -105,11 +101,8 @@ def count(
         tile=tile,
         rescale=rescale,
     )
-    if regions is not None and options.get("page") == EVERY:
-        console.tell_drawn_on(regions, files)
     rows = _count_all(counter, files, regions, pixel_size, level, options, pictures=report is not None)
     grouped = group_by is not None or groups is not None
-    written = (out, regions_csv, totals, report)
     _tell(rows, names, counter, level=level, flips=flips or None, grouped=grouped, written=written, shown=shown)
 
 
@@ -118,6 +111,29 @@ def _check_kinds(model: Path, images: Sequence[str]) -> None:
     parse.check_kind(model, parse.A_MODEL, usage)
     for image in images:
         parse.check_kind(image, parse.AN_IMAGE, usage)
+
+
+def _tell_left_out(images: Sequence[str], files: Sequence[Path], regions: Path | None, page: str | None) -> None:
+    """What of the images that are named is not counted, and what of the regions is counted more than once."""
+    from countception.cli import console
+    from countception.images.planes import EVERY
+
+    console.tell_unread(*map(Path, images))
+    console.tell_linked(images)
+    if regions is not None and parse.read_page(page) == EVERY:
+        console.tell_drawn_on(regions, files)
+
+
+def _check_written(written: Written, read: Sequence[Path]) -> None:
+    """Refuse results that would be something else by their names, lie where something is read, or could not be made."""
+    from countception.results.outputs import check_places, check_tables
+    from countception.results.plots import check_drawing
+
+    _, _, totals, report = written
+    check_places(read, *written)
+    check_tables(totals)
+    if report is not None:
+        check_drawing()
 
 
 def _load(model: Path, device: str | None, channels: str | None) -> Counter:
@@ -149,7 +165,7 @@ def _tell(
     level: float,
     flips: bool | None,
     grouped: bool,
-    written: tuple[Path | None, Path | None, Path | None, Path | None],
+    written: Written,
     shown: bool,
 ) -> None:
     """Show the counts and their sums, and write what is made of all images together: totals and report."""
@@ -286,10 +302,8 @@ def evaluate(
     from countception.cli import console
     from countception.cli.progress import file_bar
     from countception.evaluation import evaluation
-    from countception.files import write_json
     from countception.results.outputs import check_tables
     from countception.results.plots import check_drawing, plot_kind
-    from countception.results.report import write_report
 
     for name, kind in ((model, parse.A_MODEL), (data, parse.DATA)):
         parse.check_kind(name, kind, "evaluate MODEL DATA")
@@ -320,6 +334,16 @@ def evaluate(
             rescale=rescale,
         )
     console.show_evaluation(result)
+    _write_evaluation(result, counter, json=json, csv=csv, plot=plot, report=report)
+
+
+def _write_evaluation(
+    result: Evaluation, counter: Counter, *, json: Path | None, csv: Path | None, plot: Path | None, report: Path | None
+) -> None:
+    """What of it was asked for."""
+    from countception.files import write_json
+    from countception.results.report import write_report
+
     if json is not None:
         write_json(json, result.to_dict())
     if csv is not None:
