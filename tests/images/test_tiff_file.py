@@ -126,3 +126,17 @@ def test_films_of_imagej_of_one_page_that_all_pixels_follow(tmp_path: Path, held
     else:
         with pytest.raises(ImageError, match="is cut off"):
             read_image(path, page=0)
+
+
+def test_no_other_pages_are_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is read for that, so that all of a film took a time that grew with their square."""
+    path = tmp_path / "a.tif"
+    stack = np.arange(40, dtype=np.uint8)[:, None, None] + np.zeros((40, 9, 8), np.uint8)
+    tifffile.imwrite(path, stack, compression="deflate", metadata={"axes": "TYX"})
+    seen: list[Any] = []
+    real = tifffile.TiffPageSeries.__getitem__
+    monkeypatch.setattr(
+        tifffile.TiffPageSeries, "__getitem__", lambda self, key: (seen.append(key), real(self, key))[1]
+    )
+    assert (read_image(path, page=3) == 3).all()
+    assert set(seen) == {3}

@@ -100,14 +100,13 @@ def refuse_missing(path: Path, series: Any, places: Iterable[Index]) -> None:
 
     if not isinstance(series, TiffPageSeries):  # a page, which is there
         return
-    absent = {k for k in range(len(series)) if series[k] is None}
-    if not absent:
-        return
     for index in places:
         numbers = page_numbers(series, index[: len(series.shape) - len(series.keyframe.shape)])
-        if numbers is None or not absent.isdisjoint(numbers.ravel().tolist()):
+        wanted = range(len(series)) if numbers is None else numbers.ravel().tolist()
+        if any(series[k] is None for k in wanted):  # no others are looked at: tifffile reads a page each time
+            held = sum(series[k] is not None for k in range(len(series)))
             raise ImageError(
-                f"{path}: holds {len(series) - len(absent)} of the {len(series)} planes that its metadata tell of, and "
+                f"{path}: holds {held} of the {len(series)} planes that its metadata tell of, and "
                 "not what is to be read: the acquisition or the copy may have been stopped; export it again, or name a "
                 "page that is there (--page)"
             )
