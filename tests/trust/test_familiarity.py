@@ -13,7 +13,8 @@ from scipy import ndimage
 
 from countception.images.normalise import Normalisation, learn
 from countception.simulation.simulate import look_named, simulate
-from countception.trust.familiarity import PART, WORDS, Familiarity, fit_familiarity, image_features
+from countception.trust.familiarity import WORDS, Familiarity, fit_familiarity
+from countception.trust.features import PART, image_features
 
 LOOKS = ("fluorescence", "stained")
 Image = np.ndarray

@@ -31,7 +31,8 @@ from countception.locate import REACH, locate
 from countception.memory import enough_to_count
 from countception.points import Dots
 from countception.trust.confidence import IntervalModel
-from countception.trust.familiarity import blank, image_features, other_depth, other_pixels
+from countception.trust.familiarity import blank, other_depth, other_pixels
+from countception.trust.features import image_features
 from countception.wording import rounded
 
 if TYPE_CHECKING:

@@ -27,7 +27,8 @@ from countception.training.state import checkpoint_path
 from countception.training.unseen import LAST, Folds, Unseen, counted, forget, group_names
 from countception.trust import calibration
 from countception.trust.confidence import IntervalModel
-from countception.trust.familiarity import Familiarity, fit_familiarity, image_features
+from countception.trust.familiarity import Familiarity, fit_familiarity
+from countception.trust.features import image_features
 from countception.trust.fitting import fit_intervals
 from countception.trust.metrics import metrics
 

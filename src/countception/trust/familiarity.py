@@ -2,33 +2,33 @@
 
 The field calls it out-of-distribution detection.
 
-An image is described by a few dozen numbers (`image_features`), in normalised units and at the working scale, where
-the network sees it. Its score is its largest deviation from the training images, in standard deviations widened by a
-floor (what a network does not notice) and by the uncertainty of the mean. It is unfamiliar if the score exceeds what
-training images score against the others (leave-one-out): the larger of the 95 % quantile of those scores, where there
-are enough, and the 97 % prediction bound of a log-normal fitted to them. About 1 clean image in 30 is then flagged.
+An image is described by a few dozen numbers (`image_features`). Two figures say how far it is from the training
+images: Mahalanobis' distance, so that colours that do not go with the brightness count, too, with deviations widened by
+a floor (what a network does not notice) and by the uncertainty of the mean, and with shrunk correlations; and how many
+octaves its detail has slid along, as it does in another magnification. Its score is the larger of the two. It is
+unfamiliar if the score exceeds what training images score against the others (leave-one-out): the larger of the 95 %
+quantile of those scores, where there are enough, and the 97 % prediction bound of a log-normal fitted to them. About 1
+clean image in 40 is then flagged.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from countception.geometry import working_shape
-from countception.images.normalise import Normalisation
 from countception.images.pieces import Pixels
 from countception.images.pixel_size import magnified
-from countception.images.resample import resample_region
 from countception.trust.conformal import group_numbers, rank
+from countception.trust.features import OCTAVES, detail_name, kind_of
 from countception.wording import length
 
 Array = npt.NDArray[np.float64]
-Pixels32 = npt.NDArray[np.float32]
+Columns = npt.NDArray[np.intp]
 
 FLOORS = {"level": 0.1, "contrast": 0.1, "colour": 0.05, "detail": 0.1, "density": 0.15}
 """Kinds of feature, and the deviation of each that is taken to be harmless, in normalised units or logs."""
@@ -43,14 +43,28 @@ WORDS = {
     "density": ("fewer objects per area than the training images", "more objects per area than the training images"),
 }
 """What is said of an image whose feature is too low, and too high."""
+TOGETHER = {
+    "level": "brightness that the training images have, but not together with the rest",
+    "contrast": "contrast that the training images have, but not together with the rest",
+    "colour": "colours that the training images have, but not together with the rest",
+    "detail": "detail that the training images have, but not together with the rest",
+    "density": "as many objects per area as training images have, but not together with the rest",
+}
+"""What is said where each feature is in the range of the training images."""
+MAGNIFIED = (
+    "everything looks about {:.1f} times larger than in the training images: another magnification, or out of focus",
+    "everything looks about {:.1f} times smaller than in the training images: another magnification, or noise",
+)
+"""What is said of an image that has slid along."""
+ORDINARY = 2.0
+"""Deviations up to which a feature by itself is nothing special."""
+ALIKE = 2.5
+"""Weight of the distance, a root mean square, beside the slide: those of training images are much alike then."""
+STILL = 0.1
+"""Slide that is taken to be harmless, in octaves."""
 FEWEST = 3
-OCTAVES = 5
-SMALLEST_SIDE = 16
-"""Shortest side, in pixels, that the strength of an octave is measured on."""
-PART = 512
-"""Of an image of more than three parts a side, 3 × 3 parts of this side are looked at."""
-FAINT = 0.02
-"""Contrast, in normalised units, that is as good as none."""
+PARTS = 100
+"""Most parts that are left out in turn."""
 WHOLE = ("uint8", "uint16")
 """Types of pixels that are whole numbers."""
 
@@ -65,7 +79,13 @@ class Familiarity(BaseModel):
     centre: tuple[float, ...] = ()
     """Mean of each feature."""
     deviation: tuple[float, ...] = ()
-    """Deviation that makes a score of 1."""
+    """Deviation of each feature."""
+    correlation: tuple[tuple[float, ...], ...] = ()
+    """Of each feature with those before it; empty in older models, whose score is that of the worst feature."""
+    slope: tuple[float, ...] = ()
+    """How much each feature changes as everything becomes twice as small."""
+    slide: float = Field(STILL, gt=0)
+    """Deviation of the slide, in octaves."""
     threshold: float = Field(math.e**9, gt=0)
     """Score from which an image is unfamiliar."""
     images: int = Field(0, ge=0)
@@ -75,18 +95,27 @@ class Familiarity(BaseModel):
     def _lengths(self) -> Familiarity:
         if not len(self.names) == len(self.centre) == len(self.deviation) or any(d <= 0 for d in self.deviation):
             raise ValueError("every feature must have a centre and a deviation above 0")
-        if any(_kind(name) not in FLOORS for name in self.names):
+        if any(kind_of(name) not in FLOORS for name in self.names):
             raise ValueError("a feature is of no known kind")
+        if self.correlation:
+            if [len(row) for row in self.correlation] != list(range(len(self.names))):
+                raise ValueError("every feature must have a correlation with those before it")
+            if len(self.slope) != len(self.names):
+                raise ValueError("every feature must have a slope")
+            if np.linalg.eigvalsh(self._correlations()).min(initial=1) <= 0:
+                raise ValueError("the correlations of the features contradict each other")
         return self
 
     def score(self, features: Mapping[str, float]) -> float:
         """How unlike an image is, in thresholds: more than 1 is unfamiliar."""
-        return max((abs(each) for each in self._deviations(features).values()), default=0.0)
+        columns, deviations = self._deviations(features)
+        return max(self._distance(columns, deviations), abs(self._octaves(columns, deviations)) / self._furthest)
 
     def unfamiliar(self, features: Mapping[str, float]) -> list[str]:
         """In what an image differs from the training images, in words, the worst first; empty for a familiar image.
 
-        Of each kind of feature the worst is named.
+        The kinds of features without which it would be familiar are named, or another magnification, if all detail is
+        as it would be in one.
 
         Parameters
         ----------
@@ -94,17 +123,71 @@ class Familiarity(BaseModel):
             From `image_features`, with the same normalisation and scale. What the training images had not, and what
             this image is too small for, is passed over.
         """
-        worst: dict[str, float] = {}
-        for name, each in sorted(self._deviations(features).items(), key=lambda item: -abs(item[1])):
-            if abs(each) > 1:
-                worst.setdefault(_kind(name), each)
-        if worst.get("contrast", 0) < 0:  # of next to nothing there is neither more nor less detail
-            worst.pop("detail", None)
-        return [WORDS[kind][int(each > 0)] for kind, each in worst.items()]
+        columns, deviations = self._deviations(features)
+        octaves = self._octaves(columns, deviations)
+        if abs(octaves) > self._furthest:
+            moved = octaves * np.array(self.slope)[columns] / np.array(self.deviation)[columns]
+            left = self._kinds(columns, deviations - moved)
+            if "detail" not in left:
+                return [MAGNIFIED[int(octaves > 0)].format(2 ** abs(octaves)), *_said(left)]
+        return _said(self._kinds(columns, deviations))
 
-    def _deviations(self, features: Mapping[str, float]) -> dict[str, float]:
-        known = zip(self.names, self.centre, self.deviation, strict=True)
-        return {name: (features[name] - c) / (d * self.threshold) for name, c, d in known if name in features}
+    @property
+    def _furthest(self) -> float:
+        """Octaves from which an image is of another magnification."""
+        return self.slide * self.threshold
+
+    def _correlations(self) -> Array:
+        matrix = np.eye(len(self.names))
+        for i, row in enumerate(self.correlation):
+            matrix[i, :i] = matrix[:i, i] = row
+        return matrix
+
+    def _deviations(self, features: Mapping[str, float]) -> tuple[Columns, Array]:
+        """Which features both have, and by how many deviations these are off."""
+        columns = np.array([i for i, name in enumerate(self.names) if name in features], np.intp)
+        values = np.array([features[self.names[i]] for i in columns], np.float64)
+        return columns, (values - np.array(self.centre)[columns]) / np.array(self.deviation)[columns]
+
+    def _distance(self, columns: Columns, deviations: Array) -> float:
+        """Mahalanobis' distance, per feature, in thresholds."""
+        if not len(columns):
+            return 0.0
+        if not self.correlation:
+            return float(np.abs(deviations).max()) / self.threshold
+        solved = np.linalg.solve(self._correlations()[np.ix_(columns, columns)], deviations)
+        return ALIKE * math.sqrt(max(0.0, float(deviations @ solved)) / len(columns)) / self.threshold
+
+    def _octaves(self, columns: Columns, deviations: Array) -> float:
+        """How much smaller everything looks, by least squares over the detail: 1 is half the size, −1 twice."""
+        if not self.correlation:
+            return 0.0
+        slope = np.array(self.slope)[columns] / np.array(self.deviation)[columns]
+        steep = slope != 0
+        known = columns[steep]
+        weights = np.linalg.solve(self._correlations()[np.ix_(known, known)], slope[steep])
+        power = float(weights @ slope[steep])
+        return float(weights @ deviations[steep]) / power if power > 0 else 0.0
+
+    def _kinds(self, columns: Columns, deviations: Array) -> dict[str, float]:
+        """Kinds of features to pass over until an image is familiar, that which helps most first, with their worst."""
+        kinds = np.array([kind_of(self.names[i]) for i in columns])
+        worst: dict[str, float] = {}
+        while self._distance(columns, deviations) > 1:
+            without = {kind: kinds != kind for kind in dict.fromkeys(kinds.tolist())}
+            kind = min(without, key=lambda kind: self._distance(columns[without[kind]], deviations[without[kind]]))
+            of_kind = deviations[kinds == kind]
+            worst[kind] = float(of_kind[np.abs(of_kind).argmax()])
+            columns, deviations, kinds = (each[kinds != kind] for each in (columns, deviations, kinds))
+        return worst
+
+
+def _said(worst: Mapping[str, float]) -> list[str]:
+    """In words. Of next to nothing there is neither more nor less detail."""
+    special = [kind for kind, each in worst.items() if abs(each) > ORDINARY]
+    if "contrast" in special and worst["contrast"] < 0:
+        special = [kind for kind in special if kind != "detail"]
+    return [WORDS[kind][int(worst[kind] > 0)] for kind in special] or [TOGETHER[kind] for kind in list(worst)[:1]]
 
 
 def other_pixels(size: float | None, known: float | None) -> list[str]:
@@ -173,137 +256,61 @@ def fit_familiarity(images: Sequence[Mapping[str, float]], groups: Sequence[str]
         members, number = np.arange(n), n
     names = tuple(name for name in images[0] if all(name in each for each in images))
     values = np.array([[each[name] for name in names] for each in images], np.float64).reshape(n, -1)
-    floors = np.array([FLOORS[_kind(name)] for name in names])
-    scores = []
-    for i in range(n):
-        others = values[members != members[i]]
-        deviation = _deviation(others, floors, number - 1)
-        scores.append(float((np.abs(values[i] - others.mean(0)) / deviation).max(initial=1e-3)))
-    return Familiarity(
-        names=names,
-        centre=tuple(values.mean(0).tolist()),
-        deviation=tuple(_deviation(values, floors, number).tolist()),
-        threshold=_threshold(np.array(scores), number),
-        images=n,
+    part = members % PARTS
+    scores = np.empty(n)
+    for k in range(min(number, PARTS)):
+        others = _learned(names, values[part != k], number - len(np.unique(members[part == k])))
+        scores[part == k] = [others.score(image) for image, here in zip(images, part == k, strict=True) if here]
+    threshold = _threshold(np.maximum(scores, 1e-3), number)
+    return _learned(names, values, number).model_copy(update={"threshold": threshold})
+
+
+def _learned(names: Sequence[str], values: Array, groups: int) -> Familiarity:
+    """What images of so many groups look like, with scores in deviations."""
+    floors = np.array([FLOORS[kind_of(name)] for name in names])
+    centre, wider = values.mean(0), 1 + 1 / groups
+    deviation = np.hypot(values.std(0, ddof=1) * math.sqrt(wider), floors)
+    standard = (values - centre) / deviation
+    kept = (1 - _shrinkage(standard)) * wider
+    together = kept * standard.T @ standard / (len(values) - 1)
+    model = Familiarity(
+        names=tuple(names),
+        centre=tuple(centre.tolist()),
+        deviation=tuple(deviation.tolist()),
+        correlation=tuple(tuple(row[:i].tolist()) for i, row in enumerate(together)),
+        slope=_slope(names, centre),
+        threshold=1.0,
+        images=len(values),
     )
+    columns = np.arange(len(names))
+    slides = np.array([model._octaves(columns, each) for each in standard])
+    return model.model_copy(update={"slide": math.hypot(slides.std(ddof=1) * math.sqrt(wider), STILL)})
 
 
-def image_features(
-    image: Pixels,
-    normalisation: Normalisation,
-    scale: float,
-    *,
-    count: float | None = None,
-    area: int | None = None,
-) -> dict[str, float]:
-    """Numbers that describe an image.
+def _slope(names: Sequence[str], centre: Array) -> tuple[float, ...]:
+    """By how much each feature changes as everything becomes twice as small: detail becomes that of the next octave.
 
-    Parameters
-    ----------
-    image
-        ``(channel, y, x)`` of any number type.
-    normalisation, scale
-        The model's.
-    count
-        Objects predicted in it; None leaves their density out.
-    area
-        Pixels that are picture; None counts those of an array.
-
-    Returns
-    -------
-    dict
-        Per channel the 2, 50 and 98 % quantiles (level), the log standard deviation (contrast) and the log ratios of
-        the strength of neighbouring octaves, from 2 working pixels up (detail); per pair of channels the difference of
-        the means and half of Fisher's z of the correlation (colour); the log density of objects. All are those of what
-        is picture; what is so small that there are none is left out.
+    That of the coarsest octave is taken to change as the one before it does.
     """
-    working = working_shape((image.shape[1], image.shape[2]), scale)
-    shown = normalisation.shown(image)
-    parts = [normalisation(resample_region(shown, scale, rows, columns)) for rows, columns in _parts(working)]
-    holed = any(map(np.ma.is_masked, parts))
-    pixels = np.stack([np.ma.filled(part, np.nan) for part in parts], axis=1)  # (channel, part, y, x)
-    flat = pixels.reshape(len(pixels), -1)
-    flat = flat[:, ~np.isnan(flat[0])] if holed else flat
-    features = _intensities(flat) if flat.size else {}
-    octaves = np.log(
-        np.array(list(_octaves(pixels, _mean_of_seen if holed else _mean))).reshape(-1, len(pixels)) + FAINT
-    )
-    for k, ratios in enumerate(octaves[:-1] - octaves[1:]):
-        features |= {f"detail {2 ** (k + 1)} px, channel {c}": float(ratio) for c, ratio in enumerate(ratios)}
-    if count is not None:
-        share = (np.ma.count(image[:1, :, :]) if area is None else area) / (image.shape[1] * image.shape[2])
-        features["density"] = math.log((max(0.0, count) + 1) / (working[0] * working[1] * share))
-    return {name: value for name, value in features.items() if not (holed and math.isnan(value))}
+    at = dict(zip(names, centre.tolist(), strict=True))
+    slope = dict.fromkeys(names, 0.0)
+    for channel in range(len(names)):
+        ratios = [at[name] for k in range(OCTAVES) if (name := detail_name(k, channel)) in at]
+        rises = [after - before for before, after in pairwise(ratios)]
+        slope |= {detail_name(k, channel): rise for k, rise in enumerate(rises + rises[-1:])}
+    return tuple(slope.values())
 
 
-def _intensities(pixels: Pixels32) -> dict[str, float]:
-    """Level, contrast and colour from ``(channel, pixels)``."""
-    features: dict[str, float] = {}
-    means = pixels.mean(1, dtype=np.float64)
-    covariance = np.atleast_2d(torch.cov(torch.from_numpy(pixels).double(), correction=0).numpy())
-    spreads = np.sqrt(np.diag(covariance))
-    for c, channel in enumerate(pixels):
-        ordered = np.sort(channel)  # several times as fast as numpy's own quantiles
-        for percent in (2, 50, 98):
-            features[f"level {percent} %, channel {c}"] = _interpolated(ordered, percent / 100 * (len(ordered) - 1))
-        features[f"contrast channel {c}"] = math.log(spreads[c] + FAINT)
-        for other in range(c):
-            correlation = covariance[c, other] / (spreads[c] * spreads[other] + FAINT)
-            features[f"colour {other} and {c}, means"] = float(means[c] - means[other])
-            features[f"colour {other} and {c}, correlation"] = math.atanh(min(max(correlation, -0.99), 0.99)) / 2
-    return features
+def _shrinkage(standard: Array) -> float:
+    """Share by which correlations are brought to none: Ledoit and Wolf (2004), lemma 3.3.
 
-
-def _interpolated(ordered: Pixels32, place: float) -> float:
-    """What stands at a place from 0 that need not be whole, linearly between its neighbours."""
-    below = int(place)
-    low, high = float(ordered[below]), float(ordered[min(below + 1, len(ordered) - 1)])
-    return low + (place - below) * (high - low)
-
-
-def _octaves(pixels: Pixels32, mean: Callable[[Pixels32], Array]) -> Iterator[Array]:
-    """Root mean square, per channel, of the second differences along both axes, at half the resolution each time.
-
-    Holes are NaN, which `mean` passes over; what is made of holes is one.
+    A well-conditioned estimator for large-dimensional covariance matrices, Journal of Multivariate Analysis 88.
     """
-    for _ in range(OCTAVES):
-        _, _, height, width = pixels.shape
-        if min(height, width) < SMALLEST_SIDE:
-            return
-        bends = (np.diff(pixels, 2, axis) for axis in (2, 3))
-        yield np.sqrt(sum(mean(np.square(bend, out=bend)) for bend in bends))
-        pixels = pixels[:, :, : height // 2 * 2, : width // 2 * 2]
-        rows = pixels[:, :, ::2] + pixels[:, :, 1::2]
-        pixels = (rows[..., ::2] + rows[..., 1::2]) * np.float32(0.25)
-
-
-def _mean(values: Pixels32) -> Array:
-    """Of each channel."""
-    return np.asarray(values.mean((1, 2, 3), dtype=np.float64))
-
-
-def _mean_of_seen(values: Pixels32) -> Array:
-    """Of each channel, holes passed over; NaN where there is nothing else."""
-    seen = ~np.isnan(values)
-    with np.errstate(invalid="ignore"):
-        return np.asarray(values.sum((1, 2, 3), dtype=np.float64, where=seen) / seen.sum((1, 2, 3)))
-
-
-def _parts(working: tuple[int, int]) -> list[tuple[tuple[int, int], tuple[int, int]]]:
-    """Rows and columns of the whole image, or of 3 × 3 parts spread over a large one."""
-    spans = []
-    for side in working:
-        starts = [0] if side <= 3 * PART else [0, (side - PART) // 2, side - PART]
-        spans.append([(start, start + (side if len(starts) == 1 else PART)) for start in starts])
-    return [(rows, columns) for rows in spans[0] for columns in spans[1]]
-
-
-def _kind(name: str) -> str:
-    return name.split(" ", 1)[0]
-
-
-def _deviation(values: Array, floors: Array, groups: int) -> Array:
-    return np.asarray(np.hypot(values.std(0, ddof=1) * math.sqrt(1 + 1 / groups), floors))
+    n, p = standard.shape
+    covariance = standard.T @ standard / n
+    far = float(np.square(covariance - np.trace(covariance) / p * np.eye(p)).sum())
+    noise = float((np.square(standard).sum(1) ** 2).sum() / n - np.square(covariance).sum()) / n
+    return min(1.0, noise / far) if far > 0 else 1.0
 
 
 def _threshold(scores: Array, n: int) -> float:

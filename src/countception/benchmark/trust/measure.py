@@ -15,7 +15,7 @@ from countception.benchmark.trust.tables import Counted, Flagged, Located
 from countception.benchmark.trust.unlike import corruptions
 from countception.evaluation.matching import match, pooled
 from countception.points.scale import find_scale
-from countception.trust.familiarity import image_features
+from countception.trust.features import image_features
 
 if TYPE_CHECKING:
     from countception.benchmark.method import Fitted
