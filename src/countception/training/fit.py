@@ -28,7 +28,7 @@ from countception.training.unseen import LAST, Folds, Unseen, counted, forget, g
 from countception.trust import calibration
 from countception.trust.confidence import IntervalModel
 from countception.trust.familiarity import Familiarity, fit_familiarity
-from countception.trust.features import image_features
+from countception.trust.features import altered_features, image_features
 from countception.trust.fitting import fit_intervals
 from countception.trust.metrics import metrics
 
@@ -314,7 +314,8 @@ def _familiarity(prepared: Prepared, samples: Sequence[Sample]) -> Familiarity:
     """What images with known counts look like."""
     look, scale = prepared.normalisation, prepared.scale
     features = [image_features(s.image, look, scale, count=len(s.dots)) for s in samples]
-    return fit_familiarity(features, group_names(samples))
+    altered = [altered_features(s.image, look, scale) for s in samples]
+    return fit_familiarity(features, group_names(samples), altered)
 
 
 def _flipped_intervals(unseen: Unseen, *, calibrated: bool) -> IntervalModel:

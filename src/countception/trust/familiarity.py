@@ -3,19 +3,18 @@
 The field calls it out-of-distribution detection.
 
 An image is described by a few dozen numbers (`image_features`). Two figures say how far it is from the training
-images: Mahalanobis' distance, so that colours that do not go with the brightness count, too, with deviations widened by
-a floor (what a network does not notice) and by the uncertainty of the mean, and with shrunk correlations; and how many
-octaves its detail has slid along, as it does in another magnification. Its score is the larger of the two. It is
-unfamiliar if the score exceeds what training images score against the others (leave-one-out): the larger of the 95 %
-quantile of those scores, where there are enough, and the 97 % prediction bound of a log-normal fitted to them. About 1
-clean image in 40 is then flagged.
+images. One is Mahalanobis' distance, so that colours that do not go with the brightness count, too, with deviations
+widened by a floor (what a network does not notice) and by the uncertainty of the mean, and with shrunk correlations.
+The other is how far it has gone to where training images would lie after a mishap (Fisher's linear discriminant).
+Its score is the larger of the two. It is unfamiliar if the score exceeds what training images score against the others
+(leave-one-out): the larger of the 95 % quantile of those scores, where there are enough, and the 97 % prediction bound
+of a log-normal fitted to them. About 1 clean image in 40 is then flagged.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from countception.images.pieces import Pixels
 from countception.images.pixel_size import magnified
 from countception.trust.conformal import group_numbers, rank
-from countception.trust.features import OCTAVES, detail_name, kind_of
+from countception.trust.features import kind_of
 from countception.wording import length
 
 Array = npt.NDArray[np.float64]
@@ -51,22 +50,36 @@ TOGETHER = {
     "density": "as many objects per area as training images have, but not together with the rest",
 }
 """What is said where each feature is in the range of the training images."""
-MAGNIFIED = (
-    "everything looks about {:.1f} times larger than in the training images: another magnification, or out of focus",
-    "everything looks about {:.1f} times smaller than in the training images: another magnification, or noise",
-)
-"""What is said of an image that has slid along."""
+MISHAPS = {
+    "smaller": (
+        "everything looks larger than in the training images: another magnification, or out of focus",
+        "everything looks smaller than in the training images: another magnification, or noise",
+    ),
+    "reversed": ("", "channels in the reverse order of the training images: red is blue"),
+}
+"""What is said of an image that lies where training images would after the opposite of a mishap, and after it."""
 ORDINARY = 2.0
 """Deviations up to which a feature by itself is nothing special."""
-ALIKE = 2.5
-"""Weight of the distance, a root mean square, beside the slide: those of training images are much alike then."""
-STILL = 0.1
-"""Slide that is taken to be harmless, in octaves."""
+DISTANCE_WEIGHT = 3.0
+"""Of the distance, a root mean square, beside the shares of mishaps: those of training images are much alike then."""
+SHARE = 0.1
+"""Of a mishap, that is taken to be harmless."""
 FEWEST = 3
 PARTS = 100
 """Most parts that are left out in turn."""
 WHOLE = ("uint8", "uint16")
 """Types of pixels that are whole numbers."""
+
+
+class Mishap(BaseModel):
+    """Where training images would lie after something had happened to them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    shift: tuple[float, ...]
+    """How much each feature would change."""
+    deviation: float = Field(gt=0)
+    """Of the share of it that images have to which nothing happened."""
 
 
 class Familiarity(BaseModel):
@@ -82,10 +95,8 @@ class Familiarity(BaseModel):
     """Deviation of each feature."""
     correlation: tuple[tuple[float, ...], ...] = ()
     """Of each feature with those before it; empty in older models, whose score is that of the worst feature."""
-    slope: tuple[float, ...] = ()
-    """How much each feature changes as everything becomes twice as small."""
-    slide: float = Field(STILL, gt=0)
-    """Deviation of the slide, in octaves."""
+    mishaps: dict[str, Mishap] = {}
+    """By name."""
     threshold: float = Field(math.e**9, gt=0)
     """Score from which an image is unfamiliar."""
     images: int = Field(0, ge=0)
@@ -100,22 +111,23 @@ class Familiarity(BaseModel):
         if self.correlation:
             if [len(row) for row in self.correlation] != list(range(len(self.names))):
                 raise ValueError("every feature must have a correlation with those before it")
-            if len(self.slope) != len(self.names):
-                raise ValueError("every feature must have a slope")
             if np.linalg.eigvalsh(self._correlations()).min(initial=1) <= 0:
                 raise ValueError("the correlations of the features contradict each other")
+        for name, mishap in self.mishaps.items():
+            if name not in MISHAPS or not self.correlation or len(mishap.shift) != len(self.names):
+                raise ValueError("a mishap is of no known kind, or not of these features")
         return self
 
     def score(self, features: Mapping[str, float]) -> float:
         """How unlike an image is, in thresholds: more than 1 is unfamiliar."""
         columns, deviations = self._deviations(features)
-        return max(self._distance(columns, deviations), abs(self._octaves(columns, deviations)) / self._furthest)
+        return max(self._distance(columns, deviations), *self._happened(columns, deviations).values(), 0.0)
 
     def unfamiliar(self, features: Mapping[str, float]) -> list[str]:
         """In what an image differs from the training images, in words, the worst first; empty for a familiar image.
 
-        The kinds of features without which it would be familiar are named, or another magnification, if all detail is
-        as it would be in one.
+        A mishap that explains all but the density is named, or else the kinds of features without which it would be
+        familiar.
 
         Parameters
         ----------
@@ -124,18 +136,16 @@ class Familiarity(BaseModel):
             this image is too small for, is passed over.
         """
         columns, deviations = self._deviations(features)
-        octaves = self._octaves(columns, deviations)
-        if abs(octaves) > self._furthest:
-            moved = octaves * np.array(self.slope)[columns] / np.array(self.deviation)[columns]
-            left = self._kinds(columns, deviations - moved)
-            if "detail" not in left:
-                return [MAGNIFIED[int(octaves > 0)].format(2 ** abs(octaves)), *_said(left)]
+        happened = self._happened(columns, deviations)
+        for name in sorted(happened, key=lambda name: -happened[name]):
+            if happened[name] <= 1:
+                break
+            shift, weights = self._direction(name, columns)
+            share = float(weights @ deviations)
+            left = self._kinds(columns, deviations - share * shift)
+            if set(left) <= {"density"} or self._distance(columns, deviations) <= 1:
+                return [MISHAPS[name][int(share > 0)], *_said(left)]
         return _said(self._kinds(columns, deviations))
-
-    @property
-    def _furthest(self) -> float:
-        """Octaves from which an image is of another magnification."""
-        return self.slide * self.threshold
 
     def _correlations(self) -> Array:
         matrix = np.eye(len(self.names))
@@ -156,18 +166,23 @@ class Familiarity(BaseModel):
         if not self.correlation:
             return float(np.abs(deviations).max()) / self.threshold
         solved = np.linalg.solve(self._correlations()[np.ix_(columns, columns)], deviations)
-        return ALIKE * math.sqrt(max(0.0, float(deviations @ solved)) / len(columns)) / self.threshold
+        return DISTANCE_WEIGHT * math.sqrt(max(0.0, float(deviations @ solved)) / len(columns)) / self.threshold
 
-    def _octaves(self, columns: Columns, deviations: Array) -> float:
-        """How much smaller everything looks, by least squares over the detail: 1 is half the size, −1 twice."""
-        if not self.correlation:
-            return 0.0
-        slope = np.array(self.slope)[columns] / np.array(self.deviation)[columns]
-        steep = slope != 0
-        known = columns[steep]
-        weights = np.linalg.solve(self._correlations()[np.ix_(known, known)], slope[steep])
-        power = float(weights @ slope[steep])
-        return float(weights @ deviations[steep]) / power if power > 0 else 0.0
+    def _happened(self, columns: Columns, deviations: Array) -> dict[str, float]:
+        """How sure each mishap is, in thresholds."""
+        shares = {name: float(self._direction(name, columns)[1] @ deviations) for name in self.mishaps}
+        return {
+            name: abs(share) / (self.mishaps[name].deviation * self.threshold)
+            for name, share in shares.items()
+            if MISHAPS[name][int(share > 0)]
+        }
+
+    def _direction(self, name: str, columns: Columns) -> tuple[Array, Array]:
+        """By how many deviations a mishap moves each feature, and what deviations weigh in how much of it there is."""
+        shift = np.array(self.mishaps[name].shift)[columns] / np.array(self.deviation)[columns]
+        weights = np.linalg.solve(self._correlations()[np.ix_(columns, columns)], shift)
+        power = float(weights @ shift)
+        return shift, weights / power if power > 0 else 0 * weights
 
     def _kinds(self, columns: Columns, deviations: Array) -> dict[str, float]:
         """Kinds of features to pass over until an image is familiar, that which helps most first, with their worst."""
@@ -237,7 +252,11 @@ def blank(image: npt.NDArray[np.generic]) -> bool:
     return bool((image.min((1, 2)) == image.max((1, 2))).all())
 
 
-def fit_familiarity(images: Sequence[Mapping[str, float]], groups: Sequence[str] = ()) -> Familiarity:
+def fit_familiarity(
+    images: Sequence[Mapping[str, float]],
+    groups: Sequence[str] = (),
+    altered: Sequence[Mapping[str, Mapping[str, float]]] = (),
+) -> Familiarity:
     """Learn from the features of the training images, and of the validation images, what is familiar.
 
     Parameters
@@ -247,6 +266,8 @@ def fit_familiarity(images: Sequence[Mapping[str, float]], groups: Sequence[str]
     groups
         For each image the name of its group, where images of one group, such as parts of a slide, look alike: a new
         image is of another group, so whole groups are left out, if there are three or more. Empty where none do.
+    altered
+        For each image, from `altered_features`, how it would be after mishaps; empty looks for none.
     """
     n = len(images)
     if n < FEWEST:
@@ -256,49 +277,48 @@ def fit_familiarity(images: Sequence[Mapping[str, float]], groups: Sequence[str]
         members, number = np.arange(n), n
     names = tuple(name for name in images[0] if all(name in each for each in images))
     values = np.array([[each[name] for name in names] for each in images], np.float64).reshape(n, -1)
+    mishaps = {name for each in altered for name in each if all(name in other for other in altered)}
+    shifts = {name: _shifts(names, images, [each[name] for each in altered]) for name in sorted(mishaps)}
     part = members % PARTS
     scores = np.empty(n)
     for k in range(min(number, PARTS)):
-        others = _learned(names, values[part != k], number - len(np.unique(members[part == k])))
-        scores[part == k] = [others.score(image) for image, here in zip(images, part == k, strict=True) if here]
+        rest, out = part != k, len(np.unique(members[part == k]))
+        others = _learned(names, values[rest], {name: each[rest] for name, each in shifts.items()}, number - out)
+        scores[~rest] = [others.score(images[i]) for i in np.flatnonzero(~rest).tolist()]
     threshold = _threshold(np.maximum(scores, 1e-3), number)
-    return _learned(names, values, number).model_copy(update={"threshold": threshold})
+    return _learned(names, values, shifts, number).model_copy(update={"threshold": threshold})
 
 
-def _learned(names: Sequence[str], values: Array, groups: int) -> Familiarity:
+def _shifts(names: Sequence[str], images: Sequence[Mapping[str, float]], after: Sequence[Mapping[str, float]]) -> Array:
+    """How much each feature of each image changes; what is not known afterwards of some is taken to stay as it is."""
+    known = [all(name in each for each in after) for name in names]
+    pairs = zip(images, after, strict=True)
+    return np.array([[b[name] - a[name] if k else 0.0 for name, k in zip(names, known, strict=True)] for a, b in pairs])
+
+
+def _learned(names: tuple[str, ...], values: Array, shifts: Mapping[str, Array], groups: int) -> Familiarity:
     """What images of so many groups look like, with scores in deviations."""
     floors = np.array([FLOORS[kind_of(name)] for name in names])
     centre, wider = values.mean(0), 1 + 1 / groups
     deviation = np.hypot(values.std(0, ddof=1) * math.sqrt(wider), floors)
     standard = (values - centre) / deviation
-    kept = (1 - _shrinkage(standard)) * wider
-    together = kept * standard.T @ standard / (len(values) - 1)
+    together = (1 - _shrinkage(standard)) * wider * standard.T @ standard / (len(values) - 1)
     model = Familiarity(
-        names=tuple(names),
+        names=names,
         centre=tuple(centre.tolist()),
         deviation=tuple(deviation.tolist()),
         correlation=tuple(tuple(row[:i].tolist()) for i, row in enumerate(together)),
-        slope=_slope(names, centre),
+        mishaps={name: Mishap(shift=tuple(each.mean(0).tolist()), deviation=SHARE) for name, each in shifts.items()},
         threshold=1.0,
         images=len(values),
     )
     columns = np.arange(len(names))
-    slides = np.array([model._octaves(columns, each) for each in standard])
-    return model.model_copy(update={"slide": math.hypot(slides.std(ddof=1) * math.sqrt(wider), STILL)})
-
-
-def _slope(names: Sequence[str], centre: Array) -> tuple[float, ...]:
-    """By how much each feature changes as everything becomes twice as small: detail becomes that of the next octave.
-
-    That of the coarsest octave is taken to change as the one before it does.
-    """
-    at = dict(zip(names, centre.tolist(), strict=True))
-    slope = dict.fromkeys(names, 0.0)
-    for channel in range(len(names)):
-        ratios = [at[name] for k in range(OCTAVES) if (name := detail_name(k, channel)) in at]
-        rises = [after - before for before, after in pairwise(ratios)]
-        slope |= {detail_name(k, channel): rise for k, rise in enumerate(rises + rises[-1:])}
-    return tuple(slope.values())
+    mishaps = {}
+    for name, mishap in model.mishaps.items():
+        shares = standard @ model._direction(name, columns)[1]
+        spread = math.hypot(float(shares.std(ddof=1)) * math.sqrt(wider), SHARE)
+        mishaps[name] = mishap.model_copy(update={"deviation": spread})
+    return model.model_copy(update={"mishaps": mishaps})
 
 
 def _shrinkage(standard: Array) -> float:

@@ -16,11 +16,14 @@ import torch
 from countception.geometry import working_shape
 from countception.images.normalise import Normalisation
 from countception.images.pieces import Pixels
+from countception.images.read import Image
 from countception.images.resample import resample_region
 
 Array = npt.NDArray[np.float64]
 Pixels32 = npt.NDArray[np.float32]
 
+COLOURS = 3
+"""Channels of a picture in red, green and blue."""
 OCTAVES = 5
 SMALLEST_SIDE = 16
 """Shortest side, in pixels, that the strength of an octave is measured on."""
@@ -71,16 +74,21 @@ def image_features(
         np.array(list(_octaves(pixels, _mean_of_seen if holed else _mean))).reshape(-1, len(pixels)) + FAINT
     )
     for k, ratios in enumerate(octaves[:-1] - octaves[1:]):
-        features |= {detail_name(k, c): float(ratio) for c, ratio in enumerate(ratios)}
+        features |= {f"detail {2 ** (k + 1)} px, channel {c}": float(ratio) for c, ratio in enumerate(ratios)}
     if count is not None:
         share = (np.ma.count(image[:1, :, :]) if area is None else area) / (image.shape[1] * image.shape[2])
         features["density"] = math.log((max(0.0, count) + 1) / (working[0] * working[1] * share))
     return {name: value for name, value in features.items() if not (holed and math.isnan(value))}
 
 
-def detail_name(octave: int, channel: int) -> str:
-    """Of the ratio between the strength of an octave, from 0, and of the next."""
-    return f"detail {2 ** (octave + 1)} px, channel {channel}"
+def altered_features(image: Image, normalisation: Normalisation, scale: float) -> dict[str, dict[str, float]]:
+    """What would describe an image after what often happens to images: at half the size, and with channels reversed.
+
+    Without the density of objects, as nobody knows what would be counted there. Parameters as of `image_features`.
+    """
+    halved = _halved(image.astype(np.float32))  # at its own pixels: a lower magnification shows as fine a detail
+    altered = {"smaller": image_features(halved, normalisation, scale)} if halved.size else {}
+    return altered | ({"reversed": image_features(image[::-1], normalisation, scale)} if len(image) == COLOURS else {})
 
 
 def kind_of(name: str) -> str:
@@ -124,9 +132,14 @@ def _octaves(pixels: Pixels32, mean: Callable[[Pixels32], Array]) -> Iterator[Ar
             return
         bends = (np.diff(pixels, 2, axis) for axis in (2, 3))
         yield np.sqrt(sum(mean(np.square(bend, out=bend)) for bend in bends))
-        pixels = pixels[:, :, : height // 2 * 2, : width // 2 * 2]
-        rows = pixels[:, :, ::2] + pixels[:, :, 1::2]
-        pixels = (rows[..., ::2] + rows[..., 1::2]) * np.float32(0.25)
+        pixels = _halved(pixels)
+
+
+def _halved(pixels: Pixels32) -> Pixels32:
+    """The mean of each 2 × 2 pixels, ``(…, y, x)``."""
+    height, width = (side // 2 * 2 for side in pixels.shape[-2:])
+    rows = pixels[..., :height:2, :width] + pixels[..., 1:height:2, :width]
+    return np.asanyarray((rows[..., ::2] + rows[..., 1::2]) * np.float32(0.25))
 
 
 def _mean(values: Pixels32) -> Array:
