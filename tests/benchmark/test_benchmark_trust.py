@@ -160,6 +160,8 @@ class TestCorruptions:
         np.testing.assert_array_equal(made["inverted"].astype(int) + image, 255)
         np.testing.assert_array_equal(made["channels reversed"][0], image[2])
         assert made["half the size"].shape == (3, 32, 32)
+        assert made["two thirds of the size"].shape == (3, 43, 43)
+        assert made["three halves of the size"].shape == (3, 96, 96)
         assert made["half as bright"].max() <= 100
 
 

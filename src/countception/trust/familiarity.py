@@ -64,6 +64,10 @@ DISTANCE_WEIGHT = 3.0
 """Of the distance, a root mean square, beside the shares of mishaps: those of training images are much alike then."""
 SHARE = 0.1
 """Of a mishap, that is taken to be harmless."""
+EXPLAINED = 0.6
+"""Share of the distance that may be left once a mishap is undone that is to be the reason."""
+MOST = 2.0
+"""Times a mishap that can be one: a quarter of the size."""
 FEWEST = 3
 PARTS = 100
 """Most parts that are left out in turn."""
@@ -126,8 +130,7 @@ class Familiarity(BaseModel):
     def unfamiliar(self, features: Mapping[str, float]) -> list[str]:
         """In what an image differs from the training images, in words, the worst first; empty for a familiar image.
 
-        A mishap that explains all but the density is named, or else the kinds of features without which it would be
-        familiar.
+        A mishap that explains most of it is named, or else kinds of features without which it would be familiar.
 
         Parameters
         ----------
@@ -142,10 +145,13 @@ class Familiarity(BaseModel):
                 break
             shift, weights = self._direction(name, columns)
             share = float(weights @ deviations)
-            left = self._kinds(columns, deviations - share * shift)
-            if set(left) <= {"density"} or self._distance(columns, deviations) <= 1:
+            rest = deviations - share * shift
+            left, before = self._kinds(columns, rest), self._distance(columns, deviations)
+            most = set(left) <= {"density"} or self._distance(columns, rest) < EXPLAINED * before
+            if before <= 1 or (most and abs(share) < MOST):
                 return [MISHAPS[name][int(share > 0)], *_said(left)]
-        return _said(self._kinds(columns, deviations))
+        kinds = self._kinds(columns, deviations)
+        return _said(kinds) or [TOGETHER[kind] for kind in list(kinds)[:1]]
 
     def _correlations(self) -> Array:
         matrix = np.eye(len(self.names))
@@ -198,11 +204,11 @@ class Familiarity(BaseModel):
 
 
 def _said(worst: Mapping[str, float]) -> list[str]:
-    """In words. Of next to nothing there is neither more nor less detail."""
+    """In words, what is off by itself. Of next to nothing there is neither more nor less detail."""
     special = [kind for kind, each in worst.items() if abs(each) > ORDINARY]
     if "contrast" in special and worst["contrast"] < 0:
         special = [kind for kind in special if kind != "detail"]
-    return [WORDS[kind][int(worst[kind] > 0)] for kind in special] or [TOGETHER[kind] for kind in list(worst)[:1]]
+    return [WORDS[kind][int(worst[kind] > 0)] for kind in special]
 
 
 def other_pixels(size: float | None, known: float | None) -> list[str]:

@@ -110,11 +110,11 @@ how far off one network is can only be told from how far off those of the parts 
 FLAGS = """\
 ## Flags
 
-Share of images with a warning, by what was learned: the whole recipe, and the short trainings at half the scale of the
-section on intervals. *Clean* are the test images, of which at most 5 % should have one; the rest are ten of these in
-each split, corrupted (blurred by a Gaussian of 0.15 spacings of the objects; noise with a standard deviation of a tenth
-of the range; inverted; red and blue swapped; half as bright; half the size), and ten images each of the other data
-sets.
+Share of images with a warning, by what was learned. *Clean* are the test images, of which at most 5 % should have one;
+the rest are ten of these in each split, corrupted (blurred by a Gaussian of 0.15 spacings of the objects; noise with a
+standard deviation of a tenth of the range; inverted; red and blue swapped; half as bright; brought to another size),
+and ten images each of the other data sets. Two of these are looked for: what the training images themselves would be at
+half the size, and with their channels reversed, is measured when a model is trained.
 """
 SEEN = 0.9
 """Share of unlike images below which the page says that they are missed."""

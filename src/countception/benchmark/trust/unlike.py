@@ -42,7 +42,9 @@ def corruptions(spacing: float, rng: np.random.Generator) -> dict[str, Callable[
         "inverted": lambda image: LEVELS - image,
         "channels reversed": lambda image: image[::-1],
         "half as bright": lambda image: image // 2,
-        "half the size": lambda image: _bytes(resample(image, 0.5)),
+        "half the size": lambda image: _bytes(resample(image, 1 / 2)),
+        "two thirds of the size": lambda image: _bytes(resample(image, 2 / 3)),
+        "three halves of the size": lambda image: _bytes(resample(image, 3 / 2)),
     }
 
 
