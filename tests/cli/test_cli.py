@@ -488,7 +488,7 @@ def test_without_a_file_the_counts_go_to_standard_output(images: Path) -> None:
     result = run("count", tiny.model_file(), images / "good0.png", images / "good1.png")
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
-    assert lines[0] == "image,count,low,high,width,height,warning,error"
+    assert lines[0] == "image,count,low,high,width,height,warning,error,model"
     counter = Counter.load(tiny.model_file(), device="cpu")
     assert lines[1].startswith(f"{images / 'good0.png'},{counter.count(images / 'good0.png').value:.3f},,,56,40,")
     assert len(lines) == 3

@@ -130,6 +130,18 @@ def test_a_model_survives_its_file(counter: Counter, saved: Path, picture: np.nd
     assert set(loaded.model.versions) == {"countception", "torch"}
 
 
+def test_a_model_is_known_by_the_same_digits_in_all_copies_of_its_file(counter: Counter, tmp_path: Path) -> None:
+    """Also before it is written, and written anew; another model has others."""
+    counter.save(tmp_path / "a.count")
+    loaded = Counter.load(tmp_path / "a.count")
+    loaded.save(tmp_path / "b.count")
+    models = [counter.model, loaded.model, Counter.load(tmp_path / "b.count").model]
+    assert len({model.identity for model in models}) == 1
+    assert len(models[0].identity) == 12
+    other = replace(counter.model, digest="", scale=counter.model.scale * 2)
+    assert other.identity != models[0].identity
+
+
 def test_loading_and_counting_leave_torchs_random_numbers_alone(saved: Path, picture: np.ndarray) -> None:
     before = torch.get_rng_state()
     Counter.load(saved).count(picture)

@@ -47,7 +47,7 @@ def test_each_image_gets_the_count_that_the_counter_gives_it(images: Path, tmp_p
     rows = count_files(counter, images, out=out)
     assert [row.image for row in rows] == [str(images / f"{k}.png") for k in range(3)]
     table = pd.read_csv(out)
-    assert list(table.columns) == ["image", "count", "low", "high", "width", "height", "warning", "error"]
+    assert list(table.columns) == ["image", "count", "low", "high", "width", "height", "warning", "error", "model"]
     for k, row in enumerate(rows):
         expected = counter.count(images / f"{k}.png").value
         assert row.count == expected

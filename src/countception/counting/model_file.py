@@ -7,11 +7,12 @@ is refused instead of counting wrongly.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import math
 import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,13 @@ class Model:
     validation: dict[str, Any] = field(default_factory=dict)
     """Error figures and counts of the validation images, and what these are known by."""
     versions: dict[str, str] = field(default_factory=lambda: versions())
+    digest: str = ""
+    """SHA-256 of what the file holds; empty where it comes from none."""
+
+    @functools.cached_property
+    def identity(self) -> str:
+        """12 hexadecimal digits that no other model has, the same of a model and of all copies of its file."""
+        return (self.digest or _digest(_document(self), self.network.state_dict()))[:12]
 
     def knows(self, image: Pixels) -> bool:
         """Whether the image is one of those that it learned from or was validated on; not in older models."""
@@ -91,7 +99,16 @@ def save(model: Model, path: str | os.PathLike[str]) -> None:
     OutputError
         The place cannot be written to.
     """
-    document = json.dumps(
+    document = _document(model)
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.network.state_dict().items()}
+    header = {"format": FORMAT, "model": document, "sha256": _digest(document, weights)}
+    with whole_file(path) as temporary:
+        temporary.write_bytes(serialise(weights, header))
+
+
+def _document(model: Model) -> str:
+    """All but the weights, as JSON."""
+    return json.dumps(
         {
             "config": model.config.model_dump(),
             "scale": model.scale,
@@ -106,10 +123,6 @@ def save(model: Model, path: str | os.PathLike[str]) -> None:
             "versions": model.versions,
         }
     )
-    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.network.state_dict().items()}
-    header = {"format": FORMAT, "model": document, "sha256": _digest(document, weights)}
-    with whole_file(path) as temporary:
-        temporary.write_bytes(serialise(weights, header))
 
 
 def load(path: str | os.PathLike[str]) -> Model:
@@ -127,7 +140,7 @@ def load(path: str | os.PathLike[str]) -> Model:
     try:
         model = _rebuild(json.loads(document), weights)
         _check(model)
-        return model
+        return replace(model, digest=header["sha256"])
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, CountceptionError) as error:
         raise ModelFileError(
             f"{path} cannot be used by countception {__version__} ({_first_line(error)}): "
@@ -215,7 +228,7 @@ def _check(model: Model) -> None:
 def _digest(document: str, weights: dict[str, Tensor]) -> str:
     digest = hashlib.sha256(document.encode())
     for name in sorted(weights):
-        tensor = weights[name]
+        tensor = weights[name].detach().cpu()
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         digest.update(tensor.contiguous().view(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()

@@ -319,6 +319,7 @@ class _Job:
             whole=whole,
             regions=inside,
             picture=picture,
+            model=self.counter.model.identity,
             missing=count.missing,
             missing_by_class=count.missing_by_class if len(count.by_class) > 1 else {},
             **written,

@@ -20,6 +20,7 @@ def facts(model: Model) -> list[tuple[str, str]]:
     if calibration.images < 2:
         how = "none, as it takes two validation images or more, and objects in them"
     found: list[tuple[str, str | None]] = [
+        ("model", model.identity),
         ("network", f"{network.name}, {model.network.parameters_count():,} weights"),
         ("counts", ", ".join(model.class_names)),
         ("channels", _channels(model)),
@@ -43,6 +44,7 @@ def facts(model: Model) -> list[tuple[str, str]]:
 def details(model: Model) -> dict[str, Any]:
     """The same for programs: plain values that JSON can hold, such as all settings of the configuration."""
     return {
+        "model": model.identity,
         "classes": list(model.class_names),
         "weights": model.network.parameters_count(),
         "scale": model.scale,

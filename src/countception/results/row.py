@@ -52,6 +52,8 @@ class Row:
     """What was counted in its regions."""
     picture: bytes | None = field(default=None, repr=False)
     """JPEG of the overlay, where one was made for a report."""
+    model: str = ""
+    """The `identity` of the model that counted; empty where none did."""
     page: int | None = None
     """The page, from 0, of a stack of which each page is counted as an image of its own."""
 

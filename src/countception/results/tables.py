@@ -46,7 +46,7 @@ def write_rows(stream: TextIO, rows: Sequence[Row]) -> None:
     where there are several, `width` and `height` in pixels, `area_mm2` and `per_mm2` where the size of pixels is known,
     `overlay`, `map` and `points` where those were asked for, with points `points_missing` (the rounded count less the
     points; 0 where they agree) and `points_missing_<class>` where there are several, `warning` (in what the image is
-    unlike the training images) and `error`.
+    unlike the training images), `error` and `model` (which counted: its identity).
     """
     classes, pages = class_names(rows), any(row.page is not None for row in rows)
     files = [name for name in ("overlay", "map", "points") if any(getattr(row, name) for row in rows)]
@@ -55,7 +55,7 @@ def write_rows(stream: TextIO, rows: Sequence[Row]) -> None:
     writer = csv.writer(stream, lineterminator="\n")
     kinds = [f"count_{name}" for name in classes]
     missing = ["points_missing", *(f"points_missing_{name}" for name in classes)] if located else []
-    header = ["count", "low", "high", *kinds, "width", "height", *sizes, *files, *missing, "warning", "error"]
+    header = ["count", "low", "high", *kinds, "width", "height", *sizes, *files, *missing, "warning", "error", "model"]
     writer.writerow(["image", *["page"] * pages, *header])
     for row in rows:
         by_class = [number(row.by_class.get(name)) for name in classes]
@@ -63,7 +63,7 @@ def write_rows(stream: TextIO, rows: Sequence[Row]) -> None:
         areas = [_digits(getattr(row, name)) for name in sizes]
         names = [getattr(row, name) for name in files]
         lacking = [row.missing, *(row.missing_by_class.get(name) for name in classes)] if located else []
-        rest = [row.width, row.height, *areas, *names, *lacking, row.warning, row.error]
+        rest = [row.width, row.height, *areas, *names, *lacking, row.warning, row.error, row.model]
         writer.writerow([row.image, *[row.page] * pages, *numbers, *by_class, *rest])
 
 
