@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import struct
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,14 +17,17 @@ from hypothesis import strategies as st
 from countception.data.dataset import (
     Item,
     Sample,
+    Stream,
     content_hash,
     load_dataset,
     load_item,
     read_dataset,
 )
+from countception.data.inspection import inspect
 from countception.data.splits import fold_samples, split, split_off
 from countception.errors import DatasetError, ImageError, PointsError
 from countception.points import Dots
+from countception.results.dot_pictures import draw_dots
 
 
 def sample(seed: int = 0, *, channels: int = 3, dots: int = 4, name: str = "a") -> Sample:
@@ -429,3 +433,45 @@ class TestPagesThatDotsSay:
         self.stack(tmp_path, axes, shape)
         (tmp_path / "a.csv").write_text("x,y,frame\n1,2,9\n")
         assert load_dataset(tmp_path, page=0)
+
+
+class TestPagesOfAManifest:
+    """Each row reads its own page, wherever a data set is read."""
+
+    @pytest.fixture
+    def manifest(self, tmp_path: Path) -> Path:
+        film = np.multiply.outer(np.arange(6, dtype=np.uint8), np.ones((20, 30), np.uint8))
+        tifffile.imwrite(tmp_path / "film.tif", film, imagej=True, metadata={"axes": "TYX"})
+        for page in (4, 1):
+            (tmp_path / f"film_{page}.csv").write_text(f"x,y,page\n{page},2,{page}\n")
+        path = tmp_path / "manifest.csv"
+        path.write_text("image,page,dots\nfilm.tif,4,film_4.csv\nfilm.tif,1,film_1.csv\n")
+        return path
+
+    def test_loaded_and_streamed(self, manifest: Path) -> None:
+        dataset = read_dataset(manifest, page=0)  # of rows that say none
+        loaded = load_dataset(dataset)
+        assert [np.unique(sample.image).tolist() for sample in loaded] == [[4], [1]]
+        assert [sample.dots.points.tolist() for sample in loaded] == [[[2, 4]], [[2, 1]]]
+        streamed = [np.unique(np.asarray(one.image)) for one in Stream(dataset, dataset.classes, whose="the model")]
+        assert [each.tolist() for each in streamed] == [[4], [1]]
+
+    def test_dots_of_another_page_are_refused(self, manifest: Path) -> None:
+        manifest.write_text("image,page,dots\nfilm.tif,4,film_1.csv\n")
+        with pytest.raises(PointsError, match="lie on page 1 and not on page 4"):
+            load_dataset(manifest)
+
+    def test_pictures_and_marked_parts(self, manifest: Path) -> None:
+        dataset = read_dataset(manifest)
+        assert [path.name for path in draw_dots(dataset, manifest.parent / "shown")] == [
+            "film_page4.png",
+            "film_page1.png",
+        ]
+        assert inspect(manifest).counts
+        parts = manifest.parent / "parts.geojson"
+        ring = [[0, 0], [9, 0], [9, 9], [0, 9], [0, 0]]
+        shape = {"type": "Feature", "properties": {}, "geometry": {"type": "Polygon", "coordinates": [ring]}}
+        parts.write_text(json.dumps(shape))
+        within = dataset.within(parts)
+        assert [item.page for item in within.items] == [4, 1]
+        assert [len(sample.dots) for sample in load_dataset(within)] == [1, 1]

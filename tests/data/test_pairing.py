@@ -341,6 +341,17 @@ class TestManifest:
         ]
         assert dataset.root == tmp_path
 
+    def test_pages_of_stacks(self, tmp_path: Path) -> None:
+        """Those of one stack are not independent, unless a group is said."""
+        text = "image,page,dots,group\nraw/1.png,4,dots/p.csv,\nraw/1.png,0,dots/q.csv,mine\nraw/2.png,,dots/r.csv,\n"
+        make(tmp_path, "dots/r.csv")
+        items = read_dataset(self.manifest(tmp_path, text)).items
+        assert [(item.name, item.page, item.group) for item in items] == [
+            ("raw/1.png, page 4", 4, "raw/1.png"),
+            ("raw/1.png, page 0", 0, "mine"),
+            ("raw/2.png", None, None),
+        ]
+
     def test_manifest_in_a_folder_goes_first(self, tmp_path: Path) -> None:
         self.manifest(tmp_path, "dots;image\ndots/p.csv;raw/1.png\n", "manifest.csv")
         assert pairs(read_dataset(make(tmp_path, "a.png", "a.csv"))) == [("1.png", "p.csv")]
@@ -358,7 +369,13 @@ class TestManifest:
             ("image,dots\nraw/1.png,dots/r.csv\n", r"line 2: there is no file .*r\.csv"),
             ("image,dots\nraw/1.png,\n", "line 2: needs both an image and a dots file"),
             ("image,dots\nraw/1.png\n", "line 2: needs both"),
-            ("image,dots\nraw/1.png,dots/p.csv\nraw/1.png,dots/q.csv\n", r"line 3: 1\.png is listed before"),
+            (
+                "image,dots\nraw/1.png,dots/p.csv\nraw/1.png,dots/q.csv\n",
+                r"line 3: 1\.png is listed before; each file belongs in one row; of a stack, a column page says which",
+            ),
+            ("image,dots,page\nraw/1.png,dots/p.csv,7\nraw/1.png,dots/q.csv,7\n", r"line 3: 1\.png is listed before"),
+            ("image,dots,page\nraw/1.png,dots/p.csv,-1\n", "line 2: '-1' is no page; give its number, from 0"),
+            ("image,dots,page\nraw/1.png,dots/p.csv,max\n", "line 2: 'max' is no page"),
             ("image,dots\nraw/1.png,dots/p.csv\nraw/2.png,dots/p.csv\n", r"line 3: p\.csv is listed before"),
             ("image,dots\n", r"\.csv: lists no images; give it a row"),
         ],

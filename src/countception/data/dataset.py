@@ -95,7 +95,7 @@ def load_item(
     outside
         Whether dots outside the image are an error, dropped, or kept.
     page, axis
-        What to read of a stack, as `countception.images.read.read_image` takes it.
+        What to read of a stack, as `countception.images.read.read_image` takes it; the item's own page goes before.
 
     Raises
     ------
@@ -104,6 +104,7 @@ def load_item(
     DatasetError
         The part that the item stands for is not in the image.
     """
+    page = page if item.page is None else item.page
     if item.box is None:
         image = read_image(item.image, page=page, axis=axis)
         dots = _dots(item, image, classes, order, outside, page, axis)
@@ -204,7 +205,7 @@ class Stream:
     def _from_files(self, dataset: Dataset) -> Iterator[Opened]:
         first = None
         for item in dataset.items:
-            page, axis = dataset.page, dataset.axis
+            page, axis = dataset.page if item.page is None else item.page, dataset.axis
             with opened(item.image, page=page, axis=axis) as image:
                 dots = _dots(item, image, dataset.classes, dataset.order, "error", page, axis)
                 one = _part(item, image, dots, page)

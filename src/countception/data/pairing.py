@@ -9,8 +9,9 @@ two folders
     ``images/`` and one of ``points/``, ``annotations/``, ``dots/``, ``labels/`` and ``masks/``, with the same names
     in both.
 a manifest
-    A CSV file with columns ``image`` and ``dots``, and ``group`` where some images are not independent (tiles of one
-    field, fields of one slide). Paths are relative to the manifest. A folder's ``manifest.csv`` goes before its files.
+    A CSV file with columns ``image`` and ``dots``, ``group`` where some images are not independent (tiles of one field,
+    fields of one slide), and ``page`` where images are pages of stacks. Paths are relative to the manifest. A folder's
+    ``manifest.csv`` goes before its files.
 one table
     Any of the first two, where a table names in a column the images that its dots lie on (`countception.points.whose`):
     it holds the dots of all that have no file of their own.
@@ -35,6 +36,7 @@ from countception.data.shared import why_unnamed
 from countception.errors import DatasetError, PointsError
 from countception.images.find import SUFFIXES, images_in, left_alone, natural_key, unread_in, why_unread
 from countception.images.pixel_size import checked_size
+from countception.images.planes import called
 from countception.images.projection import Page
 from countception.points.table import read_table
 from countception.wording import NAMED, count_of
@@ -61,6 +63,8 @@ class Item:
     """Rows and columns of the part that it stands for, the last ones not included; None for the whole image."""
     pixel_size: float | None = None
     """Side of a pixel in micrometres, where it is said and not left to the file."""
+    page: int | None = None
+    """Page of a stack, from 0, where the manifest says it; goes before what is to be read of all."""
 
 
 @dataclass(frozen=True)
@@ -113,8 +117,8 @@ class Dataset:
         from countception.files import unique_names
         from countception.regions.rectangles import rectangles
 
-        images = [item.image for item in self.items]
-        several = len(set(images)) > 1
+        images = list(dict.fromkeys(item.image for item in self.items))  # several pages of one have the same parts
+        several = len(images) > 1
         parts = rectangles(regions, dict(zip(images, unique_names(images), strict=True)))
         items: list[Item] = []
         for item in self.items:
@@ -249,22 +253,35 @@ def _manifest(path: Path) -> tuple[Path, tuple[Item, ...]]:
             )
         raise DatasetError(f"{path}: is no manifest of a data set; its first line must name columns image and dots")
     items: list[Item] = []
-    seen: set[Path] = set()
+    seen: set[tuple[Path, int | None]] = set()
     for line, cells in rows[1:]:
-        row = dict(zip(header, cells, strict=False))
+        row, where = dict(zip(header, cells, strict=False)), f"{path}, line {line}"
         files = [path.parent / row[column] for column in ("image", "dots") if row.get(column)]
-        for file in files:
-            if not file.is_file():
-                raise DatasetError(f"{path}, line {line}: there is no file {file}; paths are relative to the manifest")
-            if file.resolve() in seen:
-                raise DatasetError(f"{path}, line {line}: {file.name} is listed before; each file belongs in one row")
-            seen.add(file.resolve())
         if len(files) < 2:
-            raise DatasetError(f"{path}, line {line}: needs both an image and a dots file")
-        items.append(Item(files[0], files[1], row["image"], row.get("group") or None))
+            raise DatasetError(f"{where}: needs both an image and a dots file")
+        page = _page(row.get("page", ""), where)
+        for file, its in zip(files, (page, None), strict=True):
+            if not file.is_file():
+                raise DatasetError(f"{where}: there is no file {file}; paths are relative to the manifest")
+            if (file.resolve(), its) in seen:
+                more = "; of a stack, a column page says which page a row is of" if file == files[0] else ""
+                raise DatasetError(f"{where}: {file.name} is listed before; each file belongs in one row{more}")
+            seen.add((file.resolve(), its))
+        # pages of one stack are no more independent than parts of one image
+        group = row.get("group") or (row["image"] if page is not None else None)
+        items.append(Item(files[0], files[1], called(row["image"], page), group, page=page))
     if not items:
         raise DatasetError(f"{path}: lists no images; give it a row with the image and the dots of each")
     return path.parent, tuple(items)
+
+
+def _page(text: str, where: str) -> int | None:
+    """The number of a page, from 0; None where there is none."""
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit()):
+        raise DatasetError(f"{where}: {text!r} is no page; give its number, from 0, or leave it empty")
+    return int(text)
 
 
 def _classes(items: Iterable[Item], order: points.Order | None) -> tuple[str, ...]:

@@ -91,11 +91,12 @@ def places(dataset: Dataset, folder: StrPath, *, others: Iterable[StrPath] = ())
     OutputError
         As there; or a picture would take the place of one of the others.
     """
-    folder, number = Path(folder), Counter[Path]()
+    folder, number = Path(folder), Counter[tuple[Path, int | None]]()
     planes = []
     for item in dataset.items:
-        number[item.image] += 1
-        planes.append(Plane(item.image, part=None if item.box is None else number[item.image]))
+        number[item.image, item.page] += 1
+        part = None if item.box is None else number[item.image, item.page]
+        planes.append(Plane(item.image, item.page, part))
     outputs = Outputs(planes, overlays=folder)
     dots = [item.dots for item in dataset.items]
     outputs.check(others=[*dots, *dataset.unmatched_images, *dataset.unmatched_dots, *others])
