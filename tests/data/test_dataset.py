@@ -461,6 +461,38 @@ class TestPagesOfAManifest:
         with pytest.raises(PointsError, match="lie on page 1 and not on page 4"):
             load_dataset(manifest)
 
+    @pytest.mark.parametrize(
+        "table",
+        [
+            "axis-0,axis-1,axis-2\n1,5,6\n4,7,8\n4.0,2,3\n2,0,0\n",  # napari's
+            "page,y,x\n1,5,6\n4,7,8\n4,2,3\n2,0,0\n",
+            "frame,y,x\n1,5,6\n4,7,8\n4,2,3\n0,0,0\n",  # from 0, as one is 0
+            " ,X,Y,Ch,Slice,Frame\n1,6,5,1,1,2\n2,8,7,1,1,5\n3,3,2,1,1,5\n4,0,0,1,1,3\n",  # ImageJ's, from 1
+        ],
+    )
+    def test_one_table_for_all_pages(self, manifest: Path, table: str) -> None:
+        (manifest.parent / "film.csv").write_text(table)
+        manifest.write_text("image,page,dots\nfilm.tif,4,film.csv\nfilm.tif,1,film.csv\nfilm.tif,5,film.csv\n")
+        loaded = load_dataset(manifest)
+        assert [each.dots.points.tolist() for each in loaded] == [[[7, 8], [2, 3]], [[5, 6]], []]
+
+    def test_classes_of_one_table_for_all_pages(self, manifest: Path) -> None:
+        (manifest.parent / "film.csv").write_text("page,y,x,class\n1,5,6,red\n4,7,8,blue\n5,7,8,green\n")
+        manifest.write_text("image,page,dots\nfilm.tif,4,film.csv\nfilm.tif,1,film.csv\n")
+        assert read_dataset(manifest).classes == ("blue", "red")
+
+    def test_planes_that_may_count_from_either(self, manifest: Path) -> None:
+        (manifest.parent / "film.csv").write_text("frame,y,x\n1,5,6\n4,7,8\n")
+        manifest.write_text("image,page,dots\nfilm.tif,4,film.csv\nfilm.tif,1,film.csv\n")
+        with pytest.raises(PointsError, match=r"film\.csv: does not say whether planes count from 0 or from 1 in its"):
+            load_dataset(manifest)
+
+    def test_one_table_that_says_no_pages(self, manifest: Path) -> None:
+        (manifest.parent / "film.csv").write_text("y,x\n5,6\n")
+        manifest.write_text("image,page,dots\nfilm.tif,4,film.csv\nfilm.tif,1,film.csv\n")
+        with pytest.raises(DatasetError, match=r"line 3: film\.csv is listed before; each file belongs in one row"):
+            load_dataset(manifest)
+
     def test_pictures_and_marked_parts(self, manifest: Path) -> None:
         dataset = read_dataset(manifest)
         assert [path.name for path in draw_dots(dataset, manifest.parent / "shown")] == [

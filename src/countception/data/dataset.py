@@ -269,6 +269,7 @@ def _dots(
         pixel_size=size,
         image=item.image,
         page=lambda: page if isinstance(page, int) and along_one_axis(item.image, axis) else None,
+        among=item.page is not None,
     )
     whose = Whose(str(item.dots), f"the image {item.image.name}", item.image, size)
     return that_stay(dots, image, outside, whose)

@@ -38,7 +38,8 @@ from countception.images.find import SUFFIXES, images_in, left_alone, natural_ke
 from countception.images.pixel_size import checked_size
 from countception.images.planes import called
 from countception.images.projection import Page
-from countception.points.table import read_table
+from countception.points.cells import read_table
+from countception.points.table import says_planes
 from countception.wording import NAMED, count_of
 
 CONVENTIONS = (
@@ -65,6 +66,10 @@ class Item:
     """Side of a pixel in micrometres, where it is said and not left to the file."""
     page: int | None = None
     """Page of a stack, from 0, where the manifest says it; goes before what is to be read of all."""
+
+    def asked(self) -> int | None:
+        """The page, for whoever asks for it when it matters."""
+        return self.page
 
 
 @dataclass(frozen=True)
@@ -260,11 +265,13 @@ def _manifest(path: Path) -> tuple[Path, tuple[Item, ...]]:
         if len(files) < 2:
             raise DatasetError(f"{where}: needs both an image and a dots file")
         page = _page(row.get("page", ""), where)
-        for file, its in zip(files, (page, None), strict=True):
+        for file, several in zip(files, (True, says_planes(files[1])), strict=True):
             if not file.is_file():
                 raise DatasetError(f"{where}: there is no file {file}; paths are relative to the manifest")
+            its = page if several else None
             if (file.resolve(), its) in seen:
-                more = "; of a stack, a column page says which page a row is of" if file == files[0] else ""
+                stack = file == files[0] and page is None
+                more = "; of a stack, a column page says which page a row is of" if stack else ""
                 raise DatasetError(f"{where}: {file.name} is listed before; each file belongs in one row{more}")
             seen.add((file.resolve(), its))
         # pages of one stack are no more independent than parts of one image
@@ -291,7 +298,7 @@ def _classes(items: Iterable[Item], order: points.Order | None) -> tuple[str, ..
     for item in items:
         if is_table(item.dots):
             with suppress(PointsError):
-                dots = points.read_points(item.dots, order=order, image=item.image)
+                dots = points.read_points(item.dots, order=order, image=item.image, page=item.asked, among=True)
                 if dots.named:
                     names |= dots.used_names
                 elif dots.class_names != points.DEFAULT_CLASSES:

@@ -35,6 +35,40 @@ def refuse_planes(path: Path, columns: Mapping[str, Collection[float | str]], op
         refuse_other_page(path, max(numbers), options, word=numbers[max(numbers)], first=(0, 1))
 
 
+def plane_of_page(
+    path: Path, columns: Mapping[str, Collection[float | str]], options: ReadOptions, *, measured: bool
+) -> tuple[str, float] | None:
+    """Which column says on which plane dots lie, and what the page that is read is called there.
+
+    None where the dots are of one plane, or only those of one may be there.
+
+    Parameters
+    ----------
+    path, columns, options
+        As for `refuse_planes`.
+    measured
+        Whether ImageJ wrote the table, which counts planes from 1.
+
+    Raises
+    ------
+    PointsError
+        There is no telling whether the planes count from 0 or from 1.
+    """
+    varying = [name for name, found in columns.items() if len(found) > 1]
+    page = options.page() if options.among and len(varying) == 1 else None
+    if page is None:
+        return None
+    name = varying[0]
+    if name == "page" or name.startswith("axis-") or 0 in columns[name]:
+        return name, page
+    if measured:
+        return name, page + 1
+    raise PointsError(
+        f"{path}: does not say whether planes count from 0 or from 1 in its column {name}: call the column page, and "
+        "count from 0"
+    )
+
+
 def refuse_other_page(path: Path, plane: float, options: ReadOptions, *, word: str, first: Sequence[int]) -> None:
     """Refuse dots of another plane than the page that is read, on which nothing need lie where they do.
 

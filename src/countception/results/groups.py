@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from countception.config import LEVEL
 from countception.errors import ConfigError, DatasetError, PointsError
 from countception.files import same_name
-from countception.points.table import read_table
+from countception.points.cells import read_table
 from countception.results.row import class_names
 from countception.trust.confidence import Interval, IntervalModel, WithInterval
 
