@@ -32,7 +32,7 @@ def trained(look: str) -> tuple[Familiarity, Normalisation]:
     training = images(look, 0, 20)
     normalisation = learn([image for image, _ in training])
     features = [image_features(image, normalisation, 1.0, count=count) for image, count in training]
-    altered = [altered_features(image, normalisation, 1.0) for image, _ in training]
+    altered = {i: altered_features(image, normalisation, 1.0) for i, (image, _) in enumerate(training)}
     return fit_familiarity(features, altered=altered), normalisation
 
 
@@ -99,8 +99,6 @@ def test_channels_in_the_reverse_order_are_the_reason_given() -> None:
     for image, count in images("stained", 100, 106):
         said = familiarity.unfamiliar(image_features(image[::-1], normalisation, 1.0, count=count))
         assert said[0] == MISHAPS["reversed"][1]
-    same = trained("fluorescence")[0].mishaps["reversed"]  # of grey images in three channels
-    assert not np.any(same.shift)
 
 
 def test_what_does_not_go_together_is_flagged() -> None:
@@ -124,7 +122,7 @@ def test_an_image_has_a_reason_if_its_score_is_above_one(n: int) -> None:
     base, mixed = rng.normal(size=len(names)), rng.normal(size=(len(names), len(names)))
     known = [dict(zip(names, base + mixed @ rng.normal(size=len(names)), strict=True)) for _ in range(n)]
     moved = dict(zip(names[:-1], rng.normal(size=len(names) - 1), strict=True))
-    altered = [{"smaller": {name: each[name] + shift for name, shift in moved.items()}} for each in known]
+    altered = {i: {"smaller": {name: known[i][name] + shift for name, shift in moved.items()}} for i in range(0, n, 2)}
     model = fit_familiarity(known, altered=altered)
     seen = set()
     for size in np.geomspace(0.1, 50, 60):

@@ -9,7 +9,7 @@ import pytest
 
 from countception.images.normalise import Normalisation, learn
 from countception.simulation.simulate import look_named, simulate
-from countception.trust.features import PART, image_features
+from countception.trust.features import PART, altered_features, image_features
 
 
 def test_holes_are_passed_over() -> None:
@@ -47,3 +47,20 @@ def test_large_images_are_described_by_parts_spread_over_them() -> None:
     even = image_features(large[:, :, :-PART], normalisation, 1.0)
     whole = image_features(large[:, :1000, :1000], normalisation, 1.0)
     assert all(even[name] == pytest.approx(value, abs=0.05) for name, value in whole.items())
+
+
+def test_mishaps() -> None:
+    """Half the size is that of the pixels; a single channel has no order, and an image of one pixel no half."""
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 256, (3, 80, 61), np.uint8)
+    normalisation = Normalisation((90.0,) * 3, (50.0,) * 3)
+    altered = altered_features(image, normalisation, 0.7)
+    halved = image[:, :, :60].reshape(3, 40, 2, 30, 2).mean((2, 4), dtype=np.float32)
+    assert altered["smaller"] == pytest.approx(image_features(halved, normalisation, 0.7), abs=1e-4)
+    assert altered["reversed"] == image_features(np.ascontiguousarray(image[::-1]), normalisation, 0.7)
+    assert set(altered_features(image[:1], Normalisation((90.0,), (50.0,)), 1.0)) == {"smaller"}
+    assert set(altered_features(image[:, :1, :1], normalisation, 1.0)) == {"reversed"}
+    holes = np.broadcast_to(np.arange(61) > 30, image.shape)
+    masked = altered_features(np.ma.masked_array(image, holes), normalisation, 1.0)
+    cut = altered_features(image[:, :, :30], normalisation, 1.0)
+    assert all(masked["smaller"][name] == pytest.approx(value, abs=0.1) for name, value in cut["smaller"].items())

@@ -261,7 +261,7 @@ def blank(image: npt.NDArray[np.generic]) -> bool:
 def fit_familiarity(
     images: Sequence[Mapping[str, float]],
     groups: Sequence[str] = (),
-    altered: Sequence[Mapping[str, Mapping[str, float]]] = (),
+    altered: Mapping[int, Mapping[str, Mapping[str, float]]] | None = None,
 ) -> Familiarity:
     """Learn from the features of the training images, and of the validation images, what is familiar.
 
@@ -273,7 +273,8 @@ def fit_familiarity(
         For each image the name of its group, where images of one group, such as parts of a slide, look alike: a new
         image is of another group, so whole groups are left out, if there are three or more. Empty where none do.
     altered
-        For each image, from `altered_features`, how it would be after mishaps; empty looks for none.
+        For some of the images, by number, how they would be after mishaps, from `altered_features`; None looks for
+        none.
     """
     n = len(images)
     if n < FEWEST:
@@ -283,8 +284,7 @@ def fit_familiarity(
         members, number = np.arange(n), n
     names = tuple(name for name in images[0] if all(name in each for each in images))
     values = np.array([[each[name] for name in names] for each in images], np.float64).reshape(n, -1)
-    mishaps = {name for each in altered for name in each if all(name in other for other in altered)}
-    shifts = {name: _shifts(names, images, [each[name] for each in altered]) for name in sorted(mishaps)}
+    shifts = _shifts(names, images, altered or {})
     part = members % PARTS
     scores = np.empty(n)
     for k in range(min(number, PARTS)):
@@ -295,11 +295,22 @@ def fit_familiarity(
     return _learned(names, values, shifts, number).model_copy(update={"threshold": threshold})
 
 
-def _shifts(names: Sequence[str], images: Sequence[Mapping[str, float]], after: Sequence[Mapping[str, float]]) -> Array:
-    """How much each feature of each image changes; what is not known afterwards of some is taken to stay as it is."""
-    known = [all(name in each for each in after) for name in names]
-    pairs = zip(images, after, strict=True)
-    return np.array([[b[name] - a[name] if k else 0.0 for name, k in zip(names, known, strict=True)] for a, b in pairs])
+def _shifts(
+    names: Sequence[str],
+    images: Sequence[Mapping[str, float]],
+    altered: Mapping[int, Mapping[str, Mapping[str, float]]],
+) -> dict[str, Array]:
+    """How much each feature of each image changes by each mishap, ``(image, feature)``; NaN of images left out.
+
+    What is not known of some is taken to stay as it is.
+    """
+    kinds = [name for name in MISHAPS if altered and all(name in each for each in altered.values())]
+    shifts = {kind: np.full((len(images), len(names)), np.nan) for kind in kinds}
+    for kind, shift in shifts.items():
+        known = [name for name in names if all(name in each[kind] for each in altered.values())]
+        for i, each in altered.items():
+            shift[i] = [each[kind][name] - images[i][name] if name in known else 0.0 for name in names]
+    return shifts
 
 
 def _learned(names: tuple[str, ...], values: Array, shifts: Mapping[str, Array], groups: int) -> Familiarity:
@@ -314,7 +325,7 @@ def _learned(names: tuple[str, ...], values: Array, shifts: Mapping[str, Array],
         centre=tuple(centre.tolist()),
         deviation=tuple(deviation.tolist()),
         correlation=tuple(tuple(row[:i].tolist()) for i, row in enumerate(together)),
-        mishaps={name: Mishap(shift=tuple(each.mean(0).tolist()), deviation=SHARE) for name, each in shifts.items()},
+        mishaps={name: Mishap(shift=_mean(each), deviation=SHARE) for name, each in shifts.items()},
         threshold=1.0,
         images=len(values),
     )
@@ -325,6 +336,12 @@ def _learned(names: tuple[str, ...], values: Array, shifts: Mapping[str, Array],
         spread = math.hypot(float(shares.std(ddof=1)) * math.sqrt(wider), SHARE)
         mishaps[name] = mishap.model_copy(update={"deviation": spread})
     return model.model_copy(update={"mishaps": mishaps})
+
+
+def _mean(shifts: Array) -> tuple[float, ...]:
+    """Over the images that were not left out; none at all where all were."""
+    known = shifts[~np.isnan(shifts).any(1)]
+    return tuple((known.mean(0) if len(known) else np.zeros(shifts.shape[1])).tolist())
 
 
 def _shrinkage(standard: Array) -> float:
