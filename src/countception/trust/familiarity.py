@@ -7,8 +7,8 @@ images. One is Mahalanobis' distance, so that colours that do not go with the br
 widened by a floor (what a network does not notice) and by the uncertainty of the mean, and with shrunk correlations.
 The other is how far it has gone to where training images would lie after a mishap (Fisher's linear discriminant).
 Its score is the larger of the two. It is unfamiliar if the score exceeds what training images score against the others
-(leave-one-out): the larger of the 95 % quantile of those scores, where there are enough, and the 97 % prediction bound
-of a log-normal fitted to them. About 1 clean image in 40 is then flagged.
+(leave-one-out): the larger of the 96 % quantile of those scores, where there are enough, and the 98 % prediction bound
+of a log-normal fitted to them. About 1 clean image in 30 is then flagged.
 """
 
 from __future__ import annotations
@@ -361,5 +361,5 @@ def _threshold(scores: Array, n: int) -> float:
     from scipy.special import stdtrit
 
     logs = np.log(scores)
-    bound = float(np.exp(logs.mean() + stdtrit(n - 1, 0.97) * logs.std(ddof=1) * math.sqrt(1 + 1 / n)))
-    return max(bound, float(np.quantile(scores, 0.95, method="weibull"))) if rank(0.95, n) <= n else bound
+    bound = float(np.exp(logs.mean() + stdtrit(n - 1, 0.98) * logs.std(ddof=1) * math.sqrt(1 + 1 / n)))
+    return max(bound, float(np.quantile(scores, 0.96, method="weibull"))) if rank(0.96, n) <= n else bound
