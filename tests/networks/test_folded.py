@@ -1,4 +1,5 @@
 from importlib import import_module
+from typing import Any
 
 import pytest
 import torch
@@ -50,6 +51,14 @@ def test_gives_the_same_map(name: str) -> None:
 def test_rectified_is_a_convolution_and_a_leaky_relu(slope: float) -> None:
     conv, x = nn.Conv2d(3, 5, 3, stride=2, padding=1), torch.randn(2, 3, 9, 12)
     torch.testing.assert_close(Rectified(conv, slope)(x), nn.functional.leaky_relu(conv(x), slope))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("padding", [{"padding": "same"}, {"padding": 1, "padding_mode": "reflect"}])
+def test_a_convolution_may_pad_in_any_way(padding: dict[str, Any]) -> None:
+    """The operator that is not public knows numbers of zeros alone, and takes others for them or breaks off."""
+    conv, x = nn.Conv2d(3, 5, 3, **padding), torch.randn(2, 3, 9, 12)
+    torch.testing.assert_close(Rectified(conv, 0.1)(x), nn.functional.leaky_relu(conv(x), 0.1))
 
 
 def test_weights_may_be_loaded_from_before_there_was_a_fast_way() -> None:

@@ -37,9 +37,14 @@ class Rectified(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """As the convolution."""
-        if type(self.conv) is nn.Conv2d and _one_pass(x):
+        if type(self.conv) is nn.Conv2d and _pads_by_numbers(self.conv) and _one_pass(x):
             return _convolve_rectify(x, self.conv, self.slope)
         return F.leaky_relu_(self.conv(x), self.slope)
+
+
+def _pads_by_numbers(conv: nn.Conv2d) -> bool:
+    """Whether it pads with so many zeros, which is all that the operator can: nothing reflected, nor by a word."""
+    return conv.padding_mode == "zeros" and not isinstance(conv.padding, str)
 
 
 def _one_pass(x: Tensor) -> bool:
