@@ -101,6 +101,11 @@ class AugmentConfig(_Frozen):
     """Last share of the training in which crops are only shifted and flipped: what zoom and light do to the pixels
     (interpolation smooths them) shifts the counts of unchanged images by several per cent."""
 
+    def plainly(self) -> AugmentConfig:
+        """Without what changes pixels: all but where crops lie and how they are turned is a strength, and 0."""
+        strengths = type(self).model_fields.keys() - {"crop", "overhang", "flips", "plain"}
+        return self.model_copy(update=dict.fromkeys(strengths, 0.0))
+
 
 class TrainingConfig(_Frozen):
     """The optimiser, its schedule and when to stop."""

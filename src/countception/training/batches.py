@@ -50,7 +50,7 @@ class Batches:
         """
         changes = self.config.augment
         if progress > 1 - changes.plain:
-            changes = changes.model_copy(update={"zoom": 0.0, "intensity": 0.0, "noise": 0.0})
+            changes = changes.plainly()
         epoch, place = divmod(step, self.per_epoch)
         chosen = self.order(epoch)[place * self.config.batch :][: self.config.batch]
         rng = np.random.default_rng([self.config.seed, 2, step])
