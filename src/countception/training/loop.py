@@ -372,12 +372,14 @@ class Trainer:
 def settle(network: Network, batches: Batches, progress: float, dtype: torch.dtype | None) -> None:
     """Estimate batch normalisation's statistics anew, as the plain mean over `SETTLE_BATCHES` training batches.
 
-    The field calls it precise BatchNorm.
+    The field calls it precise BatchNorm. A network without any is left alone.
 
     They must be batches like those that the weights were trained with: statistics of single or of unaugmented images
     differ enough to bias the counts by several per cent.
     """
     norms = [layer for layer in network.modules() if isinstance(layer, nn.BatchNorm2d)]
+    if not norms:
+        return
     momenta = [layer.momentum for layer in norms]
     network.eval()
     for layer in norms:
