@@ -1,11 +1,28 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import get_args
 
 import torch
 from torch import nn
 
-from countception.training.loop import SETTLE_BATCHES, settle
+from countception.config import TrainingConfig
+from countception.training.loop import SETTLE_BATCHES, make_optimiser, map_loss, settle
+from countception.training.schedule import learning_rate
+
+
+def choices(key: str) -> list[TrainingConfig]:
+    return [TrainingConfig(**{key: choice}) for choice in get_args(TrainingConfig.model_fields[key].annotation)]
+
+
+def test_no_choice_does_what_another_does() -> None:
+    """As one that is listed among the settings and not made yet."""
+    predicted, target = torch.tensor([0.0, 0.0]), torch.tensor([1.0, 9.0])
+    losses = [float(map_loss(config, predicted, target)) for config in choices("loss")]
+    rates = [tuple(learning_rate(config, share) for share in (0.0, 0.5, 1.0)) for config in choices("schedule")]
+    optimisers = [type(make_optimiser(nn.Conv2d(1, 1, 1), config)) for config in choices("optimiser")]
+    for made in (losses, rates, optimisers):
+        assert len(set(made)) == len(made) > 1
 
 
 def test_statistics_are_settled_where_there_are_any() -> None:

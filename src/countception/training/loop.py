@@ -75,11 +75,13 @@ Report = Callable[[Progress], None]
 
 def map_loss(config: TrainingConfig, predicted: Tensor, target: Tensor) -> Tensor:
     """Mean error of the redundant map's entries."""
-    if config.loss == "l1":
-        return F.l1_loss(predicted, target)  # equation 2
-    if config.loss == "l2":
-        return F.mse_loss(predicted, target)
-    return F.smooth_l1_loss(predicted, target, beta=config.beta)
+    match config.loss:
+        case "l1":
+            return F.l1_loss(predicted, target)  # equation 2
+        case "l2":
+            return F.mse_loss(predicted, target)
+        case "smooth_l1":
+            return F.smooth_l1_loss(predicted, target, beta=config.beta)
 
 
 def place_loss(predicted: Tensor, target: Tensor, side: int) -> Tensor:
@@ -109,13 +111,13 @@ class Validation:
 
 def make_optimiser(network: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
     """Adam or AdamW; norms and biases are not decayed."""
-    kind = torch.optim.Adam if config.optimiser == "adam" else torch.optim.AdamW
+    kinds: dict[str, Callable[..., torch.optim.Optimizer]] = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
     trained = [p for p in network.parameters() if p.requires_grad]
     groups = [
         {"params": [p for p in trained if p.ndim > 1], "weight_decay": config.weight_decay},
         {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
     ]
-    return kind(groups, lr=config.learning_rate)
+    return kinds[config.optimiser](groups, lr=config.learning_rate)
 
 
 def count_all(network: Network, canvases: Sequence[Canvas], *, tile: int) -> list[float]:

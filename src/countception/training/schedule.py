@@ -36,13 +36,20 @@ class Length:
 
 
 def learning_rate(config: TrainingConfig, progress: float) -> float:
+    """Of a step, by the schedule that is configured."""
+    match config.schedule:  # each has its case, or mypy says that one is missing
+        case "constant":
+            return config.learning_rate
+        case "one_cycle":
+            return config.learning_rate * _one_cycle(config.warmup, progress)
+
+
+def _one_cycle(warmup: float, progress: float) -> float:
     """One cycle (Smith 2018): a linear rise from a tenth of the peak, then half a cosine to a hundredth of it."""
-    if config.schedule == "constant":
-        return config.learning_rate
-    if progress < config.warmup:
-        return config.learning_rate * (0.1 + 0.9 * progress / config.warmup)
-    fall = (progress - config.warmup) / max(1e-9, 1 - config.warmup)
-    return config.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, fall))))
+    if progress < warmup:
+        return 0.1 + 0.9 * progress / warmup
+    fall = (progress - warmup) / max(1e-9, 1 - warmup)
+    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, fall)))
 
 
 def evaluations_due(config: TrainingConfig, progress: float) -> int:
