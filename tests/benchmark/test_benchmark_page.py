@@ -205,7 +205,7 @@ def test_committed_cells_are_of_the_present_defaults() -> None:
             continue  # counted by the run of another cell
         settings = read_settings(cell.settings.split())
         method = make(cell.method, Setup(cell.data, settings, n=cell.n))
-        assert cell.rows[0].config_hash == config_hash(method), cell.system
+        assert cell.rows[0].config_hash == config_hash(method), f"{cell.system}: is a new setting missing in ADDED?"
 
 
 def test_committed_plots_are_there() -> None:

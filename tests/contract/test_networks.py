@@ -14,6 +14,7 @@ from countception.networks import build, names
 from countception.networks.base import Network
 
 SHAPES = [(64, 64), (70, 53), (33, 91)]
+BEYOND = "it reads more than its field: is that wrong, or a layer such as group norm that looks at the whole canvas?"
 
 
 def make(name: str, *, channels: int = 2, classes: int = 1, window: int = 32, stride: int | None = None) -> Network:
@@ -72,13 +73,10 @@ class TestEveryNetwork:
             for axis in (2, 3):
                 read = np.flatnonzero(gradient.abs().sum((0, 1, 5 - axis)).numpy())
                 origin = entry * field.stride
-                assert origin - field.before <= read.min()
-                assert read.max() <= origin + field.after
+                assert origin - field.before <= read.min(), BEYOND
+                assert read.max() <= origin + field.after, BEYOND
                 seen = np.maximum(seen, [origin - read.min(), read.max() - origin])
-        # Max pooling passes a gradient to one pixel of its window only, so random inputs may miss the outermost pixels.
-        tolerance = 8 if name.startswith("fcrn") else 0
-        assert field.before - seen[0] <= tolerance
-        assert field.after - seen[1] <= tolerance
+        assert tuple(seen) == (field.before, field.after)
 
     def test_an_entry_looks_at_its_window(self, name: str) -> None:
         """By gradient: entry (y, x) of the redundant map sees every pixel of its window, about evenly around it."""
@@ -93,7 +91,7 @@ class TestEveryNetwork:
         read = gradient.abs().sum((0, 1)).numpy() > 0
         top, left = (entry * stride - network.map_pad + pad for entry in (y, x))  # of the window, on the canvas
         window = read[top : top + network.window, left : left + network.window]
-        assert window.mean() > (0.6 if name.startswith("fcrn") else 0.999)
+        assert window.all()
         for axis, start in ((1, top), (0, left)):
             seen = np.flatnonzero(read.any(axis))
             before, after = start - seen.min(), seen.max() - (start + network.window - 1)
@@ -114,7 +112,7 @@ class TestEveryNetwork:
         whole = raw_map(network, canvas, tile=100_000)
         tiled = raw_map(network, canvas, tile=tile)
         assert tiled.shape == whole.shape
-        assert float((tiled - whole).abs().max()) <= 1e-4 * float(whole.abs().max())
+        assert float((tiled - whole).abs().max()) <= 1e-4 * float(whole.abs().max()), BEYOND
         assert float(tiled.sum()) == pytest.approx(float(whole.sum()), rel=1e-4)
 
     @pytest.mark.parametrize("k", range(8))
