@@ -28,7 +28,7 @@ FORMATS: tuple[Format, ...] = (
     markers.FORMAT,
     geojson.FORMAT,
 )
-"""Every format; the first that fits is taken."""
+"""Every format; of those that share a suffix the first reads what no other recognises, and writes."""
 
 SUFFIXES = frozenset(suffix for format_ in FORMATS for suffix in format_.suffixes)
 """Suffixes, in lower case, that files of dots can have."""
@@ -162,12 +162,11 @@ def find_format(path: Path) -> Format:
     Raises
     ------
     PointsError
-        No format fits.
+        No format has the suffix.
     """
     sharing = [format_ for format_ in FORMATS if path.suffix.lower() in format_.suffixes]
-    for format_ in sharing:
-        if len(sharing) == 1 or format_.recognises(path):
-            return format_
+    if sharing:  # what no other recognises the first reads, and says what is wrong with it
+        return next((format_ for format_ in sharing[1:] if format_.recognises(path)), sharing[0])
     known = ", ".join(sorted(SUFFIXES))
     raise PointsError(f"{path}: is in no format of dots that can be read; the suffixes known are {known}")
 
