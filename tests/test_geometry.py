@@ -9,6 +9,7 @@ from countception.geometry import (
     Layout,
     Window,
     axis_weights,
+    first_centre,
     inside,
     pixel_of,
     resampling,
@@ -131,3 +132,12 @@ def test_windows_meet_the_pixels_that_they_lie_over(scale: float, stride: int, w
         begins, ends = (k * stride - pad) / scale, (k * stride - pad + window) / scale
         met = [i for i in range(40) if i < ends and i + 1 > begins]
         assert list(range(first[k], stop[k])) == met
+
+
+def test_an_entry_of_a_density_map_stands_for_its_cell() -> None:
+    """Whatever its stride: one whose first pixel alone has no picture, at the border of a hole, is no hole."""
+    first, stop = window_pixels(5, 18, scale=1.0, window=1, stride=4, pad=0)
+    assert (first.tolist(), stop.tolist()) == ([0, 4, 8, 12, 16], [4, 8, 12, 16, 18])
+    assert first_centre(1, 4, 0) == first_centre(4, 4, 0) == 1.5
+    assert first_centre(1, 1, 0) == 0
+    assert first_centre(32, 2, 32) == -16.5

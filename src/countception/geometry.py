@@ -39,9 +39,12 @@ def round_up(side: int, multiple: int) -> int:
     return ceil_div(side, multiple) * multiple
 
 
-def first_centre(window: int, pad: int) -> float:
-    """Working position, along an axis, of the centre of the window of a map's first entry, `pad` before the image."""
-    return (window - 1) / 2 - pad
+def first_centre(window: int, stride: int, pad: int) -> float:
+    """Working position, along an axis, of the centre of the window of a map's first entry, `pad` before the image.
+
+    In a map of densities, of windows of 1, an entry stands for `stride` working pixels.
+    """
+    return (max(window, stride) - 1) / 2 - pad
 
 
 def to_working(points: Points, scale: float) -> Points:
@@ -124,10 +127,10 @@ def window_pixels(
     scale
         Working pixels per image pixel.
     window, stride, pad
-        Of the map, in working pixels; `pad` lies before the image.
+        Of the map, in working pixels; `pad` lies before the image. As for `first_centre`.
     """
     first = (np.arange(entries) * stride - pad) / scale
-    edges = np.floor(first), np.ceil(first + window / scale)
+    edges = np.floor(first), np.ceil(first + max(window, stride) / scale)
     start, stop = (np.clip(edge, 0, pixels).astype(np.int64) for edge in edges)
     return start, stop
 

@@ -193,6 +193,6 @@ class Count:
 
     def origin(self) -> tuple[float, float]:
         """Image position ``(y, x)`` of the centre of the map's first entry's window."""
-        centre = first_centre(self.window, self.pad)
+        centre = first_centre(self.window, self.stride, self.pad)
         y, x = to_image(np.array([[centre, centre]]), self.scale)[0]
         return float(y), float(x)

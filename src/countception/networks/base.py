@@ -29,7 +29,8 @@ class Network(nn.Module, ABC):
     redundancy: float
     """The sum of the redundant map over this is the count."""
     window: int
-    """Side of the window, in working pixels, that an entry of the redundant map counts in; 1 for a density map."""
+    """Side of the window, in working pixels, that an entry of the redundant map counts in; 1 for a density map of any
+    stride."""
     boxed: bool = False
     """Whether the raw map is a density, objects per cell, and the redundant map its box filter (`targets.box_filter`).
     """

@@ -109,7 +109,7 @@ class CountMaps(Maps):
 
     def __init__(self, counter: Counter) -> None:
         network = counter.model.network
-        centre = first_centre(network.window, network.map_pad)
+        centre = first_centre(network.window, network.layout.field.stride, network.map_pad)
         super().__init__(counter.model.scale, network.layout.field.stride, centre)
         self.counter = counter
 
