@@ -259,13 +259,12 @@ RECIPES: dict[str, Config] = {
 
 
 NETWORK_SETTINGS: dict[str, dict[str, Any]] = {
-    "boxnet": {},
     "count_ception": {"network.stride": 1, "training.places": 0.0},
     "count_ception_gaussian": {"network.stride": 1, "training.places": 0.0},
     "fcrn_a": {"network.stride": 1, "training.loss": "l2", "training.places": 0.0, "calibrate": False},
     "fcrn_b": {"network.stride": 1, "training.loss": "l2", "training.places": 0.0, "calibrate": False},
 }
-"""What a network needs beside its name where a recipe is used with it instead of the recipe's own."""
+"""What a network needs beside its name where a recipe is used with it instead of the recipe's own; `boxnet` nothing."""
 
 
 DECIDED = {

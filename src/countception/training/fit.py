@@ -95,8 +95,8 @@ def train(
     Warns
     -----
     DataWarning
-        Something is doubtful in a data set: images turned by EXIF orientation, all dots in one corner, pixels of
-        several sizes.
+        Something is doubtful in a data set: images turned by EXIF orientation, names mixed up, classes that differ in
+        capital letters only, all dots in one corner, pixels of several sizes.
     """
     folds = _parts(folds)
     checkpoint = _checkpoint(out, resume=resume)
