@@ -77,9 +77,31 @@ def test_no_change_asked_for_is_none_made() -> None:
     np.testing.assert_allclose(crop.points, example.points)
 
 
-def test_light_and_noise_change_the_image_only() -> None:
+def test_light_changes_contrast_and_brightness_of_each_channel() -> None:
     example = spots(64, 64)
-    config = STILL.model_copy(update={"intensity": 0.3, "noise": 0.3})
-    crop = augment(example, config, 64, np.random.default_rng(0))
-    assert np.abs(crop.image - example.image).mean() > 0.01
+    crop = augment(example, STILL.model_copy(update={"intensity": 0.3}), 64, np.random.default_rng(0))
+    lines = [np.polyfit(old.ravel(), new.ravel(), 1) for old, new in zip(example.image, crop.image, strict=True)]
+    for (contrast, brightness), old, new in zip(lines, example.image, crop.image, strict=True):
+        np.testing.assert_allclose(new, contrast * old + brightness, atol=1e-5)
+        assert abs(contrast - 1) > 0.01
+        assert abs(brightness) > 0.01
+    assert np.abs(lines[0] - lines[1]).min() > 0.01
     np.testing.assert_allclose(crop.points, example.points)
+
+
+def test_noise_is_of_the_image_only_and_no_stronger_than_asked_for() -> None:
+    example = spots(64, 64)
+    config, rng = STILL.model_copy(update={"noise": 0.3}), np.random.default_rng(0)
+    crops = [augment(example, config, 64, rng) for _ in range(30)]
+    deviations = [float((crop.image - example.image).std()) for crop in crops]
+    assert 0.2 < max(deviations) < 0.32
+    assert min(deviations) < 0.1
+    np.testing.assert_allclose(crops[0].points, example.points)
+
+
+@pytest.mark.parametrize("overhang", [0, 8])
+def test_crops_reach_so_far_beyond_the_image_and_see_zeros_there(overhang: int) -> None:
+    example = Example(np.ones((1, 64, 64), np.float32), np.zeros((0, 2)), np.zeros(0, np.int64))
+    config, rng = STILL.model_copy(update={"overhang": overhang}), np.random.default_rng(0)
+    crops = [augment(example, config, 32, rng).image[0] for _ in range(200)]
+    assert max(int((crop == 0).all(axis).sum()) for crop in crops for axis in (0, 1)) == overhang

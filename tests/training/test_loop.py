@@ -40,3 +40,10 @@ def test_statistics_are_settled_where_there_are_any() -> None:
     assert shown == [(step, 0.5) for step in range(SETTLE_BATCHES)]
     torch.testing.assert_close(norm.running_mean, torch.full((2,), (SETTLE_BATCHES - 1) / 2))
     assert norm.momentum == 0.1
+
+
+def test_norms_and_biases_are_not_decayed() -> None:
+    network = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2))
+    groups = make_optimiser(network, TrainingConfig(weight_decay=0.5)).param_groups
+    decays = {id(parameter): group["weight_decay"] for group in groups for parameter in group["params"]}
+    assert [decays[id(parameter)] for parameter in network.parameters()] == [0.5, 0, 0, 0]

@@ -581,7 +581,8 @@ def test_evaluations_leave_most_of_a_time_budget_to_steps(monkeypatch: pytest.Mo
 def test_schedule_runs_from_warm_up_to_the_end() -> None:
     config = recipe("default").training
     rates = [learning_rate(config, p) for p in np.linspace(0, 1, 201)]
-    assert max(rates) == pytest.approx(config.learning_rate, rel=0.01)
+    assert rates[0] == pytest.approx(0.1 * config.learning_rate)
+    assert max(rates) == rates[round(200 * config.warmup)] == pytest.approx(config.learning_rate)
     assert rates[-1] == pytest.approx(0.01 * config.learning_rate)
     assert evaluations_due(config, 1.0) == config.evaluations
     assert Length(None, 10.0).progress(5, 2.5) == 0.25
