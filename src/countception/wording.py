@@ -45,9 +45,13 @@ def count_of(paths: Sequence[Path], noun: str) -> str:
     """Say how many files there are, and name the first few."""
     if not paths:
         return f"no {noun}s"
-    more = f" and {len(paths) - NAMED} more" if len(paths) > NAMED else ""
-    names = ", ".join(path.name for path in paths[:NAMED])
-    return f"{len(paths)} {noun}{'s' if len(paths) > 1 else ''} ({names}{more})"
+    return f"{len(paths)} {noun}{'s' if len(paths) > 1 else ''} ({some_of([path.name for path in paths])})"
+
+
+def some_of(names: Sequence[str]) -> str:
+    """The first few of some names, and how many more there are."""
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"{', '.join(names[:NAMED])}{more}"
 
 
 def length(micrometres: float) -> str:

@@ -546,6 +546,17 @@ def test_a_group_in_two_spellings_is_told(images: Path, tmp_path: Path) -> None:
     assert "the groups Control and control differ in capital letters or spaces only" in result.stderr
 
 
+def test_rows_of_groups_that_are_of_no_image_are_told(images: Path, tmp_path: Path) -> None:
+    table = tmp_path / "wells.csv"
+    table.write_text("image,group\ngood0.png,A1\ngood1.png,A1\ngood1.tif,A2\nlost,A2\n")
+    result = run("count", tiny.model_file(), f"{images}/good*.png", "--groups", table)
+    assert f"{table}: 2 rows are of no image that is counted (good1.tif, lost)" in result.stderr
+    result = run("count", tiny.model_file(), f"{images}/good0.png", "--groups", table, "--group-by=image")
+    assert f"{table}: 3 rows are of no image that is counted" in result.stderr
+    table.write_text("image,group\n*,A1\n")
+    assert "no image" not in run("count", tiny.model_file(), images / "good0.png", "--groups", table).stderr
+
+
 def test_group_totals_do_not_mix_with_counts_on_standard_output(images: Path) -> None:
     result = run("count", tiny.model_file(), images / "good0.png", "--group-by=folder")
     assert len(result.stdout.splitlines()) == 2

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from countception.errors import ConfigError, DatasetError
-from countception.results.groups import ALL, find_groups, group_totals, same_named
+from countception.results.groups import ALL, find_groups, group_totals, of_no_image, same_named
 from countception.results.row import Row
 from countception.results.tables import write_totals
 from countception.trust.confidence import IntervalModel
@@ -171,6 +171,24 @@ def test_a_table_names_images_by_path_by_file_name_or_by_stem(tmp_path: Path) ->
     assert find_groups(images, by="plate", table=table) == ["one", "two", "one"]
     table.write_text(f"image,group\n{images[0]},g\n{images[1]},h\nc.png,g\n")
     assert find_groups(images, table=table) == ["g", "h", "g"]
+
+
+def test_a_path_without_suffix_names_an_image_before_a_pattern_does(tmp_path: Path) -> None:
+    table = tmp_path / "groups.csv"
+    table.write_text("image,group\nx/a,g\nx/*,h\ny/*,i\n")
+    images = [tmp_path / place for place in ("x/a.png", "x/b.png", "y/a.png")]
+    assert find_groups(images, table=table) == ["g", "h", "i"]
+    with pytest.raises(DatasetError, match="x/a is the name of several images"):
+        find_groups([*images, tmp_path / "x" / "a.tif"], table=table)
+
+
+def test_rows_that_are_of_no_image_are_found(tmp_path: Path) -> None:
+    table = tmp_path / "groups.csv"
+    table.write_text("image,dose\na,1\nx/b.png,2\nx\\c.png,3\n*,4\nlost_*,5\nA.png,6\nx/*,4\n")
+    images = [tmp_path / "x" / name for name in ("a.png", "b.png", "c.png")]
+    assert find_groups(images, by="dose", table=table) == ["1", "2", "4"]
+    assert of_no_image(images, table, "dose") == ["x\\c.png", "lost_*", "A.png"]
+    assert of_no_image(images[:2], table, "dose") == ["x\\c.png", "lost_*", "A.png"]
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from countception.files import unique_names
 from countception.images.find import closed_to, linked, unread_by, why_closed, why_unread
 from countception.images.orientation import why_turned
 from countception.results.row import class_names, told_together
-from countception.wording import NONE, images, length, percent, signed, whole
+from countception.wording import NONE, images, length, percent, signed, some_of, whole
 
 if TYPE_CHECKING:
     from countception.data.inspection import Counts, Inspection
@@ -135,6 +135,13 @@ def show_evaluation(result: Evaluation) -> None:
     _flagged(result)
     if result.note:
         typer.echo(result.note)
+
+
+def tell_idle(path: Path, rows: Sequence[str]) -> None:
+    """Say which rows of a table of groups are of no image, as groups may lack images that are not there or misspelt."""
+    if rows:
+        which = "1 row is" if len(rows) == 1 else f"{len(rows)} rows are"
+        typer.echo(f"{path}: {which} of no image that is counted ({some_of(rows)})", err=True)
 
 
 def tell_same_named(images: Sequence[Path], groups: Sequence[str], pattern: str | None) -> None:

@@ -147,13 +147,15 @@ def _load(model: Path, device: str | None, channels: str | None) -> Counter:
 def _groups_of(files: Sequence[Path], group_by: str | None, table: Path | None) -> dict[str, str]:
     """The group of each image, by its name; says where plates may have been mixed, or a group spelled in two ways."""
     from countception.cli import console
-    from countception.results.groups import find_groups
+    from countception.results.groups import find_groups, of_no_image
     from countception.wording import why_alike
 
     found = find_groups(files, by=group_by, table=table)
     console.tell_same_named(files, found, group_by if table is None else None)
-    if table is not None and (alike := why_alike(found, "groups")) is not None:
-        typer.echo(alike, err=True)
+    if table is not None:
+        console.tell_idle(table, of_no_image(files, table, group_by or "group"))
+        if (alike := why_alike(found, "groups")) is not None:
+            typer.echo(alike, err=True)
     return dict(zip(map(str, files), found, strict=True))
 
 

@@ -9,7 +9,7 @@ from collections import Counter as Tally
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from countception.config import LEVEL
 from countception.errors import ConfigError, DatasetError, PointsError
@@ -56,6 +56,14 @@ class GroupTotal(WithInterval):
     def per_mm2(self) -> float | None:
         """Count per area; None where that is not known."""
         return self.count / self.area_mm2 if self.area_mm2 else None
+
+
+class _Named(NamedTuple):
+    """A row of a table of groups."""
+
+    image: str
+    """As it is written there."""
+    group: str
 
 
 def group_totals(
@@ -209,8 +217,8 @@ def by_table(
 ) -> list[str]:
     """The group of each image from a CSV file with a column `image` and a column of groups.
 
-    Images are named there by their path, relative to the table or to the working directory, or by their file name,
-    with or without its suffix; or many of them at once by such a name with ``*`` in it, for images that have no row
+    Images are named there by their path, relative to the table or to the working directory, or by their file name, both
+    with or without the suffix; or many of them at once by such a name with ``*`` in it, for images that have no row
     else.
 
     Raises
@@ -222,27 +230,53 @@ def by_table(
     table = Path(table)
     known = _named(table, column)
     files = [Path(image) for image in images]
-    times = Tally(name for file in set(files) for name in {same_name(file.name), same_name(file.stem)})
+    times = Tally(name for file in set(files) for name in _names(file))
     found = []
     for file in files:
-        paths = [same_name(str(file.resolve())), same_name(str(file))]
-        names = [name for name in dict.fromkeys(map(same_name, (file.name, file.stem))) if name in known]
-        hits = [path for path in paths if path in known] or names or _fitting(table, known, file)
+        names = [name for name in _names(file) if name in known]
+        hits = [path for path in _paths(file) if path in known] or names or _fitting(table, known, file)
         if not hits:
             raise DatasetError(f"{table}: has no row for the image {file}; add one, with its {column}")
         if hits == names and times[names[0]] > 1:
             raise DatasetError(f"{table}: {names[0]} is the name of several images; name them there by their paths")
-        found.append(known[hits[0]])
+        found.append(known[hits[0]].group)
     return found
 
 
-def _fitting(table: Path, known: Mapping[str, str], image: Path) -> list[str]:
+def of_no_image(
+    images: Sequence[str | os.PathLike[str]], table: str | os.PathLike[str], column: str = "group"
+) -> list[str]:
+    """What the rows of such a table say that are of none of these images, lest a group lack some without a word.
+
+    Raises
+    ------
+    DatasetError
+        The table cannot be read or lacks a column.
+    """
+    known = _named(Path(table), column)
+    files = [Path(image) for image in images]
+    called = {name for file in files for name in (*_paths(file), *_names(file))}
+    used = {row.image for name, row in known.items() if name in called}
+    idle = {name: row.image for name, row in known.items() if row.image not in used}
+    used |= {row for name, row in idle.items() if "*" in name and any(_fits_file(name, file) for file in files)}
+    return [row for row in dict.fromkeys(idle.values()) if row not in used]
+
+
+def _paths(image: Path) -> list[str]:
+    """What an image may be called by its place."""
+    return [same_name(str(image.resolve())), same_name(str(image))]
+
+
+def _names(image: Path) -> list[str]:
+    """What it may be called so that others may be, too: its place without the suffix, and the file's name."""
+    places = (str(path.with_suffix("")) for path in (image.resolve(), image))
+    return list(dict.fromkeys(map(same_name, (*places, image.name, image.stem))))
+
+
+def _fitting(table: Path, known: Mapping[str, _Named], image: Path) -> list[str]:
     """The names with ``*`` in them that an image fits."""
-    names, whole = (image.name, image.stem, str(image)), str(image.resolve())
-    hits = [
-        each for each in known if "*" in each and _fits(each, *names, *([whole] if Path(each).is_absolute() else []))
-    ]
-    groups = list(dict.fromkeys(known[name] for name in hits))
+    hits = [each for each in known if "*" in each and _fits_file(each, image)]
+    groups = list(dict.fromkeys(known[name].group for name in hits))
     if len(groups) > 1:
         raise DatasetError(
             f"{table}: {image} is in the groups {groups[0]} and {groups[1]}, by {hits[0]} and {hits[-1]}"
@@ -250,8 +284,13 @@ def _fitting(table: Path, known: Mapping[str, str], image: Path) -> list[str]:
     return hits
 
 
-def _named(table: Path, column: str) -> dict[str, str]:
-    """Groups by all that an image may be called: the text in the table, and the path that it is relative to it."""
+def _fits_file(pattern: str, image: Path) -> bool:
+    whole = [str(image.resolve())] if Path(pattern).is_absolute() else []
+    return _fits(pattern, image.name, image.stem, str(image), *whole) is not None
+
+
+def _named(table: Path, column: str) -> dict[str, _Named]:
+    """Rows by all that an image may be called: the text in the table, and the path that it is relative to it."""
     try:
         rows = read_table(table).rows
     except PointsError as error:
@@ -262,15 +301,15 @@ def _named(table: Path, column: str) -> dict[str, str]:
         hint = f"; or group by another (--group-by): {', '.join(others)}" if "image" in header and others else ""
         raise DatasetError(f"{table}: its first line must name columns image and {column}{hint}")
     places = header.index("image"), header.index(column.lower())
-    known: dict[str, str] = {}
+    known: dict[str, _Named] = {}
     for line, cells in rows[1:]:
         image, group = (cells[place] if place < len(cells) else "" for place in places)
         if not image or not group:
             raise DatasetError(f"{table}, line {line}: needs both an image and a {column}")
         name = same_name(image)
-        if known.get(name, group) != group:
-            raise DatasetError(f"{table}, line {line}: {image} is in two groups, {known[name]} and {group}")
-        known[name] = group
+        if name in known and known[name].group != group:
+            raise DatasetError(f"{table}, line {line}: {image} is in two groups, {known[name].group} and {group}")
+        known[name] = _Named(image, group)
         if "*" not in image or "/" in image:  # a name with * is that of a file, wherever it lies
-            known[same_name(str((table.parent / image).resolve()))] = group
+            known[same_name(str((table.parent / image).resolve()))] = known[name]
     return known
