@@ -6,11 +6,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from countception.cli.console import show_inspection, show_summary, table, tell_drawn_on, tell_linked
+from countception.cli.console import (
+    show_evaluation,
+    show_inspection,
+    show_summary,
+    table,
+    tell_drawn_on,
+    tell_linked,
+)
 from countception.data.inspection import inspect
+from countception.evaluation.evaluation import EvaluatedImage, Evaluation
 from countception.results.groups import group_totals
 from countception.results.row import Row
-from countception.trust.confidence import IntervalModel
+from countception.trust.confidence import Interval, IntervalModel
+from countception.trust.metrics import metrics
 
 
 def test_columns_line_up_under_names_of_any_script(capsys: pytest.CaptureFixture[str]) -> None:
@@ -80,3 +89,19 @@ def test_regions_that_were_drawn_on_several_planes_are_told_of(
         said = capsys.readouterr().err
         assert said == "" or number == 4
     assert said.startswith(f"{tmp_path / 'film.zip'}: its regions were drawn on 2 planes of a stack, ")
+
+
+def test_an_evaluation_says_of_how_many_images_its_intervals_are(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [EvaluatedImage(f"{k}.png", 10.0, 11.0, intervals={0.9: Interval(9, 12 + k)}) for k in range(3)]
+    strange = EvaluatedImage("dark.png", 10.0, 4.0, warning="darker")
+
+    def said(*rows: EvaluatedImage) -> str:
+        figures = metrics([row.true for row in rows], [row.count for row in rows])
+        show_evaluation(Evaluation(figures, rows, 3.0))
+        return capsys.readouterr().out
+
+    assert "90 % intervals hold the true count in 100 % of the images, and are 4.0 objects wide" in said(*rows)
+    assert "in 100 % of the 3 images that have one, and are 4.0 objects wide" in said(*rows, strange)
+    assert "in 100 % of the 1 image that has one" in said(rows[0], strange)
+    assert "95 % intervals: none, the model was validated on too few images" in said(*rows, strange)
+    assert "90 % intervals: none, as no image is like the training images" in said(strange)

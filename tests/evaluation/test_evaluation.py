@@ -106,7 +106,7 @@ def test_json_has_the_figures_and_null_for_what_is_undefined(tmp_path: Path) -> 
     write_json(tmp_path / "a.json", evaluation([0.0, 0.0], [1.0, 2.0]).to_dict())
     values = json.loads((tmp_path / "a.json").read_text())
     assert set(values) == FIGURES | {"level", "intervals", "note", "flagged", "known", "points", "by_class", "images"}
-    assert values["intervals"][0] == {"level": 0.8, "coverage": None, "mean_width": None}
+    assert values["intervals"][0] == {"level": 0.8, "coverage": None, "mean_width": None, "images": 0}
     assert values["points"] is None
     assert values["relative_error"] is None
     assert values["correlation"] is None
@@ -121,8 +121,8 @@ def test_coverage_and_width_of_intervals_are_measured() -> None:
     rows = [replace(row, intervals={0.8: Interval(*end)}) for row, end in zip(result.rows, ends, strict=True)]
     rows[0] = replace(rows[0], warning="darker")
     figures = replace(result, rows=tuple(rows), level=0.8).to_dict()
-    assert figures["intervals"][0] == {"level": 0.8, "coverage": 0.75, "mean_width": 2.5}
-    assert figures["intervals"][1] == {"level": 0.9, "coverage": None, "mean_width": None}
+    assert figures["intervals"][0] == {"level": 0.8, "coverage": 0.75, "mean_width": 2.5, "images": 4}
+    assert figures["intervals"][1] == {"level": 0.9, "coverage": None, "mean_width": None, "images": 0}
     assert figures["flagged"] == 0.25
     assert (figures["images"][2]["low"], figures["images"][2]["high"]) == (31, 35)
 

@@ -58,6 +58,8 @@ def test_intervals_flags_and_points_are_reported_and_what_is_weak_is_said(tmp_pa
     counter = Counter(replace(counter.model, intervals=known), device="cpu")
     evaluation = evaluate(counter, tiny.data(), points=True)
     strange = replace(evaluation.rows[0], warning="darker than the training images")
+    alone = replace(evaluation, rows=(replace(strange, intervals={}), *evaluation.rows[1:]))
+    assert "of 3 images that have one" in report(tmp_path, alone, counter).text
     page = report(tmp_path, replace(evaluation, rows=(strange, *evaluation.rows[1:])), counter)
     for row in evaluation.rows:
         low, high = row.intervals[0.9]
@@ -66,6 +68,8 @@ def test_intervals_flags_and_points_are_reported_and_what_is_weak_is_said(tmp_pa
     assert "rest on only 9 validation images" in page.text
     assert "darker than the training images" in page.text
     assert "1 of 4 are unlike" in page.text
+    assert "of 4 images" in page.text
+    assert "that have one" not in page.text
     assert "F1" in page.text
     unknown = report(tmp_path, evaluate(tiny.untrained(), tiny.data()), tiny.untrained())
     assert "No 90 % intervals: they need at least 9 validation images" in unknown.text

@@ -124,10 +124,11 @@ def show_evaluation(result: Evaluation) -> None:
         typer.echo(f"MAE of predicting the average of the training images: {result.predict_average_mae:.2f}")
     for each in result.intervals:
         if each.coverage is None:
-            typer.echo(f"{percent(each.level)} intervals: none, the model was validated on too few images")
+            typer.echo(f"{percent(each.level)} intervals: none, {_why_none(result)}")
         else:
+            which = "images" if each.images == figures.n else f"{images(each.images)} that {_has(each.images)} one"
             typer.echo(
-                f"{percent(each.level)} intervals hold the true count in {percent(each.coverage)} of the images, "
+                f"{percent(each.level)} intervals hold the true count in {percent(each.coverage)} of the {which}, "
                 f"and are {each.mean_width:.1f} objects wide on average"
             )
     if result.points is not None:
@@ -252,7 +253,18 @@ def _are(rows: Sequence[Row]) -> str:
 
 
 def _have(rows: Sequence[Row]) -> str:
-    return f"{len(rows)} {'has' if len(rows) == 1 else 'have'}"
+    return f"{len(rows)} {_has(len(rows))}"
+
+
+def _has(number: int) -> str:
+    return "has" if number == 1 else "have"
+
+
+def _why_none(result: Evaluation) -> str:
+    """Why no image has an interval."""
+    if result.flagged == len(result.rows):
+        return "as no image is like the training images"
+    return "the model was validated on too few images"
 
 
 def _flagged(result: Evaluation) -> None:

@@ -62,18 +62,20 @@ class IntervalFigures:
     level: float
     """Probability with which they were to hold the true count."""
     coverage: float | None
-    """Share of the images whose interval held the true count; None where the model has no intervals of that level."""
+    """Share of the images with an interval whose interval held the true count; None where none has one."""
     mean_width: float | None
     """From low to high, in objects."""
+    images: int
+    """How many have an interval: none where the model has none of that level, and no image that is flagged."""
 
 
 def interval_figures(true: Sequence[float], intervals: Sequence[Interval | None], level: float) -> IntervalFigures:
     """Coverage and mean width of intervals of a level; of images without one nothing is known."""
     pairs = [(t, interval) for t, interval in zip(true, intervals, strict=True) if interval is not None]
     if not pairs:
-        return IntervalFigures(level, None, None)
+        return IntervalFigures(level, None, None, 0)
     held = np.mean([low <= t <= high for t, (low, high) in pairs])
-    return IntervalFigures(level, float(held), float(np.mean([high - low for _, (low, high) in pairs])))
+    return IntervalFigures(level, float(held), float(np.mean([high - low for _, (low, high) in pairs])), len(pairs))
 
 
 def predict_average_mae(true: Sequence[float], average: float) -> float:
