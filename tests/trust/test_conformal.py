@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from countception.trust.conformal import nearness, rank, share_below, weighted_quantile
+from countception.trust.conformal import nearness, rank, share_below, unlucky_coverage, weighted_quantile
 
 VALUES = st.lists(st.floats(-100, 100), min_size=2, max_size=20, unique=True).map(np.array)
 
@@ -63,3 +63,11 @@ def test_near_is_near_in_rank_whatever_the_distance() -> None:
 def test_ranks() -> None:
     assert rank(0.9, 9) == pytest.approx(9)
     assert rank(0.8, 4) == pytest.approx(4)
+
+
+def test_an_unlucky_set_by_simulation() -> None:
+    """Of uniform scores the largest of n, or the one of the rank, is the coverage itself."""
+    rng = np.random.default_rng(0)
+    for level, n, k in ((0.9, 9, 9), (0.9, 19, 18), (0.8, 4, 4), (0.9, 3, 3), (0.9, 1, 1), (0.95, 8, 8)):
+        coverages = np.sort(rng.uniform(size=(20000, n)), axis=1)[:, k - 1]
+        assert unlucky_coverage(level, n) == pytest.approx(np.quantile(coverages, 0.1), abs=0.01), (level, n)

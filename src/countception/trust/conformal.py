@@ -80,8 +80,11 @@ def weighted_quantile(values: Array, weights: Array, share: float) -> Array:
 
 
 def unlucky_coverage(level: float, n: int) -> float:
-    """Coverage that 1 set of n validation images in 10 stays below: a quantile of Beta(k, n + 1 - k)."""
+    """Coverage that 1 set of n validation images in 10 stays below: a quantile of Beta(k, n + 1 - k).
+
+    With groups, n is how many there are, which may be too few for the level: no error is then beyond the largest.
+    """
     from scipy.special import betaincinv
 
-    k = rank(level, n)
+    k = min(rank(level, n), n)
     return float(betaincinv(k, n + 1 - k, 0.1))
