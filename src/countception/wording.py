@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -31,14 +32,25 @@ def why_alike(names: Iterable[str], kinds: str) -> str | None:
     """What to do about names of classes or groups that are one name in several spellings; None where there are none."""
     spelled: dict[str, list[str]] = {}
     for name in dict.fromkeys(names):
-        spelled.setdefault(" ".join(name.casefold().replace("_", " ").split()), []).append(name)
+        spelled.setdefault(_spelled_out(name), []).append(name)
     found = [" and ".join(some) for some in spelled.values() if len(some) > 1]
     if not found:
         return None
     return (
-        f"the {kinds} {', '.join(found)} differ in capital letters or spaces only, and are kept apart: write them "
-        "alike if they are one"
+        f"the {kinds} {', '.join(found)} differ in capital letters, spaces or zeros of numbers only, and are kept "
+        "apart: write them alike if they are one"
     )
+
+
+def _spelled_out(name: str) -> str:
+    """The same for all spellings of a name, such as 0.1 µM, 0.10 µM and 0.10 µm."""
+    words = " ".join(name.casefold().replace("_", " ").split())
+    return re.sub(r"([0-9]+)(\.[0-9]+)?", lambda number: _plain(number[1], number[2] or ""), words)
+
+
+def _plain(whole: str, decimals: str) -> str:
+    """A number without zeros that say nothing."""
+    return (whole.lstrip("0") or "0") + decimals.rstrip("0").rstrip(".")
 
 
 def count_of(paths: Sequence[Path], noun: str) -> str:

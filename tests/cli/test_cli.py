@@ -543,7 +543,11 @@ def test_objects_without_a_point_are_named(tmp_path: Path) -> None:
 def test_a_group_in_two_spellings_is_told(images: Path, tmp_path: Path) -> None:
     (tmp_path / "drugs.csv").write_text("image,group\ngood0.png,Control\ngood1.png,control \n")
     result = run("count", tiny.model_file(), f"{images}/good*.png", "--groups", tmp_path / "drugs.csv")
-    assert "the groups Control and control differ in capital letters or spaces only" in result.stderr
+    assert "the groups Control and control differ in capital letters, spaces or zeros of numbers only" in result.stderr
+    for name in ("e_B3_1.png", "e_b03_2.png"):
+        (tmp_path / name).write_bytes((images / "good0.png").read_bytes())
+    result = run("count", tiny.model_file(), f"{tmp_path}/e_*.png", "--group-by", "e_{}_*")
+    assert "the groups B3 and b03 differ" in result.stderr
 
 
 def test_rows_of_groups_that_are_of_no_image_are_told(images: Path, tmp_path: Path) -> None:

@@ -154,8 +154,8 @@ def _groups_of(files: Sequence[Path], group_by: str | None, table: Path | None) 
     console.tell_same_named(files, found, group_by if table is None else None)
     if table is not None:
         console.tell_idle(table, of_no_image(files, table, group_by or "group"))
-        if (alike := why_alike(found, "groups")) is not None:
-            typer.echo(alike, err=True)
+    if (alike := why_alike(found, "groups")) is not None:
+        typer.echo(alike, err=True)
     return dict(zip(map(str, files), found, strict=True))
 
 
