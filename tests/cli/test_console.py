@@ -10,6 +10,7 @@ from countception.cli.console import (
     show_evaluation,
     show_inspection,
     show_summary,
+    show_totals,
     table,
     tell_drawn_on,
     tell_linked,
@@ -105,3 +106,16 @@ def test_an_evaluation_says_of_how_many_images_its_intervals_are(capsys: pytest.
     assert "in 100 % of the 1 image that has one" in said(rows[0], strange)
     assert "95 % intervals: none, the model was validated on too few images" in said(*rows, strange)
     assert "90 % intervals: none, as no image is like the training images" in said(strange)
+
+
+def test_totals_say_which_groups_lack_images(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [Row("1", 5.0), Row("2", 7.0, warning="dark"), Row("3", error="damaged")]
+    show_totals(group_totals(rows, ["a", "a", "b"], IntervalModel()), err=False)
+    header, *lines = capsys.readouterr().out.splitlines()
+    assert header.split()[-2:] == ["flagged", "failed"]
+    assert [line.split() for line in lines] == [
+        ["a", "2", "12", "–", "–", "6.0", "1.4", "1", "0"],
+        ["b", "0", "–", "–", "–", "–", "–", "0", "1"],
+    ]
+    show_totals(group_totals(rows[:1], ["a"], IntervalModel()), err=False)
+    assert "flagged" not in capsys.readouterr().out

@@ -84,6 +84,9 @@ def test_totals_and_regions_are_shown_when_asked_for(tmp_path: Path) -> None:
     totals = page(tmp_path, sized, totals=group_totals(sized, ["plate", "plate"], KNOWN)).text.split("Totals")[1]
     assert "21 ± 12.7" in totals, "per image"
     assert "42" in totals, "per mm²"
+    lost = [row("a.png", 30.0), Row("b.png", error="damaged")]
+    totals = page(tmp_path, lost, totals=group_totals(lost, ["here", "gone"], KNOWN)).text.split("Totals")[1]
+    assert "1 missing0––" in totals, "no image, and a count that is not known to be 0"
 
 
 def test_areas_of_land_are_in_square_metres(tmp_path: Path) -> None:

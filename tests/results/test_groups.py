@@ -198,6 +198,7 @@ def test_rows_that_are_of_no_image_are_found(tmp_path: Path) -> None:
         ("image,group\na.png,g\nb.png,g\na.png,h\n", "line 4: a.png is in two groups, g and h"),
         ("image,group\na.png,g\nb.png\n", "line 3: needs both"),
         ("image,plate\na.png,g\n", "columns image and group; or group by another \\(--group-by\\): plate$"),
+        ("image,Group,group\na.png,g,h\nb.png,g,h\n", "several columns group; rename"),
         ("", "columns image and group"),
     ],
 )

@@ -300,6 +300,8 @@ def _named(table: Path, column: str) -> dict[str, _Named]:
         others = [cell for cell in header if cell not in ("", "image")]
         hint = f"; or group by another (--group-by): {', '.join(others)}" if "image" in header and others else ""
         raise DatasetError(f"{table}: its first line must name columns image and {column}{hint}")
+    if twice := [name for name in dict.fromkeys(("image", column.lower())) if header.count(name) > 1]:
+        raise DatasetError(f"{table}: has several columns {twice[0]}; rename all but the one that is meant")
     places = header.index("image"), header.index(column.lower())
     known: dict[str, _Named] = {}
     for line, cells in rows[1:]:
