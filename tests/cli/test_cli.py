@@ -561,6 +561,15 @@ def test_rows_of_groups_that_are_of_no_image_are_told(images: Path, tmp_path: Pa
     assert "no image" not in run("count", tiny.model_file(), images / "good0.png", "--groups", table).stderr
 
 
+def test_files_that_are_copies_are_told(images: Path, tmp_path: Path) -> None:
+    for name in ("s1.png", "s1 copy.png"):
+        (tmp_path / name).write_bytes((images / "good0.png").read_bytes())
+    result = run("count", tiny.model_file(), tmp_path / "s1.png", tmp_path / "s1 copy.png")
+    assert "1 file is a copy of another, and all are counted and added up: " in result.stderr
+    assert f"{tmp_path / 's1 copy.png'} is {tmp_path / 's1.png'}" in result.stderr
+    assert "copy" not in run("count", tiny.model_file(), images / "good0.png", images / "good1.png").stderr
+
+
 def test_group_totals_do_not_mix_with_counts_on_standard_output(images: Path) -> None:
     result = run("count", tiny.model_file(), images / "good0.png", "--group-by=folder")
     assert len(result.stdout.splitlines()) == 2

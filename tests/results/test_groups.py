@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from countception.errors import ConfigError, DatasetError
-from countception.results.groups import ALL, find_groups, group_totals, of_no_image, same_named
+from countception.results.groups import ALL, copies, find_groups, group_totals, of_no_image, same_named
 from countception.results.row import Row
 from countception.results.tables import write_totals
 from countception.trust.confidence import IntervalModel
@@ -237,3 +237,13 @@ def test_names_with_accents_in_two_pieces_are_the_same(tmp_path: Path) -> None:
     table = tmp_path / "wells.csv"
     table.write_text("image,group\nZählung.png,a\n", encoding="utf-8")
     assert find_groups([tmp_path / "Za\u0308hlung.png"], table=table) == ["a"]
+
+
+def test_copies_of_files_are_found(tmp_path: Path) -> None:
+    a, b, c, d, e, f = (str(tmp_path / name) for name in "abcdef")
+    for name in (a, b, c, d, e, f):
+        Path(name).write_bytes(b"two" if name == b else b"one")
+    rows = [Row(b, 5.0), Row(a, 5.0), Row(c, 5.0), Row(d, 5.0, page=1), Row(e, error="damaged"), Row("gone", 5.0)]
+    assert copies([*rows, Row(f, 4.0)]) == {c: a}
+    assert copies([Row(a, 5.0), Row(a, 5.0)]) == {}
+    assert copies([Row(a, 0.1), Row(c, 0.1)]) == {}, "empty tiles are alike"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -187,9 +187,19 @@ def tell_drawn_on(regions: Path, images: Sequence[Path]) -> None:
 def tell_linked(names: Sequence[str]) -> None:
     """Say which images are named but not counted, as they are others by another name: tables have no row for them."""
     if pairs := linked(names):
-        some = [f"{path} is {other}" for path, other in list(pairs.items())[:NAMED]]
-        more = f" and {len(pairs) - NAMED} more" if len(pairs) > NAMED else ""
-        typer.echo(f"{images(len(pairs))} left out, as links to others: {', '.join(some)}{more}", err=True)
+        typer.echo(f"{images(len(pairs))} left out, as links to others: {_some_pairs(pairs)}", err=True)
+
+
+def tell_copies(pairs: Mapping[str, str]) -> None:
+    """Say which of the counted images are there twice, as where one was copied to the place of another."""
+    if pairs:
+        which = "1 file is a copy of another" if len(pairs) == 1 else f"{len(pairs)} files are copies of others"
+        typer.echo(f"{which}, and all are counted and added up: {_some_pairs(pairs)}", err=True)
+
+
+def _some_pairs(pairs: Mapping[Path, Path] | Mapping[str, str]) -> str:
+    some = [f"{one} is {other}" for one, other in list(pairs.items())[:NAMED]]
+    return ", ".join(some) + (f" and {len(pairs) - NAMED} more" if len(pairs) > NAMED else "")
 
 
 def show_inspection(found: Inspection) -> None:

@@ -242,11 +242,12 @@ def _show(rows: Sequence[Row], sums: Sequence[GroupTotal], *, shown: bool, piped
 def _sum_up(rows: Sequence[Row], intervals: IntervalModel, level: float, *, written: Sequence[Path | None]) -> None:
     """Say what was counted in all and where it was written; exit status 1 where an image could not be counted."""
     from countception.cli import console
-    from countception.results.groups import ALL, group_totals
+    from countception.results.groups import ALL, copies, group_totals
 
     total = group_totals(rows, [ALL] * len(rows), intervals, level)[0]
     places = [str(place) for place in written if place is not None]
     console.show_summary(rows, total, intervals.note(level), level=level, written=places)
+    console.tell_copies(copies(rows))
     if total.failed:
         raise typer.Exit(1)
 

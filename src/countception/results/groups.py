@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import statistics
 from collections import Counter as Tally
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -17,6 +19,7 @@ from countception.files import same_name
 from countception.points.cells import read_table
 from countception.results.row import class_names
 from countception.trust.confidence import Interval, IntervalModel, WithInterval
+from countception.wording import rounded
 
 if TYPE_CHECKING:
     from countception.results.row import Row
@@ -210,6 +213,24 @@ def same_named(images: Sequence[Path], groups: Sequence[str]) -> tuple[Path, Pat
         if other.parent != image.parent:
             return other, image
     return None
+
+
+def copies(rows: Sequence[Row]) -> dict[str, str]:
+    """Images whose files are copies of others that were counted before them, and these: totals have both.
+
+    Only files in which as much was counted are read again, and none in which next to nothing was, as empty ones are
+    alike.
+    """
+    times = Tally((row.count, row.width, row.height) for row in rows)
+    first: dict[str, str] = {}
+    found = {}
+    for row in rows:
+        if times[row.count, row.width, row.height] > 1 and row.page is None and rounded(row.count or 0):
+            with suppress(OSError), Path(row.image).open("rb") as stream:  # it may be gone by now
+                other = first.setdefault(hashlib.file_digest(stream, "sha256").hexdigest(), row.image)
+                if other != row.image:
+                    found[row.image] = other
+    return found
 
 
 def by_table(
