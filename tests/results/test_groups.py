@@ -75,6 +75,21 @@ def test_a_total_lies_in_its_interval_even_if_some_counts_are_below_0() -> None:
     assert total[0].interval.low < total[0].count < total[0].interval.high
 
 
+def test_a_total_of_empty_images_may_be_0_and_is_no_wider_than_their_intervals_together() -> None:
+    rng = np.random.default_rng(0)
+    true = np.array([0.0] * 8 + [float(k) for k in range(1, 25)])
+    counts = np.where(true == 0, rng.uniform(0.04, 0.08, 32), true + 0.3 * np.sqrt(true) * rng.normal(size=32))
+    model = fit_intervals(true, counts)
+    for level in (0.8, 0.9):
+        for n in (2, 10, 100):
+            empty = rng.uniform(0.04, 0.08, n)
+            found = group_totals([Row(str(k), count) for k, count in enumerate(empty)], [ALL] * n, model, level)[0]
+            assert found.interval is not None
+            assert found.interval.low == 0, (level, n)
+            alone = [model.interval(count, None, level) for count in empty]
+            assert found.interval.high <= sum(one.high for one in alone if one is not None)
+
+
 def test_images_without_a_suffix_are_named_once(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("image,group\ncell01,A\ncell02,B\n")
     assert find_groups(["x/cell01", "x/cell02"], table=tmp_path / "t.csv") == ["A", "B"]

@@ -56,6 +56,8 @@ SMALLEST_ERROR = 1e-3
 """In objects; smaller errors and spreads are taken for this, as 0 has no logarithm."""
 SMALLEST_SPREAD = 0.05
 """In median spreads; smaller spreads are taken for this."""
+EMPTY = 0.5
+"""Objects, of which an image seems empty if fewer are counted."""
 
 
 class Interval(NamedTuple):
@@ -185,14 +187,16 @@ class IntervalModel(BaseModel):
         cross-validation, the half width H of the total is::
 
             v_i = t c_i (1, log((1 + c_i) / (1 + m)))        B_i² = v_iᵀ M v_i
-            H² = Σ (h_i² - B_i²) + (Σ v_i)ᵀ M (Σ v_i)
+            H² = Σ (h_i² - B_i²) + (Σ v_i)ᵀ M (Σ v_i) + E²
 
         with m the median count of the validation images, and v_i made smaller where B_i would be above h_i; not after a
         cross-validation, where h_i is of several networks and B_i of one: the interval of an image is then h_i or B_i,
-        whichever is larger. For one image H is the image's interval; for many, the shared part dominates. Their own
-        parts add up as variances do, so where errors have heavy tails, of which the quantiles h_i know nothing, the
-        mean squares of the scores in place of them make the total wider. Errors that groups of new images share beyond
-        that, such as a badly stained plate, are not known to it.
+        whichever is larger. E is the sum of the counts below half an object, of each h_i at most: what is counted in
+        empty images is too much in all of them, and nothing that grows with the count knows of it. For one image H is
+        the image's interval; for many, the shared part dominates. Their own parts add up as variances do, so where
+        errors have heavy tails, of which the quantiles h_i know nothing, the mean squares of the scores in place of
+        them make the total wider. Errors that groups of new images share beyond that, such as a badly stained plate,
+        are not known to it.
 
         Parameters
         ----------
@@ -209,9 +213,12 @@ class IntervalModel(BaseModel):
         if parts is None:
             return None
         own, heavy, shared = parts
-        alone = own.sum() if len(values) == 1 else max(own.sum(), heavy.sum())
+        several = len(values) > 1
+        alone = max(own.sum(), heavy.sum()) if several else own.sum()
         both = self._variance(shared.sum(0, keepdims=True))[0]
-        count, width = max(0.0, float(np.sum(counts))), math.sqrt(alone + both)
+        half = np.sqrt(own + self._variance(shared))
+        empty = np.minimum(values, half)[values < EMPTY].sum() if several else 0.0
+        count, width = max(0.0, float(np.sum(counts))), math.sqrt(alone + both + empty**2)
         return Interval(max(0.0, count - width), count + width)
 
     def part(self, part: float, count: float, spread: float | None, level: float) -> Interval | None:
