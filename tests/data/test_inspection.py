@@ -98,6 +98,20 @@ def test_classes_that_are_spelled_in_two_ways_are_told(folder: Path, capsys: pyt
         train(folder, changes={"training.steps": 1})
 
 
+def test_groups_that_are_spelled_in_two_ways_are_told(folder: Path) -> None:
+    """One mouse would be both learned from and validated on."""
+    rows = [f"{name}.png,{name}.csv,{group}" for name, group in zip("abcd", ("M1", "m1", "M2", "M2"), strict=True)]
+    (folder / "manifest.csv").write_text("\n".join(["image,dots,group", *rows]))
+    for name in "abcd":
+        (folder / f"{name}.csv").write_text("x,y\n3,4\n30,22\n")
+    assert str(inspect(folder / "manifest.csv").alike).startswith("the groups M1 and m1 differ in capital letters")
+    with pytest.warns(DataWarning, match="the groups M1 and m1 differ"):
+        train(folder / "manifest.csv", changes={"training.steps": 1})
+    rows = [row.replace("m1", "M1") for row in rows]
+    (folder / "manifest.csv").write_text("\n".join(["image,dots,group", *rows]))
+    assert inspect(folder / "manifest.csv").alike is None
+
+
 def test_dots_of_two_classes_in_one_pixel_are_no_duplicates(folder: Path) -> None:
     (folder / "a.csv").write_text("x,y,class\n1,1,live\n1,1,dead\n")
     for name in "bcd":

@@ -26,7 +26,6 @@ from countception.images.orientation import SIDEWAYS, UPRIGHT, read_orientation
 from countception.images.projection import Page
 from countception.images.same import pixel_hash
 from countception.points import Order, find_scale, spacing
-from countception.wording import why_alike
 
 ENOUGH = 10
 """Dots in an image that tell how far apart they lie."""
@@ -92,7 +91,7 @@ class Inspection:
     mixed_up: str | None
     """What to do where dots say that they lie on another image of the data set; None where none do."""
     alike: str | None
-    """What to do where classes are spelled almost alike; None where they are not."""
+    """What to do where classes or groups are spelled almost alike; None where they are not."""
     refused: tuple[str, ...]
     """Why `train` would refuse the data, each with what would mend it; empty where it would not."""
     same: tuple[tuple[str, ...], ...]
@@ -229,7 +228,7 @@ def inspect(
         cornered=why_cornered(tally.places, tally.pixel_sizes),
         magnified=why_magnified(tally.pixel_sizes),
         mixed_up=why_mixed_up(dataset.items),
-        alike=why_alike(dataset.classes, "classes"),
+        alike=dataset.alike,
         refused=_refused(dataset, tally, list(unreadable), astray),
         same=tuple(tuple(names) for names in tally.images.values() if len(names) > 1),
         nearest=spacing(tally.points, neighbour=1),

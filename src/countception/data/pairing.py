@@ -40,7 +40,7 @@ from countception.images.planes import called
 from countception.images.projection import Page
 from countception.points.cells import read_table
 from countception.points.table import says_planes
-from countception.wording import NAMED, count_of
+from countception.wording import NAMED, count_of, why_alike
 
 CONVENTIONS = (
     "name them a.png and a.csv, a_dots.png, a_points.csv, a.roi, CellCounter_a.xml or a.geojson in one folder, or "
@@ -94,6 +94,13 @@ class Dataset:
     page: Page | None = None
     axis: int | str | None = None
     """What is read of stacks, as `countception.images.read.read_image` takes it."""
+
+    @property
+    def alike(self) -> str | None:
+        """What to do where classes, or the groups of a manifest, are spelled almost alike; None where they are not."""
+        groups = [item.group for item in self.items if item.group is not None and item.group != str(item.image)]
+        told = (why_alike(self.classes, "classes"), why_alike(groups, "groups"))
+        return "; ".join(filter(None, told)) or None
 
     def without_unmatched(self) -> Dataset:
         """The same without the files that have no partner."""

@@ -17,7 +17,6 @@ from countception.errors import ConfigError, DatasetError, DataWarning
 from countception.images.orientation import UPRIGHT, read_orientation, why_turned
 from countception.images.same import pixel_hash
 from countception.training.unseen import parts_of
-from countception.wording import why_alike
 
 Data = str | os.PathLike[str] | Dataset | Sequence[Sample]
 
@@ -63,7 +62,7 @@ def _load(data: Data) -> list[Sample]:
         turned = [item for item in data.items if read_orientation(item.image) != UPRIGHT]
         _warn(data, why_turned(len(turned), len(data.items)))
         _warn(data, why_mixed_up(data.items))
-        _warn(data, why_alike(data.classes, "classes"))
+        _warn(data, data.alike)
     samples = load_dataset(data)
     if isinstance(data, Dataset):
         sizes = [sample.pixel_size for sample in samples]
