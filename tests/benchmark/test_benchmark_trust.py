@@ -211,7 +211,7 @@ class TestRun:
         counts = {row.image: row.count for row in results.predictions(network)}
         assert {row.image: row.count for row in counted[4:]} == pytest.approx(counts, abs=1e-2)
         kinds = [row.kind for row in tables.load(results, network, Flagged)]
-        assert (kinds.count("clean"), kinds.count("inverted"), kinds.count("vgg"), len(kinds)) == (10, 10, 3, 73)
+        assert (kinds.count("clean"), kinds.count("inverted"), kinds.count("vgg"), len(kinds)) == (10, 10, 3, 93)
         assert {row.locator for row in tables.load(results, blobs, Located)} == {"blobs"}
         assert tables.load(results, average, Located) == []
 

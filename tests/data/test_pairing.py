@@ -347,7 +347,7 @@ class TestManifest:
         make(tmp_path, "dots/r.csv")
         items = read_dataset(self.manifest(tmp_path, text)).items
         assert [(item.name, item.page, item.group) for item in items] == [
-            ("raw/1.png, page 4", 4, "raw/1.png"),
+            ("raw/1.png, page 4", 4, str(tmp_path / "raw/1.png")),
             ("raw/1.png, page 0", 0, "mine"),
             ("raw/2.png", None, None),
         ]

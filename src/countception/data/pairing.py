@@ -282,7 +282,7 @@ def _manifest(path: Path) -> tuple[Path, tuple[Item, ...]]:
                 raise DatasetError(f"{where}: {file.name} is listed before; each file belongs in one row{more}")
             seen.add((file.resolve(), its))
         # pages of one stack are no more independent than parts of one image
-        group = row.get("group") or (row["image"] if page is not None else None)
+        group = row.get("group") or (str(files[0]) if page is not None else None)
         items.append(Item(files[0], files[1], called(row["image"], page), group, page=page))
     if not items:
         raise DatasetError(f"{path}: lists no images; give it a row with the image and the dots of each")
