@@ -64,3 +64,12 @@ def test_mishaps() -> None:
     masked = altered_features(np.ma.masked_array(image, holes), normalisation, 1.0)
     cut = altered_features(image[:, :, :30], normalisation, 1.0)
     assert all(masked["smaller"][name] == pytest.approx(value, abs=0.1) for name, value in cut["smaller"].items())
+
+
+def test_mishaps_of_channels_that_are_chosen() -> None:
+    """Those that are shown change places, and no other comes in."""
+    image = np.random.default_rng(0).integers(0, 256, (5, 40, 40), np.uint8)
+    chosen = Normalisation((90.0,) * 3, (50.0,) * 3, numbers=(0, 2, 3))
+    turned = image_features(image[[3, 2, 0]], Normalisation((90.0,) * 3, (50.0,) * 3), 1.0)
+    assert altered_features(image, chosen, 1.0)["reversed"] == turned
+    assert "reversed" not in altered_features(image[:3], Normalisation((90.0,), (50.0,), numbers=(1,)), 1.0)

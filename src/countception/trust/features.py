@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -88,7 +89,11 @@ def altered_features(image: Image, normalisation: Normalisation, scale: float) -
     """
     halved = _halved(image.astype(np.float32))  # at its own pixels: a lower magnification shows as fine a detail
     altered = {"smaller": image_features(halved, normalisation, scale)} if halved.size else {}
-    return altered | ({"reversed": image_features(image[::-1], normalisation, scale)} if len(image) == COLOURS else {})
+    shown = range(len(image)) if normalisation.numbers is None else normalisation.numbers
+    if len(shown) == COLOURS:
+        turned = replace(normalisation, numbers=tuple(reversed(shown)))
+        altered["reversed"] = image_features(image, turned, scale)
+    return altered
 
 
 def kind_of(name: str) -> str:
