@@ -60,10 +60,10 @@ def count_of(paths: Sequence[Path], noun: str) -> str:
     return f"{len(paths)} {noun}{'s' if len(paths) > 1 else ''} ({some_of([path.name for path in paths])})"
 
 
-def some_of(names: Sequence[str]) -> str:
+def some_of(names: Sequence[str], most: int = NAMED) -> str:
     """The first few of some names, and how many more there are."""
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return f"{', '.join(names[:NAMED])}{more}"
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"{', '.join(names[:most])}{more}"
 
 
 def length(micrometres: float) -> str:

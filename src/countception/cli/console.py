@@ -198,8 +198,7 @@ def tell_copies(pairs: Mapping[str, str]) -> None:
 
 
 def _some_pairs(pairs: Mapping[Path, Path] | Mapping[str, str]) -> str:
-    some = [f"{one} is {other}" for one, other in list(pairs.items())[:NAMED]]
-    return ", ".join(some) + (f" and {len(pairs) - NAMED} more" if len(pairs) > NAMED else "")
+    return some_of([f"{one} is {other}" for one, other in pairs.items()], NAMED)
 
 
 def show_inspection(found: Inspection) -> None:

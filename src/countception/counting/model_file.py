@@ -70,7 +70,7 @@ class Model:
     @functools.cached_property
     def identity(self) -> str:
         """12 hexadecimal digits that no other model has, the same of a model and of all copies of its file."""
-        return (self.digest or _digest(_document(self), self.network.state_dict()))[:12]
+        return (self.digest or _digest(_document(self), _weights(self)))[:12]
 
     def knows(self, image: Pixels) -> bool:
         """Whether the image is one of those that it learned from or was validated on; not in older models."""
@@ -100,10 +100,14 @@ def save(model: Model, path: str | os.PathLike[str]) -> None:
         The place cannot be written to.
     """
     document = _document(model)
-    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.network.state_dict().items()}
+    weights = _weights(model)
     header = {"format": FORMAT, "model": document, "sha256": _digest(document, weights)}
     with whole_file(path) as temporary:
         temporary.write_bytes(serialise(weights, header))
+
+
+def _weights(model: Model) -> dict[str, Tensor]:
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in model.network.state_dict().items()}
 
 
 def _document(model: Model) -> str:
@@ -228,7 +232,7 @@ def _check(model: Model) -> None:
 def _digest(document: str, weights: dict[str, Tensor]) -> str:
     digest = hashlib.sha256(document.encode())
     for name in sorted(weights):
-        tensor = weights[name].detach().cpu()
+        tensor = weights[name]
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         digest.update(tensor.contiguous().view(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()

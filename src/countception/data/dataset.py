@@ -104,7 +104,7 @@ def load_item(
     DatasetError
         The part that the item stands for is not in the image.
     """
-    page = page if item.page is None else item.page
+    page = item.page_or(page)
     if item.box is None:
         image = read_image(item.image, page=page, axis=axis)
         dots = _dots(item, image, classes, order, outside, page, axis)
@@ -205,7 +205,7 @@ class Stream:
     def _from_files(self, dataset: Dataset) -> Iterator[Opened]:
         first = None
         for item in dataset.items:
-            page, axis = dataset.page if item.page is None else item.page, dataset.axis
+            page, axis = item.page_or(dataset.page), dataset.axis
             with opened(item.image, page=page, axis=axis) as image:
                 dots = _dots(item, image, dataset.classes, dataset.order, "error", page, axis)
                 one = _part(item, image, dots, page)

@@ -67,8 +67,12 @@ class Item:
     page: int | None = None
     """Page of a stack, from 0, where the manifest says it; goes before what is to be read of all."""
 
+    def page_or(self, page: Page | None) -> Page | None:
+        """Its own page, or else what is read of all."""
+        return page if self.page is None else self.page
+
     def asked(self) -> int | None:
-        """The page, for whoever asks for it when it matters."""
+        """Its own page, for whoever asks for it when it matters."""
         return self.page
 
 
@@ -272,10 +276,10 @@ def _manifest(path: Path) -> tuple[Path, tuple[Item, ...]]:
         if len(files) < 2:
             raise DatasetError(f"{where}: needs both an image and a dots file")
         page = _page(row.get("page", ""), where)
-        for file, several in zip(files, (True, says_planes(files[1])), strict=True):
+        for file in files:
             if not file.is_file():
                 raise DatasetError(f"{where}: there is no file {file}; paths are relative to the manifest")
-            its = page if several else None
+            its = page if page is None or file == files[0] or says_planes(file) else None
             if (file.resolve(), its) in seen:
                 stack = file == files[0] and page is None
                 more = "; of a stack, a column page says which page a row is of" if stack else ""
