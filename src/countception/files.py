@@ -172,6 +172,14 @@ def _new_file(folder: Path, path: Path, mode: int) -> Path:
             return name
 
 
+def state(path: Path) -> tuple[int, int] | None:
+    """Tells whether a file has changed: its size in bytes, and when it was written last; None where there is none."""
+    with suppress(OSError):
+        found = path.stat()
+        return found.st_size, found.st_mtime_ns
+    return None
+
+
 def defined(values: dict[str, Any]) -> dict[str, Any]:
     """The same for JSON, which has no NaN: None in its place, such as of the correlation over a single image."""
     return {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in values.items()}

@@ -875,6 +875,11 @@ def test_control_c_while_counting_keeps_the_counts_so_far(
     assert list(pd.read_csv(part)["image"]) == [str(images / "good0.png")]
     assert not out.exists()
     assert f"counted by now are in {part}: {out}, other tables and the report are not written" in result.stderr
+    again = run("count", model, images / "good0.png", images / "good1.png", "-o", out)
+    assert again.exit_code == 0
+    assert "of these 1 before the batch was interrupted, and not again" in again.stderr
+    assert list(pd.read_csv(out)["image"]) == [str(images / f"good{k}.png") for k in range(2)]
+    assert not part.exists()
 
 
 @pytest.fixture

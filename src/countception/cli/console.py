@@ -84,6 +84,8 @@ def show_summary(
         between = f" ({percent(level)}: {whole(total.interval.low)} to {whole(total.interval.high)})"
     places = f": {', '.join(written)}" if written else ""
     say(f"{images(total.images)} counted, {whole(total.count)} objects{between}{places}")
+    if before := sum(row.before for row in rows):
+        say(f"of these {before} before the batch was interrupted, and not again")
     if len(total.by_class) > 1:
         say(f"of these {', '.join(f'{name} {whole(value)}' for name, value in total.by_class.items())}")
 

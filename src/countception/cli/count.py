@@ -17,8 +17,8 @@ from countception.files import is_device
 if TYPE_CHECKING:
     from countception.counting.counter import Counter
     from countception.evaluation.evaluation import Evaluation
-    from countception.results.batch import BatchOptions
     from countception.results.groups import GroupTotal
+    from countception.results.job import BatchOptions
     from countception.results.row import Row
     from countception.trust.confidence import IntervalModel
 
@@ -71,7 +71,7 @@ def count(
       countception count cells.count plates/*/*.tif -o counts.csv --group-by folder --totals totals.csv
     """
     from countception.images.find import find_images
-    from countception.results.batch import BatchOptions
+    from countception.results.job import BatchOptions
 
     _check_kinds(model, images)
     level = parse.read_level(level)
@@ -219,7 +219,7 @@ def _count_all(
         if out is not None:
             typer.echo(
                 f"the images counted by now are in {batch.unfinished(out)}: "
-                f"{out}, other tables and the report are not written",
+                f"{out}, other tables and the report are not written; the same command goes on from there",
                 err=True,
             )
         raise

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -32,6 +32,7 @@ import numpy as np
 import numpy.typing as npt
 
 from countception.errors import ImageError
+from countception.files import state
 from countception.images import decoders
 from countception.images.holes import NO_PICTURE, holes_of, pierced
 from countception.images.projection import Page
@@ -141,18 +142,10 @@ def unchanged(path: Path) -> Iterator[None]:
     ImageError
         It was.
     """
-    before = _state(path)
+    before = state(path)
     yield
-    if _state(path) not in (before, None):  # one that is gone was whole while it was there
+    if state(path) not in (before, None):  # one that is gone was whole while it was there
         raise ImageError(f"{path}: has changed while it was read; count it again when whatever writes it is done")
-
-
-def _state(path: Path) -> tuple[int, int] | None:
-    """Of the file's contents; None where there is none."""
-    with suppress(OSError):
-        found = path.stat()
-        return found.st_size, found.st_mtime_ns
-    return None
 
 
 @contextmanager

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
     from countception.counting.count import Count
+    from countception.results.row import Row
 
 StrPath = str | os.PathLike[str]
 
@@ -50,12 +51,32 @@ class Outputs:
         points_as: str = "csv",
         overwrite: bool = False,
     ) -> None:
+        self.kept: Collection[Plane] = ()
+        self.own: Collection[Plane] = ()
         self.files = list(dict.fromkeys(each.path for each in planes))
         self.points_as, self.overwrite = points_as, overwrite
         self.names = dict(zip(planes, unique_names([each.alias for each in planes]), strict=True))
         self.overlays, self.maps, self.points = (
             None if folder is None else Path(folder) for folder in (overlays, maps, points)
         )
+
+    def take_over(self, kept: Collection[Plane], own: Collection[Plane]) -> None:
+        """Allow for files from before the batch was interrupted.
+
+        Parameters
+        ----------
+        kept
+            Images of which nothing is written any more.
+        own
+            Others, whose points are this batch's if there are any, and may be replaced.
+        """
+        self.kept, self.own = kept, own
+
+    def holds(self, plane: Plane, row: Row) -> bool:
+        """Whether all that would be written of an image is there, as its row says."""
+        places = self._places(plane)
+        written = {kind: getattr(row, kind) for kind in places}
+        return written == places and all(Path(place).is_file() for place in places.values() if place)
 
     def check(self, *tables: StrPath | None, others: Iterable[StrPath] = (), classes: Sequence[str] = ()) -> None:
         """Refuse to write over an image or another result, or over points, and places that cannot be written to.
@@ -96,7 +117,7 @@ class Outputs:
                     )
                 if place in taken:
                     raise OutputError(f"{target} would be overwritten, as another file has that place: name another")
-            self._keep_points(self.points_file(plane))
+            self._keep_points(plane)
         self._refuse_among_images()
         folders = {folder.resolve(): folder for folder in (self.overlays, self.maps, self.points) if folder is not None}
         for folder in folders.values():
@@ -105,9 +126,12 @@ class Outputs:
             _refuse_within(taken, folder, folder.resolve())
         check_places(self.files, *tables, *(folder / "file" for folder in folders.values()))  # one may hold all three
 
-    def _keep_points(self, table: Path | None) -> None:
+    def _keep_points(self, plane: Plane) -> None:
         """Refuse to replace points, unless that is allowed."""
-        if table is not None and table.exists() and not self.overwrite:
+        table = self.points_file(plane)
+        if table is None or self.overwrite or plane in self.kept or plane in self.own:
+            return
+        if table.exists():
             raise OutputError(
                 f"{table} is there already, and may hold points that were corrected: name another folder, or allow "
                 "to replace it (overwrite, --overwrite)"
@@ -151,9 +175,14 @@ class Outputs:
         if map_file is not None:
             write_map(map_file, count, image=str(plane.path), page=plane.page)
         if table is not None and count.points is not None and count.confidence is not None:
-            self._keep_points(table)  # of another batch, or of whoever corrects points, since this one began
+            self._keep_points(plane)  # of another batch, or of whoever corrects points, since this one began
             write_points(table, count.points, extra={"confidence": count.confidence.round(DECIMALS)})
-        return {"overlay": str(place or ""), "map": str(map_file or ""), "points": str(table or "")}
+        return self._places(plane)
+
+    def _places(self, plane: Plane) -> dict[str, str]:
+        """The names of its files by kind, as a row has them; empty where there is none."""
+        files = {"overlay": self.overlay(plane), "map": self.map(plane), "points": self.points_file(plane)}
+        return {kind: str(file or "") for kind, file in files.items()}
 
 
 SHEETS = frozenset(

@@ -56,6 +56,8 @@ class Row:
     """The `identity` of the model that counted; empty where none did."""
     page: int | None = None
     """The page, from 0, of a stack of which each page is counted as an image of its own."""
+    before: bool = False
+    """Whether it was counted before the batch was interrupted, and not again."""
 
     @property
     def name(self) -> str:
