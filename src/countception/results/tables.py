@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TextIO
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from countception.files import whole_file
 from countception.results.row import class_names
 
 if TYPE_CHECKING:
+    from countception.regions import RegionCount
     from countception.results.groups import GroupTotal
     from countception.results.row import Row
 
 StrPath = str | os.PathLike[str]
+T = TypeVar("T")
+Columns = dict[str, Callable[[T], object]]
+"""Of a table: the name of each, and what of an item stands in it."""
 
 DECIMALS = 3
 """Of counts."""
@@ -48,23 +53,18 @@ def write_rows(stream: TextIO, rows: Sequence[Row]) -> None:
     points; 0 where they agree) and `points_missing_<class>` where there are several, `warning` (in what the image is
     unlike the training images), `error` and `model` (which counted: its identity).
     """
-    classes, pages = class_names(rows), any(row.page is not None for row in rows)
     files = [name for name in ("overlay", "map", "points") if any(getattr(row, name) for row in rows)]
-    sizes = ["area_mm2", "per_mm2"] if any(row.area_mm2 for row in rows) else []
-    located = any(row.missing is not None for row in rows)
-    writer = csv.writer(stream, lineterminator="\n")
-    kinds = [f"count_{name}" for name in classes]
-    missing = ["points_missing", *(f"points_missing_{name}" for name in classes)] if located else []
-    header = ["count", "low", "high", *kinds, "width", "height", *sizes, *files, *missing, "warning", "error", "model"]
-    writer.writerow(["image", *["page"] * pages, *header])
-    for row in rows:
-        by_class = [number(row.by_class.get(name)) for name in classes]
-        numbers = [number(value) for value in (row.count, row.low, row.high)]
-        areas = [_digits(getattr(row, name)) for name in sizes]
-        names = [getattr(row, name) for name in files]
-        lacking = [row.missing, *(row.missing_by_class.get(name) for name in classes)] if located else []
-        rest = [row.width, row.height, *areas, *names, *lacking, row.warning, row.error, row.model]
-        writer.writerow([row.image, *[row.page] * pages, *numbers, *by_class, *rest])
+    classes = class_names(rows)
+    columns: Columns[Row] = {
+        **_images(rows),
+        **_counts(classes),
+        **_as_they_are("width", "height"),
+        **(_areas() if any(row.area_mm2 for row in rows) else {}),
+        **_as_they_are(*files),
+        **(_missing(classes) if any(row.missing is not None for row in rows) else {}),
+        **_as_they_are("warning", "error", "model"),
+    }
+    _write(stream, columns, rows)
 
 
 def write_regions(path: StrPath, rows: Sequence[Row]) -> None:
@@ -79,31 +79,19 @@ def write_regions(path: StrPath, rows: Sequence[Row]) -> None:
     OutputError
         The place cannot be written to.
     """
-    classes, pages = class_names(rows), any(row.page is not None for row in rows)
-    kinds = [f"count_{name}" for name in classes]
+    of_image: Columns[Row] = _images(rows)
+    of_region: Columns[RegionCount] = {
+        "region": attrgetter("name"),
+        **_counts(class_names(rows)),
+        "area_px": lambda region: f"{region.area:.1f}",
+        **_areas(),
+    }
+    pairs = [(row, region) for row in rows if row.whole is not None for region in (row.whole, *row.regions)]
     with csv_file(path) as stream:
         writer = csv.writer(stream, lineterminator="\n")
-        header = [
-            "image",
-            *["page"] * pages,
-            "region",
-            "count",
-            "low",
-            "high",
-            *kinds,
-            "area_px",
-            "area_mm2",
-            "per_mm2",
-        ]
-        writer.writerow(header)
-        for row in rows:
-            if row.whole is None:
-                continue
-            for region in (row.whole, *row.regions):
-                numbers = [number(value) for value in (region.count, region.low, region.high)]
-                by_class = [number(region.by_class.get(name)) for name in classes]
-                areas = [f"{region.area:.1f}", _digits(region.area_mm2), _digits(region.per_mm2)]
-                writer.writerow([row.image, *[row.page] * pages, region.name, *numbers, *by_class, *areas])
+        writer.writerow([*of_image, *of_region])
+        for row, region in pairs:
+            writer.writerow([*_cells(of_image, row), *_cells(of_region, region)])
 
 
 def write_totals(path: StrPath, totals: Sequence[GroupTotal]) -> None:
@@ -126,18 +114,64 @@ def write_total_rows(stream: TextIO, totals: Sequence[GroupTotal]) -> None:
     where the size of pixels is known of any, `flagged` (images unlike the training images) and `failed` (images that
     could not be counted and are missing from the total).
     """
-    classes = class_names(totals)
+    columns: Columns[GroupTotal] = {
+        **_as_they_are("group", "images"),
+        **_counts(class_names(totals)),
+        "count": lambda total: number(total.count if total.images else None),  # in its place among the others
+        **_numbers("mean", "sd"),
+        **(_areas() if any(total.area_mm2 is not None for total in totals) else {}),
+        **_as_they_are("flagged", "failed"),
+    }
+    _write(stream, columns, totals)
+
+
+def _images(rows: Sequence[Row]) -> Columns[Row]:
+    """Which image it is."""
+    return _as_they_are("image", *(["page"] if any(row.page is not None for row in rows) else []))
+
+
+def _counts(classes: Sequence[str]) -> Columns[Any]:
+    """How many objects there are, in all and of each class, where there are several."""
+    of_class = {f"count_{name}": _written(number, _of_class("by_class", name)) for name in classes}
+    return _numbers("count", "low", "high") | of_class
+
+
+def _areas() -> Columns[Any]:
+    return {name: _written(_digits, attrgetter(name)) for name in ("area_mm2", "per_mm2")}
+
+
+def _missing(classes: Sequence[str]) -> Columns[Row]:
+    """How many points there are too few."""
+    of_class = {f"points_missing_{name}": _of_class("missing_by_class", name) for name in classes}
+    return {"points_missing": attrgetter("missing"), **of_class}
+
+
+def _numbers(*names: str) -> Columns[Any]:
+    return {name: _written(number, attrgetter(name)) for name in names}
+
+
+def _as_they_are(*names: str) -> Columns[Any]:
+    return {name: attrgetter(name) for name in names}
+
+
+def _of_class(values: str, name: str) -> Callable[[Any], Any]:
+    """One class's of the values of all."""
+    return lambda counted: getattr(counted, values).get(name)
+
+
+def _written(how: Callable[[float | None], str], get: Callable[[Any], Any]) -> Callable[[Any], str]:
+    """What is got, as it is written."""
+    return lambda counted: how(get(counted))
+
+
+def _cells(columns: Columns[T], item: T) -> list[object]:
+    return [value_of(item) for value_of in columns.values()]
+
+
+def _write(stream: TextIO, columns: Columns[T], items: Iterable[T]) -> None:
     writer = csv.writer(stream, lineterminator="\n")
-    kinds = [f"count_{name}" for name in classes]
-    sized = any(total.area_mm2 is not None for total in totals)
-    areas = ["area_mm2", "per_mm2"] if sized else []
-    writer.writerow(["group", "images", "count", "low", "high", *kinds, "mean", "sd", *areas, "flagged", "failed"])
-    for total in totals:
-        numbers = [number(value) for value in (total.count if total.images else None, total.low, total.high)]
-        by_class = [number(total.by_class.get(name)) for name in classes]
-        spread = [number(total.mean), number(total.sd)]
-        area = [_digits(total.area_mm2), _digits(total.per_mm2)] if sized else []
-        writer.writerow([total.group, total.images, *numbers, *by_class, *spread, *area, total.flagged, total.failed])
+    writer.writerow(columns)
+    writer.writerows(_cells(columns, item) for item in items)
 
 
 @contextmanager
