@@ -267,6 +267,17 @@ NETWORK_SETTINGS: dict[str, dict[str, Any]] = {
 """What a network needs beside its name where a recipe is used with it instead of the recipe's own; `boxnet` nothing."""
 
 
+_WINDOWS = {"network.window", "network.stride", "network.start_at_mean"}
+IDLE: dict[str, set[str]] = {
+    "boxnet": {"network.sigma", "network.start_at_mean"},
+    "count_ception": {"network.sigma"},
+    "fcrn_a": _WINDOWS,
+    "fcrn_b": _WINDOWS,
+}
+"""What a network has no use for, such as the window of one that learns a density map: nobody is to wonder why it
+changes nothing."""
+
+
 DECIDED = {
     "recipe": "choose a recipe by its name (config, --recipe)",
     "network.channels": "images have as many as they have; channels chooses some",

@@ -97,6 +97,8 @@ def test_every_network_learns_to_count(network: str, steps: int, share: float) -
     changes = {**QUICK, "network.name": network, "training.steps": steps, "network.width": 0.5}
     if network.startswith("count_ception"):
         changes["training.augment.crop"] = 32
+    if network == "fcrn_a":
+        del changes["network.window"]  # which it has none of
     counter = train(blobs(12), valid=blobs(6, seed=1), changes=changes)
     test = blobs(20, seed=2)
     average = predict_average_mae([len(s.dots) for s in test], counter.model.trained_on["mean_count"])
@@ -441,6 +443,8 @@ def test_the_papers_recipe() -> None:
         (blobs(3), {"training.batch": True}, ConfigError, "training.batch must be a number, not True"),
         (blobs(3), {"recipe": "paper"}, ConfigError, "recipe cannot be set: choose a recipe by its name"),
         (blobs(3), {"network.channels": 1}, ConfigError, "network.channels cannot be set"),
+        (blobs(3), {"network.sigma": 3.0}, ConfigError, "network.sigma cannot be set: boxnet has no use for it"),
+        (blobs(3), {"network.name": "fcrn_a", "network.window": 16}, ConfigError, "fcrn_a has no use for it"),
         (
             blobs(3),
             {"network.name": "count_ception", "network.window": 6, "network.stride": 4, "counting.flips": True},

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from countception.config import DECIDED, Config, TrainingConfig, dotted, recipe, updated, with_network
+from countception.config import DECIDED, IDLE, Config, TrainingConfig, dotted, recipe, updated, with_network
 from countception.counting.counter import Counter
 from countception.counting.model_file import Model, known_by
 from countception.counting.predict import usual_modes
@@ -217,7 +217,12 @@ def configure(config: Config | str, changes: dict[str, Any] | None) -> Config:
         config = recipe(config, network=network)
     elif network not in (None, config.network.name):
         config = with_network(config, network)
-    return updated(config, changes)
+    chosen = updated(config, changes)
+    for key in sorted(IDLE.get(chosen.network.name, set()) & changes.keys()):
+        field = key.rpartition(".")[2]
+        if getattr(chosen.network, field) != getattr(config.network, field):
+            raise ConfigError(f"{key} cannot be set: {chosen.network.name} has no use for it; leave it out")
+    return chosen
 
 
 def _checkpoint(out: str | os.PathLike[str] | None, *, resume: bool) -> Path | None:
