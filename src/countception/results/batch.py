@@ -72,8 +72,7 @@ def count_files(
 
         - `out`: CSV file of the rows, written at the end only. Until then, and after Ctrl-C, the rows so far are beside
           it, written every minute: see `unfinished`; and all of them where it cannot be replaced, as on Windows while
-          Excel has it open. Called once more with the same counter and options, it goes on where it was interrupted
-          (`countception.results.journal`).
+          Excel has it open. The same call goes on where it was interrupted (`countception.results.journal`).
         - `overlays`: folder for pictures of the density over each image.
         - `maps`: folder for float32 TIFF count maps. The sum of a map over the `redundancy` in its description is the
           count.
