@@ -91,11 +91,14 @@ Test images of a split share a network and its validation images, and splits sha
 takes both for chance (clustered by split and by image), as if the data set were one of many such.
 """
 KINDS = {
-    "coverage": "Intervals",
-    "recipe": "Intervals of the whole recipe",
-    "folds": "Intervals by cross-validation",
+    "coverage": ("Intervals", ""),
+    "recipe": ("Intervals of the whole recipe", ", the whole recipe"),
+    "folds": ("Intervals by cross-validation", ", cross-validation"),
+    "recipe-folds": ("Intervals of the whole recipe by cross-validation", ", the whole recipe, cross-validation"),
 }
-"""Of the systems of a data set: the one with the most splits, others, and those with folds."""
+"""Of the systems of a data set, with what headings and lines of tables call them: see `_kind`."""
+SHORT = "scale.spacing="
+"""What small trainings change of the recipe."""
 TOTALS = """\
 ## Totals
 
@@ -163,14 +166,21 @@ def page(found: dict[str, list[Run]]) -> tuple[str, dict[str, Figure]]:
     parts.append(INTERVALS)
     for name, some in found.items():
         for number, (system, members) in enumerate(summary.systems(some).items()):
-            kind = "folds" if "folds=" in system else "recipe" if number else "coverage"
-            parts += [f"### {KINDS[kind]}: {DATASETS[name].title}", f"{system}; splits: {len(members)}."]
+            kind = _kind(system, first=not number)
+            parts += [f"### {KINDS[kind][0]}: {DATASETS[name].title}", f"{system}; splits: {len(members)}."]
             covered = coverages(members)
             if covered:
                 plots[f"{name}-{kind}.png"] = figures.coverages(covered, DATASETS[name].title)
             parts += _covered(covered, f"points-and-intervals/{name}-{kind}.png", members)
     parts += [TOTALS, _totals(found), FLAGS, _flags(found), _missed_flags(found)]
     return "\n\n".join(part.strip("\n") for part in parts if part) + "\n", plots
+
+
+def _kind(system: str, *, first: bool) -> str:
+    """Of a system: whether it is that of small trainings, which comes first, or the whole recipe; and its folds."""
+    if "folds=" in system:
+        return "folds" if SHORT in system else "recipe-folds"
+    return "coverage" if first else "recipe"
 
 
 def _covered(covered: dict[tuple[str, float], Coverage], plot: str, members: Sequence[Run]) -> list[str]:
@@ -246,8 +256,7 @@ def _totals(found: dict[str, list[Run]]) -> str:
     ]
     for name, some in found.items():
         for number, (system, members) in enumerate(summary.systems(some).items()):
-            kind = ", cross-validation" if "folds=" in system else ", the whole recipe" if number else ""
-            title = f"{DATASETS[name].title}{kind}"
+            title = f"{DATASETS[name].title}{KINDS[_kind(system, first=not number)][1]}"
             lines += [f"| {title} | {line} |" for line in _sums([run.counted for run in members])]
     return "\n".join(lines)
 
