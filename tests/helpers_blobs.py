@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from countception.config import IDLE
 from countception.data.dataset import Sample
 from countception.points import Dots
 
@@ -18,6 +19,11 @@ QUICK: dict[str, Any] = {
     "training.evaluations": 4,
     "training.precision": "float32",
 }
+
+
+def quick(network: str) -> dict[str, Any]:
+    """The same for a network by name, without the window where it has none."""
+    return {"network.name": network, **{key: QUICK[key] for key in QUICK if key not in IDLE.get(network, ())}}
 
 
 def blobs(number: int, *, side: int = 64, seed: int = 0, channels: int = 1, classes: int = 1) -> list[Sample]:

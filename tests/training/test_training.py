@@ -39,7 +39,7 @@ from countception.training.loop import place_loss
 from countception.training.prepare import prepare
 from countception.training.schedule import Length, evaluations_due, learning_rate
 from countception.trust.metrics import predict_average_mae
-from helpers_blobs import QUICK, blobs
+from helpers_blobs import QUICK, blobs, quick
 
 HERE = Path(__file__).parents[1]
 
@@ -94,11 +94,9 @@ def test_the_loss_on_places_sharpens_points() -> None:
 )
 def test_every_network_learns_to_count(network: str, steps: int, share: float) -> None:
     """Far better than predicting the average, on images it has not seen."""
-    changes = {**QUICK, "network.name": network, "training.steps": steps, "network.width": 0.5}
+    changes = {**quick(network), "training.steps": steps, "network.width": 0.5}
     if network.startswith("count_ception"):
         changes["training.augment.crop"] = 32
-    if network == "fcrn_a":
-        del changes["network.window"]  # which it has none of
     counter = train(blobs(12), valid=blobs(6, seed=1), changes=changes)
     test = blobs(20, seed=2)
     average = predict_average_mae([len(s.dots) for s in test], counter.model.trained_on["mean_count"])
