@@ -224,6 +224,14 @@ def test_tables_that_do_not_fit_are_refused(tmp_path: Path, text: str, sentence:
         find_groups([tmp_path / "x" / "a.png", tmp_path / "x" / "b.png"], table=table)
 
 
+def test_a_table_of_many_stars_takes_no_time(tmp_path: Path) -> None:
+    table = tmp_path / "groups.csv"
+    table.write_text(f"image,group\n{'*a' * 12}*b,x\na[1]?.*,y\n")
+    with pytest.raises(DatasetError, match="has no row for the image"):
+        find_groups([tmp_path / f"{'a' * 60}.png"], table=table)
+    assert find_groups([tmp_path / "a[1]?.png"], table=table) == ["y"], "stars alone stand for something else"
+
+
 def test_a_name_that_several_images_have_is_refused(tmp_path: Path) -> None:
     table = tmp_path / "groups.csv"
     table.write_text("image,group\na.png,g\n")

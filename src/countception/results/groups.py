@@ -10,6 +10,7 @@ from collections import Counter as Tally
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -307,7 +308,8 @@ def _fitting(table: Path, known: Mapping[str, _Named], image: Path) -> list[str]
 
 def _fits_file(pattern: str, image: Path) -> bool:
     whole = [str(image.resolve())] if Path(pattern).is_absolute() else []
-    return _fits(pattern, image.name, image.stem, str(image), *whole) is not None
+    only_stars = re.sub(r"[?[]", r"[\g<0>]", same_name(pattern))  # and in a time that a table cannot make endless
+    return any(fnmatchcase(same_name(name), only_stars) for name in (image.name, image.stem, str(image), *whole))
 
 
 def _named(table: Path, column: str) -> dict[str, _Named]:
