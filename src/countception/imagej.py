@@ -21,8 +21,8 @@ NO_POINTS = b"no points"
 
 _HEAD = 7
 """Bytes that hold the four letters of every such file, a version, and the type."""
-_LARGEST = 2**28
-"""Bytes of a selection; as many as roifile reads."""
+_LARGEST = 2**26
+"""Bytes of all selections of a file, unpacked: a million of corners have 8 of these 64 MB."""
 _REASON = 120
 """Characters of what another package says is wrong."""
 
@@ -42,7 +42,7 @@ def read_rois(path: Path) -> list[Any]:
     read = roifile(path).ImagejRoi.frombytes
     try:
         with _as_errors():
-            return [read(data) for data in _selections(path, _LARGEST)]
+            return [read(data) for data in _selections(path)]
     except Exception as error:  # raises nearly anything on damaged files
         reason = (" ".join(str(error).split()) or type(error).__name__)[:_REASON]
         raise RoiError(f"{path}: cannot be read as ImageJ regions or points ({reason}); save them again") from None
@@ -104,18 +104,30 @@ def roifile(path: Path) -> Any:
     return package
 
 
-def _selections(path: Path, size: int) -> Iterator[bytes]:
-    """The first bytes of each selection. A set that macOS has packed again holds files of its own, too."""
+def _selections(path: Path, size: int = -1) -> Iterator[bytes]:
+    """The first bytes of each selection, or all, unless these are too many to be what ImageJ saved."""
     if path.suffix.lower() != ".zip":
+        _refuse_bomb(path.stat().st_size if size < 0 else 0)
         with path.open("rb") as stream:
             yield stream.read(size)
         return
     with zipfile.ZipFile(path) as archive:
-        for name in archive.namelist():
-            last = name.rpartition("/")[2]
-            if last.lower().endswith(".roi") and not last.startswith("."):
-                with archive.open(name) as entry:
-                    yield entry.read(size)
+        packed = [each for each in archive.infolist() if _is_selection(each.filename)]
+        _refuse_bomb(sum(each.file_size for each in packed) if size < 0 else 0)  # no more of each are unpacked
+        for each in packed:
+            with archive.open(each) as entry:
+                yield entry.read(size)
+
+
+def _is_selection(name: str) -> bool:
+    """Whether a file in an archive is one. A set that macOS has packed again holds files of its own, too."""
+    last = name.rpartition("/")[2]
+    return last.lower().endswith(".roi") and not last.startswith(".")
+
+
+def _refuse_bomb(size: int) -> None:
+    if size > _LARGEST:
+        raise ValueError(f"its selections have {size / 2**20:.0f} MB, and more than {_LARGEST / 2**20:.0f} are a trap")
 
 
 @contextmanager

@@ -181,6 +181,16 @@ class TestImageJ:
         assert tracemalloc.get_traced_memory()[1] < 5_000_000
         tracemalloc.stop()
 
+    def test_a_bomb_does_not_go_off(self, tmp_path: Path) -> None:
+        with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+            for k in range(2):
+                archive.writestr(f"{k}.roi", roi([[1, 2]]).tobytes() + bytes(40_000_000))
+        tracemalloc.start()
+        with pytest.raises(PointsError, match=r"a\.zip: .*its selections have 76 MB, and more than 64 are a trap"):
+            read_points(tmp_path / "a.zip")
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+        tracemalloc.stop()
+
     def test_what_roifile_only_logs_is_an_error(self, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
         data = bytearray(roi([[1, 2]]).tobytes())
         header = struct.unpack(">i", data[60:64])[0]
