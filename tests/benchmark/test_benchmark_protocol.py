@@ -199,6 +199,14 @@ class TestOwnData:
         with pytest.raises(ConfigError, match=r"there is no data set 'seeds'.*has a benchmark\.toml in it"):
             load("seeds", tmp_path)
 
+    @pytest.mark.parametrize("name", ["../seeds", "..", "", "more/seeds", "/seeds"])
+    def test_results_are_called_by_its_name_and_stay_in_their_folder(self, tmp_path: Path, name: str) -> None:
+        for folder in (tmp_path, tmp_path.parent / "seeds", tmp_path / "more" / "seeds"):
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / DESCRIPTION).write_text("test = 4\nn = [5]\n")
+        with pytest.raises(ConfigError, match="is no data set: give the name of its folder"):
+            dataset(name, tmp_path)
+
 
 class TestData:
     def test_missing_folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -81,6 +81,8 @@ def dataset(name: str, root: Path | None = None) -> DataSet:
     """
     if name in DATASETS:
         return DATASETS[name]
+    if Path(name).name != name or name in ("", ".."):  # results are called by it, and stay in their folder
+        raise ConfigError(f"{name!r} is no data set: give the name of its folder, without the folders that it lies in")
     path = _root(root) / name / DESCRIPTION
     if not path.is_file():
         raise ConfigError(
