@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,33 @@ def test_planes_that_were_never_stored_are_no_empty_images(
             opened(path, page=page),  # type: ignore[arg-type]
         ):
             pass
+
+
+@pytest.mark.parametrize(
+    ("sizes", "told"),
+    [
+        ('SizeC="1" SizeZ="1" SizeT="500000000"', '<TiffData IFD="0" PlaneCount="1"/>'),
+        ('SizeC="1" SizeZ="1" SizeT="3"', '<TiffData IFD="0" PlaneCount="500000000"/>'),
+    ],
+)
+def test_a_few_bytes_that_tell_of_millions_of_planes_are_a_trap(tmp_path: Path, sizes: str, told: str) -> None:
+    path = tmp_path / "a.ome.tif"
+    tifffile.imwrite(path, np.ones((9, 8), np.uint8), description=described(sizes, told), metadata=None)
+    tracemalloc.start()
+    with pytest.raises(ImageError, match=r"a\.ome\.tif: its metadata tell of 5e\+08 planes, .* a trap"):
+        read_image(path)
+    assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    tracemalloc.stop()
+
+
+def test_of_pages_of_many_sizes_the_smallest_says_how_many_planes_there_would_be(tmp_path: Path) -> None:
+    path = tmp_path / "a.ome.tif"
+    text = described('SizeC="1" SizeZ="1" SizeT="3000000"', '<TiffData IFD="1" PlaneCount="1"/>')
+    with tifffile.TiffWriter(path) as tiff:
+        tiff.write(np.ones((9, 8), np.uint8), description=text, metadata=None)
+        tiff.write(np.ones((1, 1), np.uint8), metadata=None)
+    with pytest.raises(ImageError, match=r"tell of 2\.16e\+08 planes"):
+        read_image(path)
 
 
 def test_a_file_that_tells_of_itself_alone_may_be_made_one_picture(tmp_path: Path) -> None:

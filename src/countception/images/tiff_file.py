@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from countception.errors import ImageError
 from countception.images.holes import Holes
+from countception.images.ome import MOST, planes_told_of
 from countception.images.projection import PROJECTIONS
 
 Index = tuple[int | slice, ...]
@@ -36,7 +37,7 @@ def open_tiff(path: Path) -> Any:
     Raises
     ------
     ImageError
-        The file is cut off, so that pages are missing.
+        The file is cut off, so that pages are missing, or tells of more planes than anybody has.
     """
     import tifffile
 
@@ -44,6 +45,12 @@ def open_tiff(path: Path) -> Any:
     if _is_cut_off(tiff):
         tiff.close()
         raise ImageError(f"{path}: is cut off, so that pages of it are missing; export or copy it again")
+    if (told := planes_told_of(tiff)) > MOST:
+        tiff.close()
+        raise ImageError(
+            f"{path}: its metadata tell of {told:.3g} planes, more than any file has; it is damaged or a trap: export "
+            "the image again"
+        )
     if any(each.is_multifile for each in tiff.series):  # of kinds that do not heed that
         tiff.close()
         tiff = tifffile.TiffFile(path, _multifile=False, is_mmstack=False, is_ndtiff=False)
