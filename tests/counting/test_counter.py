@@ -221,6 +221,9 @@ def test_a_model_from_a_newer_version_says_so(counter: Counter, tmp_path: Path) 
         *[("calibration", {"factor": factor}) for factor in (-5, 0, math.nan, "1")],
         ("class_names", ["a", "b"]),
         ("normalisation", {"mean": [0.0], "deviation": [1.0], "numbers": [0, 1]}),
+        ("class_names", [5]),
+        ("calibration", {"images": "many"}),
+        ("trained_on", {"pixels": 5}),
     ],
 )
 def test_a_model_with_other_values_than_it_should_have_is_refused(saved: Path, key: str, value: object) -> None:
@@ -231,6 +234,23 @@ def test_a_model_with_other_values_than_it_should_have_is_refused(saved: Path, k
     text = json.dumps({**json.loads(header["model"]), key: value})
     other = saved.with_name("other.count")
     save_file(weights, other, {**header, "model": text, "sha256": model_file._digest(text, weights)})
+    with pytest.raises(ModelFileError, match=r"other\.count cannot be used"):
+        Counter.load(other)
+
+
+@pytest.mark.parametrize("change", [{"width": 1e5}, {"width": 1e300}, {"classes": 10**7}, {"channels": 10**9}])
+def test_a_model_that_says_it_is_larger_than_its_weights_is_refused_before_there_is_room_for_it(
+    saved: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, float]
+) -> None:
+    from countception.counting import model_file
+
+    header, weights = model_file.read_tensors(saved)
+    values = json.loads(header["model"])
+    values["config"]["network"] |= change
+    text = json.dumps(values)
+    other = saved.with_name("other.count")
+    save_file(weights, other, {**header, "model": text, "sha256": model_file._digest(text, weights)})
+    monkeypatch.setattr(model_file, "seeded", lambda _: pytest.fail("it is built"))
     with pytest.raises(ModelFileError, match=r"other\.count cannot be used"):
         Counter.load(other)
 

@@ -114,6 +114,8 @@ def test_facts_say_where_a_model_comes_from() -> None:
     assert found["trained on"].startswith("3 images")
     assert "validation data" in found
     assert "trained on" not in dict(facts(tiny.untrained().model))
+    odd = replace(tiny.untrained().model, trained_on={"images": 3, "objects": 9, "mean_count": [3]})
+    assert "trained on" not in dict(facts(odd)), "as in a model that somebody else's program wrote"
     one = replace(tiny.untrained().model, calibration=Calibration(images=1))
     assert dict(facts(one))["calibration"].startswith("none, as it takes two")
 

@@ -21,7 +21,7 @@ from safetensors.torch import save as serialise
 from torch import Tensor
 
 from countception._version import __version__
-from countception.config import Config, parse
+from countception.config import Config, NetworkConfig, parse
 from countception.counting.tensor_file import DAMAGED, read_tensors
 from countception.errors import CountceptionError, ModelFileError
 from countception.files import whole_file
@@ -40,6 +40,8 @@ SUFFIX = ".count"
 """How names of model files usually end."""
 SMALLEST_SCALE = 1e-3
 """Of a sound model; the largest is its inverse."""
+MANY = 64
+"""Channels or classes from which a network may be large, where it is no wider than usual."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,7 @@ def load(path: str | os.PathLike[str]) -> Model:
         model = _rebuild(json.loads(document), weights)
         _check(model)
         return replace(model, digest=header["sha256"])
-    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, CountceptionError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, OverflowError, CountceptionError) as error:
         raise ModelFileError(
             f"{path} cannot be used by countception {__version__} ({_first_line(error)}): "
             "it may come from a newer version; update countception or train anew"
@@ -186,6 +188,7 @@ def _other(kind: str) -> str:
 
 def _rebuild(values: dict[str, Any], weights: dict[str, Tensor]) -> Model:
     config = parse(values["config"])
+    _check_weights(config.network, weights)
     with seeded(0):  # whose numbers are replaced at once
         network = build(config.network)
     network.load_state_dict(weights)
@@ -205,6 +208,22 @@ def _rebuild(values: dict[str, Any], weights: dict[str, Tensor]) -> Model:
     )
 
 
+def _check_weights(config: NetworkConfig, weights: dict[str, Tensor]) -> None:
+    """Refuse weights of another network, before there is memory for one as large as the file says it is.
+
+    Raises
+    ------
+    ValueError
+        They are.
+    """
+    if config.width <= 1 and max(config.channels, config.classes) <= MANY:  # the look takes a second
+        return
+    with torch.device("meta"):
+        wanted = {name: tensor.shape for name, tensor in build(config).state_dict().items()}
+    if wanted != {name: tensor.shape for name, tensor in weights.items()}:
+        raise ValueError("its weights are those of another network than it says")
+
+
 def _check(model: Model) -> None:
     """Refuse values that would count nonsense, or nothing.
 
@@ -213,7 +232,7 @@ def _check(model: Model) -> None:
     ValueError
         Says which.
     """
-    look, network = model.normalisation, model.config.network
+    look, network, trained = model.normalisation, model.config.network, model.trained_on
     sound = {
         f"scale {model.scale}": SMALLEST_SCALE <= model.scale <= 1 / SMALLEST_SCALE,
         f"factor {model.calibration.factor}": 0 < model.calibration.factor < math.inf,
@@ -221,8 +240,11 @@ def _check(model: Model) -> None:
         and all(map(math.isfinite, look.mean))
         and all(0 < deviation < math.inf for deviation in look.deviation)
         and (look.numbers is None or len(look.numbers) == network.channels),
-        "pixel size": 0 < model.trained_on.get("pixel_size", 1.0) < math.inf,
-        f"{len(model.class_names)} classes": len(model.class_names) == network.classes,
+        "pixel size": 0 < trained.get("pixel_size", 1.0) < math.inf,
+        f"{len(model.class_names)} classes": len(set(model.class_names)) == network.classes == len(model.class_names)
+        and all(isinstance(name, str) for name in model.class_names),
+        "calibration": all(isinstance(value, int | float) for value in asdict(model.calibration).values()),
+        "list of known images": all(isinstance(each.get("pixels", []), list) for each in (trained, model.validation)),
     }
     for what, possible in sound.items():
         if not possible:

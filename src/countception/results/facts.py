@@ -110,5 +110,5 @@ def _intervals(model: Model) -> str:
 def _join(values: dict[str, Any], template: str) -> str | None:
     try:
         return template.format(**values)
-    except (KeyError, ValueError):  # a model that was not made by `train`
+    except (KeyError, TypeError, ValueError):  # a model that was not made by `train`
         return None
