@@ -11,6 +11,7 @@ import typer
 
 from countception.cli import options as given
 from countception.cli import parse
+from countception.cli.screen import echo
 from countception.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def benchmark(
     if tables:
         from countception.benchmark.page import write_page
 
-        typer.echo(f"page: {write_page(found, docs)}")
+        echo(f"page: {write_page(found, docs)}")
     if maps:
         _draw_maps(found, data_root, maps)
 
@@ -169,7 +170,7 @@ def _list(root: Path | None) -> None:
     from countception.cli.console import table
 
     table(["method", ""], [[name, title] for name, (_, title) in METHODS.items()])
-    typer.echo("")
+    echo("")
     rows = [
         [name, str(spec.test), ", ".join(map(str, spec.sizes))]
         for name, spec in {**DATASETS, **own_datasets(root)}.items()
@@ -185,7 +186,7 @@ def _draw_maps(results: Results, root: Path | None, folder: Path) -> None:
     if not names:
         raise ConfigError(f"no run in {results.folder} has left count maps: those of split 0 without settings do")
     for path in write_maps(results, {name: load(name, root) for name in names}, folder):
-        typer.echo(f"maps: {path}")
+        echo(f"maps: {path}")
 
 
 def _load(protocols: list[Protocol], root: Path | None) -> dict[str, Data]:
@@ -205,12 +206,12 @@ def _run(cells: list[Cell], data: dict[str, Data], results: Results, device: str
     from countception.cli.progress import progress_bar
 
     tally = run(cells, data, results, device=device, show=progress_bar, finished=_show)
-    typer.echo(f"{tally}: {results.folder}")
+    echo(f"{tally}: {results.folder}")
 
 
 def _show(rows: list[Row]) -> None:
     for row in rows:
-        typer.echo(f"{row.key} {row.settings}: MAE {row.mae:.2f}, bias {row.bias:+.2f}, {row.seconds:.0f} s")
+        echo(f"{row.key} {row.settings}: MAE {row.mae:.2f}, bias {row.bias:+.2f}, {row.seconds:.0f} s")
 
 
 def _check(cells: list[Cell], data: dict[str, Data], results: Results, device: str | None, threads: int | None) -> None:
@@ -239,7 +240,7 @@ def _check(cells: list[Cell], data: dict[str, Data], results: Results, device: s
             outcome = run_cell(cell, data[cell.data], setup, report=report)
         for now in outcome.rows:
             verdict, same = _compared(now, rows.get((now.key, now.settings)))
-            typer.echo(f"{now.key} {now.settings}: {verdict}")
+            echo(f"{now.key} {now.settings}: {verdict}")
             equal = equal and same
     if not equal:
         raise typer.Exit(1)

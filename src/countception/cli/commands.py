@@ -22,6 +22,7 @@ from countception.cli import options as given
 from countception.cli import parse
 from countception.cli.benchmark import benchmark
 from countception.cli.count import count, evaluate
+from countception.cli.screen import echo
 from countception.cli.train import INTERRUPTED, train
 from countception.errors import CountceptionError
 
@@ -77,12 +78,12 @@ def _print_anything() -> None:
 
 
 def _say(text: str) -> None:
-    typer.echo(text, err=True)
+    echo(text, err=True)
 
 
 def _version(asked: bool) -> None:  # noqa: FBT001 - typer calls it so
     if asked:
-        typer.echo(f"countception {__version__}")
+        echo(f"countception {__version__}")
         raise typer.Exit
 
 
@@ -171,7 +172,7 @@ def _draw(dataset: Dataset, folder: Path) -> None:
 
     with file_bar("drawing") as progress:
         drawn = draw_dots(dataset, folder, report=progress)
-    typer.echo(f"\npictures of the dots: {len(drawn)}, in {folder}")
+    echo(f"\npictures of the dots: {len(drawn)}, in {folder}")
 
 
 @app.command()
@@ -185,7 +186,7 @@ def info(model: given.Model, *, json: given.JsonFile = None) -> None:
     parse.check_results(json, read=(model,))
     loaded = load(model)
     for name, value in facts(loaded):
-        typer.echo(f"{name + ':':<17} {value}")
+        echo(f"{name + ':':<17} {value}")
     if json is not None:
         write_json(json, details(loaded))
 
@@ -215,7 +216,7 @@ def simulate(
     check_empty(out)
     sides, objects = parse.read_pair(size, "--size"), parse.read_pair(counts, "--counts")
     made = simulate_dataset(out, number, seed=seed, look=look, size=sides, counts=objects)
-    typer.echo(f"{out}: {len(made)} images with dots")
+    echo(f"{out}: {len(made)} images with dots")
 
 
 @app.command()
@@ -224,7 +225,7 @@ def settings(*, recipe: given.Recipe = "default", network: given.Network = None)
     from countception.config import recipe as named
 
     for setting in parse.list_settings(named(recipe, network=network).model_dump()):
-        typer.echo(setting)
+        echo(setting)
 
 
 @app.command()
@@ -239,7 +240,7 @@ def demo(*, out: given.DemoFolder = Path("demo"), time_budget: given.DemoTime = 
     with progress.progress_bar("demo") as shown:
         result = run_demo(out, seconds=parse.read_duration(time_budget), seed=seed, show=shown)
     console.show_evaluation(result)
-    typer.echo(f"\nreport: {out / 'report.html'}\ncounts: {out / 'counts.csv'}\npictures: {out / 'overlays'}")
+    echo(f"\nreport: {out / 'report.html'}\ncounts: {out / 'counts.csv'}\npictures: {out / 'overlays'}")
 
 
 app.command()(benchmark)

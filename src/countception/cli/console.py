@@ -8,9 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
 from rich.cells import cell_len
 
+from countception.cli.screen import echo, printable
 from countception.files import unique_names
 from countception.images.find import closed_to, linked, unread_by, why_closed, why_unread
 from countception.images.orientation import why_turned
@@ -34,11 +34,11 @@ BAR = 40
 
 def table(header: Sequence[str], cells: Sequence[Sequence[str]], *, err: bool = False) -> None:
     """Print a plain table: the first column to the left, the others, numbers, to the right."""
-    rows = [header, *cells]
+    rows = [[printable(cell, lines=False) for cell in row] for row in (header, *cells)]
     widths = [max(cell_len(row[i]) for row in rows) for i in range(len(header))]
     for row in rows:
         (first, room), *rest = [(text, " " * (width - cell_len(text))) for text, width in zip(row, widths, strict=True)]
-        typer.echo(f"{first}{room}" + "".join(f"  {room}{text}" for text, room in rest), err=err)
+        echo(f"{first}{room}" + "".join(f"  {room}{text}" for text, room in rest), err=err)
 
 
 def show_rows(rows: Sequence[Row]) -> None:
@@ -77,7 +77,7 @@ def show_summary(
     """Say, on standard error, what was counted in all, what was written, and what to look at."""
 
     def say(text: str) -> None:
-        typer.echo(text, err=True)
+        echo(text, err=True)
 
     between = ""
     if total.interval is not None:
@@ -120,18 +120,18 @@ def show_evaluation(result: Evaluation) -> None:
     figures = result.metrics
     relative = "" if math.isnan(figures.relative_error) else f", relative error {figures.relative_error:.1%}"
     if result.known_note:
-        typer.echo(f"\n{result.known_note}")
-    typer.echo(f"\nMAE {figures.mae:.2f}, RMSE {figures.rmse:.2f}, bias {figures.bias:+.2f}{relative}")
+        echo(f"\n{result.known_note}")
+    echo(f"\nMAE {figures.mae:.2f}, RMSE {figures.rmse:.2f}, bias {figures.bias:+.2f}{relative}")
     for name, own in result.by_class.items():
-        typer.echo(f"  of {name}: MAE {own.mae:.2f}, RMSE {own.rmse:.2f}, bias {own.bias:+.2f}")
+        echo(f"  of {name}: MAE {own.mae:.2f}, RMSE {own.rmse:.2f}, bias {own.bias:+.2f}")
     if not math.isnan(result.predict_average_mae):
-        typer.echo(f"MAE of predicting the average of the training images: {result.predict_average_mae:.2f}")
+        echo(f"MAE of predicting the average of the training images: {result.predict_average_mae:.2f}")
     for each in result.intervals:
         if each.coverage is None:
-            typer.echo(f"{percent(each.level)} intervals: none, {_why_none(result)}")
+            echo(f"{percent(each.level)} intervals: none, {_why_none(result)}")
         else:
             which = "images" if each.images == figures.n else f"{images(each.images)} that {_has(each.images)} one"
-            typer.echo(
+            echo(
                 f"{percent(each.level)} intervals hold the true count in {percent(each.coverage)} of the {which}, "
                 f"and are {each.mean_width:.1f} objects wide on average"
             )
@@ -139,14 +139,14 @@ def show_evaluation(result: Evaluation) -> None:
         _points(result.points)
     _flagged(result)
     if result.note:
-        typer.echo(result.note)
+        echo(result.note)
 
 
 def tell_idle(path: Path, rows: Sequence[str]) -> None:
     """Say which rows of a table of groups are of no image, as groups may lack images that are not there or misspelt."""
     if rows:
         which = "1 row is" if len(rows) == 1 else f"{len(rows)} rows are"
-        typer.echo(f"{path}: {which} of no image that is counted ({some_of(rows)})", err=True)
+        echo(f"{path}: {which} of no image that is counted ({some_of(rows)})", err=True)
 
 
 def tell_same_named(images: Sequence[Path], groups: Sequence[str], pattern: str | None) -> None:
@@ -157,7 +157,7 @@ def tell_same_named(images: Sequence[Path], groups: Sequence[str], pattern: str 
         return
     if (both := same_named(images, groups)) is not None:
         first, other = both
-        typer.echo(
+        echo(
             f"some groups hold images of one name from several folders, such as {first} and {other}: to add up each "
             f'folder by itself, name it in the pattern, such as --group-by "{PART}/{pattern}"',
             err=True,
@@ -170,7 +170,7 @@ def tell_unread(*places: Path) -> None:
         with suppress(OSError):  # whoever reads it says what is wrong
             why = why_unread(unread_by(place)) + why_closed(closed_to(place))
             if why:
-                typer.echo(f"{place}: {why.removeprefix('; ')}", err=True)
+                echo(f"{place}: {why.removeprefix('; ')}", err=True)
 
 
 def tell_drawn_on(regions: Path, images: Sequence[Path]) -> None:
@@ -179,7 +179,7 @@ def tell_drawn_on(regions: Path, images: Sequence[Path]) -> None:
 
     names = dict(zip(images, unique_names(images), strict=True))
     for file, number in RegionFiles(regions, names).drawn_on().items():
-        typer.echo(
+        echo(
             f"{file}: its regions were drawn on {number} planes of a stack, and are all counted on every page: of "
             "those that are meant for one, keep the rows of that page",
             err=True,
@@ -189,14 +189,14 @@ def tell_drawn_on(regions: Path, images: Sequence[Path]) -> None:
 def tell_linked(names: Sequence[str]) -> None:
     """Say which images are named but not counted, as they are others by another name: tables have no row for them."""
     if pairs := linked(names):
-        typer.echo(f"{images(len(pairs))} left out, as links to others: {_some_pairs(pairs)}", err=True)
+        echo(f"{images(len(pairs))} left out, as links to others: {_some_pairs(pairs)}", err=True)
 
 
 def tell_copies(pairs: Mapping[str, str]) -> None:
     """Say which of the counted images are there twice, as where one was copied to the place of another."""
     if pairs:
         which = "1 file is a copy of another" if len(pairs) == 1 else f"{len(pairs)} files are copies of others"
-        typer.echo(f"{which}, and all are counted and added up: {_some_pairs(pairs)}", err=True)
+        echo(f"{which}, and all are counted and added up: {_some_pairs(pairs)}", err=True)
 
 
 def _some_pairs(pairs: Mapping[Path, Path] | Mapping[str, str]) -> str:
@@ -206,22 +206,22 @@ def _some_pairs(pairs: Mapping[Path, Path] | Mapping[str, str]) -> str:
 def show_inspection(found: Inspection) -> None:
     """Print what was found in a data set."""
     bad = f", {len(found.unreadable)} of which cannot be used (below)" if found.unreadable else ""
-    typer.echo(f"{found.root}: {images(found.pairs)} with dots{bad}")
+    echo(f"{found.root}: {images(found.pairs)} with dots{bad}")
     if found.counts is not None:
-        typer.echo(f"sizes (height × width): {_numbers(found.sizes)}")
-        typer.echo(f"channels: {_numbers({str(channels): number for channels, number in found.channels.items()})}")
-        typer.echo(f"pixels: {_numbers(found.dtypes)}" + _range(found) + _pixel_sizes(found))
+        echo(f"sizes (height × width): {_numbers(found.sizes)}")
+        echo(f"channels: {_numbers({str(channels): number for channels, number in found.channels.items()})}")
+        echo(f"pixels: {_numbers(found.dtypes)}" + _range(found) + _pixel_sizes(found))
         if len(found.classes) > 1:
-            typer.echo(f"classes: {_numbers(found.classes)}")
+            echo(f"classes: {_numbers(found.classes)}")
         _histogram(found.counts)
         _spacing(found)
     _problems(found)
     turned = why_turned(len(found.turned), found.pairs)
     for doubt in (found.mixed_up, found.cornered, found.magnified, found.alike, turned):
         if doubt is not None:
-            typer.echo(f"\n{doubt}")
+            echo(f"\n{doubt}")
     if found.refused:
-        typer.echo("\n".join(["\ncannot be trained on as it is:", *(f"  {why}" for why in found.refused)]))
+        echo("\n".join(["\ncannot be trained on as it is:", *(f"  {why}" for why in found.refused)]))
 
 
 def _numbers(values: dict[str, int]) -> str:
@@ -244,9 +244,9 @@ def _problems(found: Inspection) -> None:
         if names:
             dots = {"dots outside the image": found.outside, "duplicate dots": found.duplicates}.get(title)
             said = len(names) if dots is None else f"{sum(dots.values())}, in {images(len(names))}"
-            typer.echo(f"\n{title}: {said}")
+            echo(f"\n{title}: {said}")
             for name, what in names:
-                typer.echo(f"  {name}" + (f": {what}" if what else ""))
+                echo(f"  {name}" + (f": {what}" if what else ""))
 
 
 def _as_if(name: str, found: Inspection) -> str:
@@ -282,17 +282,17 @@ def _why_none(result: Evaluation) -> str:
 
 def _flagged(result: Evaluation) -> None:
     if result.flagged:
-        typer.echo(f"unlike the training images: {result.flagged} of {result.metrics.n}, whose intervals do not hold")
+        echo(f"unlike the training images: {result.flagged} of {result.metrics.n}, whose intervals do not hold")
     for row in result.rows:
         if row.warning:
-            typer.echo(f"  {row.image}: {row.warning}")
+            echo(f"  {row.image}: {row.warning}")
 
 
 def _points(points: PointFigures) -> None:
     shares = {"precision": points.precision, "recall": points.recall, "F1": points.f1}
     said = [f"{name} {percent(share)}" for name, share in shares.items() if not math.isnan(share)]
     said += [] if math.isnan(points.mean_distance) else [f"{points.mean_distance:.2f} pixels off on average"]
-    typer.echo(f"points within {points.tolerance:.3g} pixels of a dot: {', '.join(said) or 'no dots and no points'}")
+    echo(f"points within {points.tolerance:.3g} pixels of a dot: {', '.join(said) or 'no dots and no points'}")
 
 
 def _range(found: Inspection) -> str:
@@ -305,29 +305,29 @@ def _pixel_sizes(found: Inspection) -> str:
 
 
 def _histogram(counts: Counts) -> None:
-    typer.echo(
+    echo(
         f"\ndots per image: {counts.mean:.1f} ± {counts.sd:.1f}, {counts.smallest} to {counts.largest}, "
         f"{counts.total} in all"
     )
     most = max(counts.histogram)
     for number, low, high in zip(counts.histogram, counts.edges, counts.edges[1:], strict=False):
         held = f"{low}" if high == low + 1 else f"{low} – {high - 1}"
-        typer.echo(f"  {held:>15} {'█' * math.ceil(BAR * number / most)} {number}")
+        echo(f"  {held:>15} {'█' * math.ceil(BAR * number / most)} {number}")
 
 
 def _spacing(found: Inspection) -> None:
     if found.nearest is not None and found.third_nearest is not None:
-        typer.echo(
+        echo(
             f"\nspacing of the dots: {found.nearest:.1f} pixels to the nearest, {found.third_nearest:.1f} to the third"
         )
     low, high = found.third_nearest_range or (1.0, 1.0)
     if high > VARIED * low and found.pixel_sizes is None:  # else that is known, or they are merely sparser in some
-        typer.echo(
+        echo(
             f"it differs from image to image, {low:.1f} to {high:.1f} pixels to the third: no harm where there are "
             "fewer objects of the same size, but bring images of several magnifications to one, or train a model for "
             "each"
         )
-    typer.echo(
+    echo(
         f"suggested scale: {found.scale:.3g} working pixels per image pixel, so that the counting window is "
         f"{found.window:.0f} image pixels wide"
     )

@@ -11,6 +11,7 @@ import typer
 
 from countception.cli import options as given
 from countception.cli import parse
+from countception.cli.screen import echo
 from countception.errors import ConfigError
 from countception.files import is_device
 
@@ -155,7 +156,7 @@ def _groups_of(files: Sequence[Path], group_by: str | None, table: Path | None) 
     if table is not None:
         console.tell_idle(table, of_no_image(files, table, group_by or "group"))
     if (alike := why_alike(found, "groups")) is not None:
-        typer.echo(alike, err=True)
+        echo(alike, err=True)
     return dict(zip(map(str, files), found, strict=True))
 
 
@@ -217,7 +218,7 @@ def _count_all(
             )
     except KeyboardInterrupt:
         if out is not None:
-            typer.echo(
+            echo(
                 f"the images counted by now are in {batch.unfinished(out)}: "
                 f"{out}, other tables and the report are not written; the same command goes on from there",
                 err=True,
@@ -321,7 +322,7 @@ def evaluate(
     console.tell_unread(data, data / "images")
     if counter.model.trained_on.get("parts") and regions is None:
         where = f"where {data}, too, has dots in parts of its images only, say which (--regions)"
-        typer.echo(f"the model learned from parts of images: {where}", err=True)
+        echo(f"the model learned from parts of images: {where}", err=True)
     with file_bar() as shown:
         result = evaluation.evaluate(
             counter,

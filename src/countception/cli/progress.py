@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
+from countception.cli.screen import printable
 from countception.errors import ConfigError
 from countception.wording import images
 
@@ -182,13 +183,13 @@ def _say(text: str) -> None:
     """A line on standard error; above the bar, where there is one."""
     import sys
 
-    print(text, file=sys.stderr, flush=True)  # noqa: T201
+    print(printable(text), file=sys.stderr, flush=True)  # noqa: T201
 
 
 def _escape(text: str) -> str:
     from rich.markup import escape
 
-    return escape(text)
+    return escape(printable(text, lines=False))
 
 
 Each = Callable[[float, int, str], None]

@@ -11,6 +11,7 @@ import typer
 
 from countception.cli import options as given
 from countception.cli import parse
+from countception.cli.screen import echo
 from countception.errors import DataWarning
 
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ def _tell_trained(counter: Counter, out: Path, *, crossed: bool) -> None:
 
     table, picture = write_curve(counter, out)
     _tell_errors(counter.model, out, crossed=crossed)
-    typer.echo(f"training curve: {table}, {picture}")
+    echo(f"training curve: {table}, {picture}")
     if counter.interrupted:
         _say("interrupted: the best weights so far are saved; go on with --resume")
         raise typer.Exit(INTERRUPTED)
@@ -172,8 +173,8 @@ def _tell_errors(model: Model, out: Path, *, crossed: bool) -> None:
 
     if model.validation:
         mae, average = model.validation["mae"], average_mae(model)
-        typer.echo(f"{out}: off by {mae:.2f} objects per image on {validated_on(model)}")
-        typer.echo(f"saying the average of the images learned from every time would be off by {average:.2f}")
+        echo(f"{out}: off by {mae:.2f} objects per image on {validated_on(model)}")
+        echo(f"saying the average of the images learned from every time would be off by {average:.2f}")
         if mae >= average:
             _say("so the model is no better than that: train longer, or look at the dots (countception inspect)")
     note = model.intervals.note(LEVEL)
@@ -189,4 +190,4 @@ def _tell_errors(model: Model, out: Path, *, crossed: bool) -> None:
 
 
 def _say(text: str) -> None:
-    typer.echo(text, err=True)
+    echo(text, err=True)
