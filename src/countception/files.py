@@ -147,6 +147,21 @@ def _place(path: Path) -> Path:
     return Path(os.path.realpath(path)) if path.is_symlink() else path
 
 
+def make_way(path: Path) -> None:
+    """Remove a link or pipe at a place that no user named: what it leads to is not ours to write to.
+
+    Raises
+    ------
+    OutputError
+        It cannot be removed.
+    """
+    try:
+        if path.is_symlink() or path.is_fifo():
+            path.unlink()
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror or error}; remove what is there") from error
+
+
 def _copy(source: Path, device: Path) -> None:
     stream = _stream(device)
     if stream is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -197,6 +198,56 @@ def test_of_a_damaged_file_what_can_be_read_is_taken(images: Path, tmp_path: Pat
     before = 0 if damage in ("list", "empty") else 2
     assert [row.before for row in rows] == [k < before for k in range(4)]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["counts.csv", "images"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"count": "many"},
+        {"count": None},
+        {"count": math.inf},
+        {"image": "/dev/zero"},
+        {"page": 3},
+        {"by_class": {"object": "<b>"}},
+        {"width": [1]},
+        {"warning": 5},
+        {"regions": [{"name": 1, "count": 1, "area": 1, "interval": None}]},
+        {"whole": {"name": "whole image", "count": 1, "area": "large", "interval": None}},
+    ],
+)
+def test_values_of_another_kind_are_no_row(images: Path, tmp_path: Path, change: dict[str, Any]) -> None:
+    out, journal = tmp_path / "counts.csv", tmp_path / "counts.unfinished.jsonl"
+    interrupted(images, out, after=2)
+    *lines, last = journal.read_text().splitlines()
+    values = json.loads(last)
+    values["row"] |= change
+    journal.write_text("\n".join([*lines, json.dumps(values)]) + "\n")
+    rows = count_files(tiny.untrained(), images, out=out)
+    assert [row.before for row in rows] == [True, False, False, False]
+
+
+def test_a_line_nested_without_end_is_a_damaged_one(images: Path, tmp_path: Path) -> None:
+    out, journal = tmp_path / "counts.csv", tmp_path / "counts.unfinished.jsonl"
+    interrupted(images, out, after=2)
+    with journal.open("a") as stream:
+        stream.write("[" * 100_000 + "\n")
+    assert [row.before for row in count_files(tiny.untrained(), images, out=out)] == [True, True, False, False]
+
+
+@pytest.mark.parametrize("name", ["counts.unfinished.jsonl", "counts.unfinished.csv"])
+def test_what_a_link_leads_to_in_a_place_that_nobody_named_stays(images: Path, tmp_path: Path, name: str) -> None:
+    (tmp_path / "precious").write_text("mine")
+    (tmp_path / name).symlink_to(tmp_path / "precious")
+    interrupted(images, tmp_path / "counts.csv")
+    assert (tmp_path / "precious").read_text() == "mine"
+    assert not (tmp_path / name).is_symlink()
+    assert count_files(tiny.untrained(), images, out=tmp_path / "counts.csv")[0].before
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names")
+def test_a_pipe_is_not_waited_for(images: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "counts.unfinished.jsonl")
+    assert len(count_files(tiny.untrained(), images, out=tmp_path / "counts.csv")) == 4
 
 
 def test_after_each_interruption_more_is_known(images: Path, tmp_path: Path, counted: list[int]) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Unpack
 from countception import __version__
 from countception.config import LEVEL
 from countception.errors import ConfigError, OutputError
-from countception.files import WINDOWS, is_device
+from countception.files import WINDOWS, is_device, make_way
 from countception.images.find import find_images
 from countception.images.pixel_size import checked_size
 from countception.images.planes import EVERY, planes
@@ -226,16 +226,25 @@ def _write(
 ) -> None:
     """Write a table; or beside it, before all is counted, and where it cannot be replaced as Excel has it open."""
     part = unfinished(table)
-    if not finished or part == Path(table):
+    if part == Path(table):
         write(part, rows)
+        return
+    if not finished:
+        _write_part(part, write, rows)
         return
     try:
         write(table, rows)
     except OutputError as error:
         try:
-            write(part, rows)
+            _write_part(part, write, rows)
         except OutputError:  # there is no place at all, as on a full disk
             raise error from None
         raise OutputError(f"{error}; what was counted is in {part}") from None
     with suppress(OSError):  # it may be open, too
         part.unlink(missing_ok=True)
+
+
+def _write_part(part: Path, write: Callable[[StrPath, Sequence[Row]], None], rows: Sequence[Row]) -> None:
+    """What there is so far, in a place that nobody named."""
+    make_way(part)
+    write(part, rows)

@@ -2,21 +2,25 @@
 
 A file of JSON lines: first what the batch is, by everything that its counts and files depend on; then, of each image, a
 line before it is counted and one with its row. It is gone when the table is there. What another batch left there, or
-stands after a damaged line, is passed over, and so is an image whose file has changed.
+stands after a damaged line, is passed over, and so is an image whose file has changed. Nobody names the file, and
+somebody else may have put it there: a link is not followed, and values of another kind than a row's are no row.
 """
 
 from __future__ import annotations
 
 import base64
+import functools
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TextIO
+from typing import TYPE_CHECKING, Any, Self, TextIO, get_type_hints
+
+from pydantic import ConfigDict, TypeAdapter
 
 from countception.errors import OutputError
-from countception.files import state, whole_file
+from countception.files import make_way, state, whole_file
 from countception.images.planes import Plane
 from countception.results.row import Row
 
@@ -24,7 +28,7 @@ if TYPE_CHECKING:
     from countception.regions import RegionCount
 
 FORMAT = "countception batch 1"
-DAMAGED = (OSError, ValueError, TypeError, KeyError, AttributeError)
+DAMAGED = (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError)
 """What comes of reading a file that was not written whole, or not by us."""
 
 
@@ -124,6 +128,7 @@ class Journal:
 
     def _begun_anew(self, path: Path) -> TextIO:
         """The file, with what is known from before, open to be added to."""
+        make_way(path)
         with whole_file(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
             stream.write(_line(self._head))
             for plane in self.begun:
@@ -131,7 +136,7 @@ class Journal:
         return path.open("a", encoding="utf-8")
 
     def _read(self) -> None:
-        if self.path is None:
+        if self.path is None or self.path.is_symlink() or not self.path.is_file():  # reading a pipe would never end
             return
         with suppress(*DAMAGED), self.path.open("rb") as lines:  # each by itself, so that a damaged one spoils no other
             if json.loads(next(lines, b"{}")) != self._head:
@@ -140,7 +145,7 @@ class Journal:
                 values = json.loads(line)
                 plane = Plane(Path(values["image"]), values["page"])
                 if "row" in values:
-                    self.rows[plane], self._states[plane] = _row(values["row"]), values["states"]
+                    self.rows[plane], self._states[plane] = _row(plane, values["row"]), values["states"]
                 self.begun.add(plane)
 
 
@@ -163,8 +168,14 @@ def _plain(row: Row) -> dict[str, Any]:
     return asdict(replace(row, picture=None)) | {"picture": picture}
 
 
-def _row(values: Mapping[str, Any]) -> Row:
-    """Back again."""
+def _row(plane: Plane, values: Mapping[str, Any]) -> Row:
+    """Back again.
+
+    Raises
+    ------
+    ValueError
+        It is none of that image.
+    """
     picture, whole = values["picture"], values["whole"]
     back = {
         "picture": None if picture is None else base64.b64decode(picture),
@@ -172,7 +183,10 @@ def _row(values: Mapping[str, Any]) -> Row:
         "regions": tuple(map(_region, values["regions"])),
         "before": True,
     }
-    return Row(**{**values, **back})
+    row = Row(**_checked(Row, {**values, **back}))
+    if (row.image, row.page) != (str(plane.path), plane.page) or row.count is None:
+        raise ValueError("it is of another image, or of one that was not counted")
+    return row
 
 
 def _region(values: Mapping[str, Any]) -> RegionCount:
@@ -180,4 +194,26 @@ def _region(values: Mapping[str, Any]) -> RegionCount:
     from countception.trust.confidence import Interval
 
     interval = values["interval"]
-    return RegionCount(**{**values, "interval": None if interval is None else Interval(*interval)})
+    back = {"interval": None if interval is None else Interval(*interval)}
+    return RegionCount(**_checked(RegionCount, {**values, **back}))
+
+
+def _checked(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values, each of the type that it must have.
+
+    Raises
+    ------
+    ValueError
+        One is not.
+    """
+    return {name: _types(kind)[name].validate_python(value) for name, value in values.items()}
+
+
+@functools.cache
+def _types(kind: type) -> dict[str, TypeAdapter[Any]]:
+    from countception.regions import RegionCount
+    from countception.trust.confidence import Interval
+
+    known = {"RegionCount": RegionCount, "Interval": Interval}
+    finite = ConfigDict(strict=True, allow_inf_nan=False)
+    return {name: TypeAdapter(hint, config=finite) for name, hint in get_type_hints(kind, localns=known).items()}
