@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import json
 import math
 from dataclasses import replace
@@ -81,7 +82,7 @@ def test_what_is_wrong_with_any_image_is_said_before_counting(tmp_path: Path, mo
         evaluate(counter, data)
 
 
-def test_images_that_the_counter_was_made_from_are_named_as_such() -> None:
+def test_images_that_the_counter_was_made_from_are_named_as_such(tmp_path: Path) -> None:
     counter = Counter.load(tiny.model_file(), device="cpu")
     samples = load_dataset(tiny.data())
     assert all(row.known for row in evaluate(counter, samples).rows)
@@ -89,7 +90,13 @@ def test_images_that_the_counter_was_made_from_are_named_as_such() -> None:
     new = [replace(sample, image=255 - sample.image) for sample in samples[1:]]
     some = evaluate(counter, [samples[0], *new])
     assert [row.known for row in some.rows] == [True] + [False] * len(new)
+    others = np.mean([abs(row.error) for row in some.rows[1:]])
     assert some.known_note.startswith(f"1 of {len(samples)} images are among those")
+    assert some.known_note.endswith(f"({samples[0].name}): the MAE of the other {len(new)} is {others:.2f}")
+    assert [image["known"] for image in some.to_dict()["images"]] == [True] + [False] * len(new)
+    some.write_csv(tmp_path / "errors.csv")
+    with (tmp_path / "errors.csv").open(newline="") as stream:
+        assert [row["known"] for row in csv.DictReader(stream)] == ["yes"] + [""] * len(new)
     assert some.to_dict()["known"] == pytest.approx(1 / len(samples))
     assert evaluate(counter, new).known_note == ""
 
@@ -112,6 +119,7 @@ def test_json_has_the_figures_and_null_for_what_is_undefined(tmp_path: Path) -> 
     assert values["correlation"] is None
     assert values["mae"] == 1.5
     first = {"image": "1.png", "true": 0.0, "count": 2.0, "error": 2.0, "low": None, "high": None, "warning": ""}
+    first["known"] = False
     assert values["images"][1] == first
 
 
@@ -206,7 +214,7 @@ def test_the_average_of_a_model_of_unknown_training_is_undefined() -> None:
 def test_csv_has_true_counts_counts_and_errors(tmp_path: Path) -> None:
     evaluation([3.0, 12.0], [2.25, 13.0]).write_csv(tmp_path / "a.csv")
     table = pd.read_csv(tmp_path / "a.csv")
-    assert list(table.columns) == ["image", "true", "count", "error", "low", "high", "warning"]
+    assert list(table.columns) == ["image", "true", "count", "error", "low", "high", "warning", "known"]
     assert table["error"].tolist() == [-0.75, 1.0]
 
 
@@ -218,7 +226,7 @@ def test_classes_are_compared_one_by_one(tmp_path: Path) -> None:
     assert true == {"kind0": 1.0, "kind1": 2.0}
     assert sum(pair[1] for pair in result.rows[0].by_class.values()) == pytest.approx(result.rows[0].count)
     result.write_csv(tmp_path / "a.csv")
-    assert list(pd.read_csv(tmp_path / "a.csv").columns[6:-1]) == [
+    assert list(pd.read_csv(tmp_path / "a.csv").columns[6:-2]) == [
         "true_kind0",
         "count_kind0",
         "true_kind1",

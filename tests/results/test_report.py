@@ -76,6 +76,15 @@ def test_intervals_flags_and_points_are_reported_and_what_is_weak_is_said(tmp_pa
     assert " to " not in unknown.text.split("largest error first")[1].split("How the counts")[0], "no interval"
 
 
+def test_images_that_were_learned_from_are_marked_among_others(tmp_path: Path) -> None:
+    rows = (EvaluatedImage("old", 10.0, 11.0, known=True), EvaluatedImage("new", 10.0, 14.0))
+    evaluation = Evaluation(metrics([10.0] * 2, [11.0, 14.0]), rows, 3.0)
+    page = report(tmp_path, evaluation, tiny.untrained())
+    assert "oldlearned from or validated on" in page.text
+    assert "newlearned" not in page.text
+    assert "the MAE of the other one is 4.00" in page.text
+
+
 def test_a_training_curve_is_shown_after_a_training(tmp_path: Path) -> None:
     counter = train(tiny.data(), changes=tiny.CHANGES)
     page = report(tmp_path, evaluate(counter, tiny.data()), counter)

@@ -25,6 +25,7 @@ from countception.trust.metrics import (
     metrics,
     predict_average_mae,
 )
+from countception.wording import some_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -108,13 +109,19 @@ class Evaluation:
 
     @property
     def known_note(self) -> str:
-        """What is to be said of such images, in one sentence; empty if there are none."""
-        if not self.known:
+        """What is to be said of such images, in one sentence, with the MAE of the others; empty if there are none."""
+        known, new = ([row for row in self.rows if row.known is kind] for kind in (True, False))
+        if not known:
             return ""
-        which = (
-            "all images are" if self.known == len(self.rows) else f"{self.known} of {len(self.rows)} images are among"
+        those = "those that the counter learned from or was validated on"
+        if not new:
+            return f"all images are {those}: expect larger errors on new ones"
+        mae = metrics([row.true for row in new], [row.count for row in new]).mae
+        others = "of the other one" if len(new) == 1 else f"of the other {len(new)}"
+        return (
+            f"{len(known)} of {len(self.rows)} images are among {those} ({some_of([row.image for row in known])}): "
+            f"the MAE {others} is {mae:.2f}"
         )
-        return f"{which} those that the counter learned from or was validated on: expect larger errors on new ones"
 
     @property
     def points(self) -> PointFigures | None:
@@ -154,14 +161,14 @@ class Evaluation:
             values |= {f"true_{name}": true, f"count_{name}": count}
         if row.matching is not None:
             values |= {"found": row.matching.found, "matched": len(row.matching.pairs)}
-        return {**values, "warning": row.warning}
+        return {**values, "warning": row.warning, "known": row.known}
 
     def write_csv(self, path: StrPath) -> None:
         """Write the images to a CSV file.
 
         The columns are `image`, `true`, `count`, `error`, `low` and `high` (the interval; empty where there is none),
         `true_<class>` and `count_<class>` where there are several classes, `found` and `matched` points where they were
-        asked for, and `warning`.
+        asked for, `warning`, and `known`: `yes` for an image that the counter learned from or was validated on.
 
         Raises
         ------
@@ -306,7 +313,9 @@ def _matching(true: Dots, found: Dots, tolerance: float, enlarged: float) -> Mat
 
 
 def _text(key: str, value: Any) -> str:
-    """A cell of the table: numbers of true objects and points are whole, counts have decimals."""
+    """A cell of the table: numbers of true objects and points are whole, counts have decimals, no is nothing."""
+    if isinstance(value, bool):
+        return "yes" if value else ""
     if isinstance(value, float):
         return f"{value:.0f}" if key.startswith("true") else number(value)
     return "" if value is None else str(value)

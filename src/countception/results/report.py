@@ -62,6 +62,7 @@ def write_report(
                 "interval": f"{whole(interval.low)} to {whole(interval.high)}" if interval else "–",
                 "error": row.error,
                 "warning": row.warning,
+                "known": row.known and evaluation.known < len(evaluation.rows),
                 "picture": jpeg(row.picture),
             }
             for row, interval in rows
