@@ -132,6 +132,15 @@ def test_an_overlay_is_warm_where_the_objects_are_and_grey_elsewhere() -> None:
     assert pixels[500, 100].tolist() == [pixels[500, 100, 0]] * 3
 
 
+def test_much_and_little_are_told_apart_by_those_who_see_no_red_and_green() -> None:
+    """To them colours differ in lightness and from blue to yellow only."""
+    colours, _ = pictures.heat(np.linspace(0, 1, 5, dtype=np.float32))
+    yellow = colours[:, :2].mean(1) - colours[:, 2]
+    lightness = colours @ [0.2126, 0.7152, 0.0722]
+    assert (np.diff(yellow) > 20).all()
+    assert (np.diff(lightness) > 15).all()
+
+
 def test_an_overlay_of_next_to_nothing_is_grey() -> None:
     """However little there is, its maximum must not look like an object."""
     one = counted(np.array([[32.0, 32.0]]), (64, 64), Window(16, 1))

@@ -169,8 +169,8 @@ def _label(count: Count, known: int | None) -> list[tuple[str, Colour]]:
 
 
 def heat(strength: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Colours ``(y, x, 3)`` in 0 to 255, yellow over orange to red, and opacity ``(y, x)``, of values in 0 to 1."""
-    stops = np.array([[255, 214, 64], [250, 134, 32], [214, 34, 60]], np.float32)
+    """Colours ``(y, x, 3)`` in 0 to 255, violet over pink to yellow, and opacity ``(y, x)``, of values in 0 to 1."""
+    stops = np.array([[84, 40, 200], [214, 84, 134], [255, 224, 40]], np.float32)  # lighter and from blue to yellow
     places = np.linspace(0, 1, len(stops))
     value = np.clip(strength, 0, 1)
     colours = np.stack([np.interp(value, places, stops[:, i]) for i in range(3)], -1).astype(np.float32)
