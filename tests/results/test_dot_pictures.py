@@ -13,7 +13,7 @@ from countception import draw_dots
 from countception.data.dataset import read_dataset
 from countception.errors import DatasetError, OutputError
 from countception.results.dot_pictures import places
-from countception.results.pictures import DOT, WRONG
+from countception.results.marks import TRUE, WRONG
 
 
 def has(picture: Path, colour: tuple[int, int, int]) -> bool:
@@ -34,7 +34,7 @@ def test_each_image_has_a_picture_and_bad_files_are_passed_over(folder: Path, tm
     written = draw_dots(folder, tmp_path / "seen", report=lambda *what: told.append(what))
     assert written == [tmp_path / "seen" / "a.png", tmp_path / "seen" / "b.png"]
     assert sorted((tmp_path / "seen").iterdir()) == written
-    assert [(has(each, DOT), has(each, WRONG)) for each in written] == [(True, True), (False, False)]
+    assert [(has(each, TRUE.colour), has(each, WRONG.colour)) for each in written] == [(True, True), (False, False)]
     assert told == [(k + 1, 4, name) for k, name in enumerate("abcd")]
     (folder / "d.csv").write_text("1,2\n")
     assert len(draw_dots(folder, tmp_path / "seen", order="xy")) == 3
@@ -58,7 +58,7 @@ def test_rectangles_of_an_image_have_pictures_of_their_own(folder: Path, tmp_pat
     (folder / "a.csv").write_text("x,y\n3,4\n")
     written = draw_dots(read_dataset(folder).within(tmp_path / "boxes.geojson"), tmp_path / "seen")
     assert [path.name for path in written] == [f"{name}_part{k}.png" for name in "abcd" for k in (1, 2)]
-    assert [has(path, DOT) for path in written[:2]] == [True, False]
+    assert [has(path, TRUE.colour) for path in written[:2]] == [True, False]
 
 
 def test_pictures_take_the_place_of_nothing_that_is_read(folder: Path, tmp_path: Path) -> None:

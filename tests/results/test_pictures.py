@@ -18,11 +18,9 @@ from countception.geometry import Window, to_working, working_shape
 from countception.points import Dots
 from countception.regions import Mask, Polygon
 from countception.results import pictures, plots
+from countception.results.marks import CLASSES, TRUE, WRONG
 from countception.results.pictures import (
-    CROSSES,
-    DOT,
     OUTLINE,
-    WRONG,
     encoded,
     marked,
     overlay,
@@ -246,19 +244,19 @@ def test_a_curve_without_validation_images_says_so() -> None:
     assert axes.get_title(loc="left") == "kept: step 2"
 
 
-def test_points_of_each_class_have_a_colour_and_their_number() -> None:
+def test_points_of_each_class_have_a_mark_and_their_number() -> None:
     points = np.array([[60.0, 20.0], [60.0, 40.0], [60.0, 60.0]])
     count = counted(points, (100, 100), Window(16), classes=2)
     dots = Dots(points, np.array([0, 1, 1]), ("round", "länglich"))
     both = replace(count, by_class={"round": 1.2, "länglich": 1.8}, points=dots)
     pixels = np.asarray(overlay(np.zeros((1, 100, 100), np.uint8), both)).astype(int)
-    seen = [int((np.abs(pixels - colour).sum(2) == 0).sum()) for colour in CROSSES[:3]]
+    seen = [int((np.abs(pixels - colour).sum(2) == 0).sum()) for colour in CLASSES[:3]]
     assert 1.5 < seen[1] / seen[0] < 6
     assert seen[2] == 0
     one = replace(count, by_class={"round": 3.0}, points=Dots(points, np.zeros(3, int), ("round",)))
     pixels = np.asarray(overlay(np.zeros((1, 100, 100), np.uint8), one)).astype(int)
-    assert (np.abs(pixels - CROSSES[0]).sum(2) == 0).any()
-    assert not (np.abs(pixels - CROSSES[1]).sum(2) == 0).any()
+    assert (np.abs(pixels - CLASSES[0]).sum(2) == 0).any()
+    assert not (np.abs(pixels - CLASSES[1]).sum(2) == 0).any()
 
 
 def test_letters_are_drawn_where_matplotlib_finds_no_place_for_its_settings(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -290,38 +288,38 @@ def test_dots_are_ringed_where_they_are_in_the_colour_of_their_class() -> None:
     image = np.zeros((1, 600, 700), np.uint8)
     dots = Dots(np.array([[100.0, 50.0], [300.0, 400.0]]), np.array([0, 1]), ("round", "long"))
     picture = marked(image, dots)
-    for point, colour in zip(dots.points, CROSSES[:2], strict=True):
+    for point, colour in zip(dots.points, CLASSES[:2], strict=True):
         ring = seen(picture.crop((0, 0, 700, 600)), colour)
         assert ring.mean(0) == pytest.approx(point, abs=0.6)
         assert not (ring == point).all(1).any()  # the object itself stays in sight
-    assert len(seen(picture, WRONG)) == 0
+    assert len(seen(picture, WRONG.colour)) == 0
     alone = marked(image, Dots(dots.points))
-    assert seen(alone.crop((0, 0, 700, 600)), DOT).mean(0) == pytest.approx(dots.points.mean(0), abs=0.6)
+    assert seen(alone.crop((0, 0, 700, 600)), TRUE.colour).mean(0) == pytest.approx(dots.points.mean(0), abs=0.6)
 
 
 def test_wrong_dots_stand_out_and_those_outside_are_at_the_border() -> None:
     image = np.zeros((1, 600, 600), np.uint8)
     outside = marked(image, Dots(np.array([[300.0, 9000.0], [20.0, 30.0]]))).crop((0, 0, 600, 600))
-    ring = seen(outside, WRONG)
+    ring = seen(outside, WRONG.colour)
     assert ring[:, 0].mean() == pytest.approx(300, abs=0.6)
     assert ring[:, 1].min() > 570
-    assert len(seen(marked(image, Dots(np.array([[20.0, 30.0], [20.7, 30.0]]))), WRONG)) == 0
+    assert len(seen(marked(image, Dots(np.array([[20.0, 30.0], [20.7, 30.0]]))), WRONG.colour)) == 0
     twice = marked(image, Dots(np.array([[20.0, 30.0], [20.2, 30.3], [200.0, 300.0]]))).crop((0, 0, 600, 600))
-    assert seen(twice, WRONG).mean(0) == pytest.approx([20.2, 30.3], abs=0.6)
+    assert seen(twice, WRONG.colour).mean(0) == pytest.approx([20.2, 30.3], abs=0.6)
 
 
 def test_rings_of_near_objects_do_not_meet_and_those_on_photographs_can_be_seen() -> None:
     close = Dots(np.array([[300.0, 300.0], [300.0, 310.0]]))
-    rings = seen(marked(np.zeros((1, 600, 600), np.uint8), close).crop((0, 0, 600, 600)), DOT)
+    rings = seen(marked(np.zeros((1, 600, 600), np.uint8), close).crop((0, 0, 600, 600)), TRUE.colour)
     assert not (rings[:, 1] == 305).any()
-    ring = seen(marked(np.zeros((1, 3000, 4000), np.uint8), Dots(np.array([[300.0, 300.0]]))), DOT)
+    ring = seen(marked(np.zeros((1, 3000, 4000), np.uint8), Dots(np.array([[300.0, 300.0]]))), TRUE.colour)
     assert np.ptp(ring[:, 0]) > 40
 
 
 def test_the_label_hides_no_dot() -> None:
     image = np.full((1, 600, 600), 7, np.uint8)
     dots = Dots(np.array([[3.0, 4.0]]))
-    assert len(seen(marked(image, dots).crop((0, 0, 12, 12)), DOT)) > 0
+    assert len(seen(marked(image, dots).crop((0, 0, 12, 12)), TRUE.colour)) > 0
     assert marked(image, dots).height > 600
 
 

@@ -204,7 +204,7 @@ ReportFile = Annotated[
 # of inspect
 DotOverlays = Annotated[
     Path | None,
-    Option("--overlays", metavar="DIR", help="Write a picture of each image with its dots, wrong ones in red."),
+    Option("--overlays", metavar="DIR", help="Write a picture of each image with its dots, wrong ones crossed out."),
 ]
 
 # of simulate and demo

@@ -35,7 +35,7 @@ def draw_dots(
 ) -> list[Path]:
     """Write a picture of each image of a data set with a ring around each of its dots.
 
-    Rings have a colour per class; dots outside their image, at its border, and duplicate ones are red and larger.
+    Classes have shapes of their own; crossed out are dots outside their image, at its border, and duplicate ones.
 
     Parameters
     ----------

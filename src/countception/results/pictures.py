@@ -10,7 +10,6 @@ import io
 import os
 from collections.abc import Sequence
 from importlib.util import find_spec
-from itertools import cycle, islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,7 @@ import numpy.typing as npt
 from countception.files import whole_file
 from countception.geometry import ceil_div, inside, to_working
 from countception.points import spacing
+from countception.results.marks import DOTS, POINTS, TRUE, WRONG, Colour, Mark, draw, marks
 from countception.wording import whole
 
 if TYPE_CHECKING:
@@ -30,22 +30,16 @@ if TYPE_CHECKING:
     from countception.points import Dots
     from countception.regions import Region
 
-Colour = tuple[int, int, int]
-
 SMALLEST_SIDE, LARGEST_SIDE = 512, 4096
 """Pictures are magnified by a whole number to at least the one, and shrunk to at most the other."""
 
 SMALLEST_OBJECT = 5
 """Side in working pixels of what one object covers in the map of a network whose windows are smaller."""
-DOT, OUTLINE = (0, 229, 255), (120, 255, 150)
-CROSSES = ((255, 241, 118), (255, 128, 255), (128, 190, 255), (255, 170, 90), (170, 255, 120), (240, 240, 240))
-"""One colour for the points of each class; they come again where there are more."""
-WRONG = (255, 56, 56)
-"""Of dots that are outside the image, or in a pixel that has one of the same class already."""
+OUTLINE: Colour = (120, 255, 150)
 WHITE = (255, 255, 255)
 SEPARATOR = "   "
 LARGEST_RING = 80
-"""Into a picture's side go so many of the radii of its largest rings."""
+"""Into a picture's side go so many of the radii of its largest marks."""
 MOST_NAMES = 40
 """Regions whose names are drawn."""
 
@@ -91,7 +85,7 @@ def overlay(
         What was counted in it.
     dots
         True positions ``(N, 2)`` as ``(y, x)``, where known: drawn as rings, and their number beside the count. The
-        counted points, if any were asked for, are drawn as crosses, those of each class in a colour of its own.
+        counted points, if any were asked for, are drawn as crosses, or in a shape and colour for each class.
     regions
         Drawn as outlines, with their names if they are not too many.
     """
@@ -106,65 +100,70 @@ def overlay(
     picture, factor = _resized(Image.fromarray(np.asarray(np.clip(blended, 0, 255), np.uint8)))
     _draw_regions(picture, regions, factor)
     if dots is not None:
-        _draw_dots(picture, dots, factor)
+        draw(picture, to_working(dots, factor), TRUE, *_size(dots, picture, factor))
     if count.points is not None:
-        for kind, colour in zip(range(len(count.by_class)), cycle(CROSSES), strict=False):
-            _draw_crosses(picture, count.points.of_class(kind), factor, colour)
+        size = _size(count.points.points, picture, factor)
+        for kind, mark in enumerate(marks(POINTS, len(count.by_class))):
+            draw(picture, to_working(count.points.of_class(kind), factor), mark, *size)
     _draw_label(picture, _label(count, None if dots is None else len(dots)))
     return picture
 
 
 def marked(image: npt.NDArray[np.generic], dots: Dots) -> Picture:
-    """The image with a ring around each dot and, below it, where they hide none, their numbers.
+    """The image with a ring, or another shape, around each dot and, below it, where they hide none, their numbers.
 
     Parameters
     ----------
     image
         ``(channel, y, x)``.
     dots
-        Those of each class have a colour of its own. In another colour, and larger, are dots outside the image, which
-        are drawn at its border, and those in a pixel that has one of the same class already.
+        Those of each class have a shape and colour of its own. Crossed out, red and larger are dots outside the image,
+        which are drawn at its border, and those in a pixel that has one of the same class already.
     """
     from PIL import Image
 
     shape = (image.shape[1], image.shape[2])
     within = inside(dots.points, shape)
     repeated = within & dots.repeated()
-    colours = [DOT] if len(dots.class_names) == 1 else list(islice(cycle(CROSSES), len(dots.class_names)))
+    classes = len(dots.class_names)
+    shapes = [TRUE] if classes == 1 else marks(DOTS, classes)
     picture, factor = _resized(Image.fromarray(viewable(image)))
-    radius = _ring(dots.points[within], picture, factor)
-    for kind, colour in enumerate(colours):
+    radius, width = _size(dots.points[within], picture, factor)
+    for kind, mark in enumerate(shapes):
         right = (dots.labels == kind) & within & ~repeated
-        _draw_dots(picture, dots.points[right], factor, colour=colour, radius=radius)
+        draw(picture, to_working(dots.points[right], factor), mark, radius, width)
     wrong = np.clip(dots.points[repeated | ~within], 0, np.array(shape) - 1)
-    _draw_dots(picture, wrong, factor, colour=WRONG, radius=1.5 * radius)
-    return _captioned(picture, _numbers(dots, colours, outside=int((~within).sum()), repeated=int(repeated.sum())))
+    draw(picture, to_working(wrong, factor), WRONG, 1.5 * radius, width)
+    return _captioned(picture, _numbers(dots, shapes, outside=int((~within).sum()), repeated=int(repeated.sum())))
 
 
-def _numbers(dots: Dots, colours: Sequence[Colour], *, outside: int, repeated: int) -> list[tuple[str, Colour]]:
+def _numbers(dots: Dots, shapes: Sequence[Mark], *, outside: int, repeated: int) -> list[tuple[str, Colour]]:
     """How many dots there are, of each class and of each fault, in coloured parts."""
     parts = [("1 dot" if len(dots) == 1 else f"{len(dots)} dots", WHITE)]
     if len(dots.class_names) > 1:
-        named = enumerate(zip(dots.class_names, colours, strict=True))
-        parts += [(f"{name} {len(dots.of_class(kind))}", colour) for kind, (name, colour) in named]
+        parts += [
+            mark.said(f"{name} {len(dots.of_class(kind))}")
+            for kind, (name, mark) in enumerate(zip(dots.class_names, shapes, strict=True))
+        ]
     faults = {"outside the image": outside, "duplicate": repeated}
-    return parts + [(f"{number} {what}", WRONG) for what, number in faults.items() if number]
+    return parts + [WRONG.said(f"{number} {what}") for what, number in faults.items() if number]
 
 
-def _ring(points: npt.NDArray[np.float64], picture: Picture, factor: float) -> float:
-    """Radius of rings that can be seen, and told apart where objects lie close to each other."""
+def _size(points: npt.NDArray[np.float64], picture: Picture, factor: float) -> tuple[float, int]:
+    """Radius and width of marks that can be seen, and told apart where objects lie close to each other."""
     apart = spacing([points], neighbour=1)
     largest = max(picture.size) / LARGEST_RING
-    return max(2.0, 1.5 * factor, largest if apart is None else min(largest, apart * factor / 3))
+    radius = max(2.0, 1.5 * factor, largest if apart is None else min(largest, apart * factor / 3))
+    return radius, max(1, round(radius / 3))
 
 
 def _label(count: Count, known: int | None) -> list[tuple[str, Colour]]:
-    """What is counted, in coloured parts: classes in the colour of their points."""
+    """What is counted, in coloured parts: classes with the marks of their points."""
     parts = [(f"{count.rounded} counted" + ("" if known is None else f", {known} true"), WHITE)]
     if len(count.by_class) > 1:
-        colours = cycle(CROSSES if count.points is not None else (WHITE,))
-        named = zip(count.by_class.items(), colours, strict=False)
-        parts += [(f"{name} {whole(value)}", colour) for (name, value), colour in named]
+        said = [f"{name} {whole(value)}" for name, value in count.by_class.items()]
+        pointed = zip(said, marks(POINTS, len(said)), strict=True)
+        parts += [(text, WHITE) if count.points is None else mark.said(text) for text, mark in pointed]
     return parts
 
 
@@ -189,36 +188,6 @@ def _resized(picture: Picture) -> tuple[Picture, float]:
         return picture, 1.0
     size = (max(1, round(picture.width * factor)), max(1, round(picture.height * factor)))
     return picture.resize(size, Image.Resampling.NEAREST if factor > 1 else Image.Resampling.LANCZOS), factor
-
-
-def _draw_dots(
-    picture: Picture,
-    dots: npt.NDArray[np.float64],
-    factor: float,
-    *,
-    colour: Colour = DOT,
-    radius: float | None = None,
-) -> None:
-    from PIL import ImageDraw
-
-    draw = ImageDraw.Draw(picture)
-    radius = max(2.0, 1.5 * factor) if radius is None else radius
-    thick = max(1, round(radius / 3))
-    for y, x in to_working(dots, factor):
-        for r, outline, width in ((radius + 1, (0, 0, 0), 1), (radius, colour, thick)):
-            draw.ellipse((x - r, y - r, x + r, y + r), outline=outline, width=width)
-
-
-def _draw_crosses(picture: Picture, points: npt.NDArray[np.float64], factor: float, colour: Colour) -> None:
-    from PIL import ImageDraw
-
-    draw = ImageDraw.Draw(picture)
-    r, thick = max(2.0, 1.5 * factor), max(1, round(factor / 2))
-    for y, x in to_working(points, factor):
-        for extra, fill in ((1, (0, 0, 0)), (0, colour)):  # the arms of the dark one are longer, too
-            reach, width = r + extra, thick + 2 * extra
-            draw.line((x - reach, y, x + reach, y), fill=fill, width=width)
-            draw.line((x, y - reach, x, y + reach), fill=fill, width=width)
 
 
 def _draw_regions(picture: Picture, regions: Sequence[Region], factor: float) -> None:
