@@ -11,6 +11,7 @@ from countception.errors import OutputError
 from countception.regions import RegionCount
 from countception.results.count_report import write_count_report
 from countception.results.groups import group_totals
+from countception.results.plots import counts
 from countception.results.row import Row
 from countception.trust.fitting import fit_intervals
 from helpers_page import Page
@@ -65,6 +66,23 @@ def test_pictures_are_those_of_the_rows_and_nothing_comes_from_elsewhere(tmp_pat
     assert not shown.all("script")
     assert not shown.all("link")
     assert all(image["alt"] for image in shown.all("img"))
+
+
+def test_a_page_is_for_everyone(tmp_path: Path) -> None:
+    region = RegionCount("rim", 7.0, 20.0, 0.1)
+    rows = [row("x/a.png", 30.0, whole=replace(region, name="all"), regions=(region,), by_class={"red": 30.0})]
+    rows += [row("x/b.png", 12.0, warning="dim", picture=b"\xff\xd8\xff", by_class={"red": 12.0})]
+    shown = page(tmp_path, rows, totals=group_totals(rows, ["m", "n"], KNOWN, 0.9))
+    shown.check_access()
+    assert shown.text.count("drawn from 0 to") == 2, "of totals and of images"
+
+
+def test_images_with_a_warning_are_told_apart_in_grey() -> None:
+    like, unlike = counts([row("a.png", 30.0), row("b.png", 12.0, warning="dim")]).axes[0].lines
+    assert like.get_marker() != unlike.get_marker()
+    legend = counts([row(f"{k}.png", 9.0, warning="dim" * (k % 2)) for k in range(400)]).axes[0].get_legend()
+    assert legend is not None
+    assert min(handle.get_markersize() for handle in legend.legend_handles) > 5, "however small the marks are"
 
 
 def test_totals_and_regions_are_shown_when_asked_for(tmp_path: Path) -> None:

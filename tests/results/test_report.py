@@ -16,6 +16,7 @@ from countception.results.facts import facts
 from countception.results.report import write_report
 from countception.training import train
 from countception.trust.calibration import Calibration
+from countception.trust.confidence import Interval
 from countception.trust.fitting import fit_intervals
 from countception.trust.metrics import metrics
 from helpers_page import Page
@@ -44,6 +45,17 @@ def test_a_report_shows_each_image_and_needs_nothing_from_elsewhere(tmp_path: Pa
     assert f"{evaluation.metrics.mae:.2f}" in page.text
     assert f"{evaluation.predict_average_mae:.2f}" in page.text
     assert counter.model.trained_on["sha256"] in page.text
+
+
+def test_a_page_is_for_everyone(tmp_path: Path) -> None:
+    known = fit_intervals([20.0 + k for k in range(9)], [21.0 + 1.1 * k for k in range(9)])
+    counter = Counter(replace(tiny.untrained(classes=2).model, intervals=known), device="cpu")
+    rows = [
+        EvaluatedImage(name, 9.0, 8.0, {"a": (5, 5), "b": (4, 3)}, intervals={0.9: Interval(5, 11)}) for name in "xy"
+    ]
+    page = report(tmp_path, Evaluation(metrics([9.0] * 2, [8.0] * 2), tuple(rows), 3.0), counter)
+    page.check_access()
+    assert len(page.all("table")) == 3
 
 
 def test_the_largest_error_comes_first(tmp_path: Path) -> None:

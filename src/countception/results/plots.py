@@ -152,7 +152,7 @@ def _scatter(
     axes.plot(ends, ends, color=MUTED, linewidth=1, linestyle="--", label="count = true count")
     if bars:
         places, lows, highs = zip(*bars, strict=True)
-        axes.vlines(places, lows, highs, color=ACCENT, alpha=0.4, linewidth=1)
+        axes.vlines(places, lows, highs, color=ACCENT, alpha=0.6, linewidth=1.5)
     axes.plot(true, counts, "o", color=ACCENT, alpha=0.75, markersize=5, markeredgewidth=0)
     axes.set(xlabel="true count", ylabel="count", xlim=ends, ylim=ends, aspect="equal")
     axes.set_title(f"{len(true)} image{'s'[: len(true) != 1]}, MAE {mae:.2f}", fontsize=10, loc="left")
@@ -167,19 +167,20 @@ def counts(rows: Sequence[Row]) -> Figure:
     axes = figure.subplots()
     places = np.arange(1, len(ordered) + 1)
     bars = [(k, row.low, row.high) for k, row in zip(places, ordered, strict=True) if row.low is not None]
-    size = float(np.clip(300 / max(1, len(ordered)), 1.5, 6))
+    size = float(np.clip(300 / max(1, len(ordered)), 2, 6))
     if bars:
-        axes.vlines(*zip(*bars, strict=True), color=INK, alpha=0.4, linewidth=size / 2)
-    for strange, colour in ((False, INK), (True, ACCENT)):
+        axes.vlines(*zip(*bars, strict=True), color=INK, alpha=0.5, linewidth=size / 2)
+    for strange, colour, marker, larger in ((False, INK, "o", 1), (True, ACCENT, "^", 1.6)):  # in grey, too
         chosen = [(k, row.count) for k, row in zip(places, ordered, strict=True) if bool(row.warning) == strange]
         if chosen:
             label = "unlike the training images" if strange else "like the training images"
-            axes.plot(*zip(*chosen, strict=True), "o", color=colour, markersize=size, markeredgewidth=0, label=label)
+            look: dict[str, Any] = {"color": colour, "markersize": larger * size, "markeredgewidth": 0, "label": label}
+            axes.plot(*zip(*chosen, strict=True), marker, **look)
     axes.set(xlabel="image", ylabel="count")
     axes.set_ylim(bottom=0)
     axes.set_xticks([])
     if any(row.warning for row in ordered):
-        axes.legend(frameon=False, fontsize=9, loc="upper left")
+        axes.legend(frameon=False, fontsize=9, loc="upper left", markerscale=6 / size)
     plain(axes)
     return figure
 
