@@ -217,7 +217,7 @@ def show_inspection(found: Inspection) -> None:
         _spacing(found)
     _problems(found)
     turned = why_turned(len(found.turned), found.pairs)
-    for doubt in (found.mixed_up, found.cornered, found.magnified, found.alike, turned):
+    for doubt in (found.mixed_up, found.as_found, found.cornered, found.magnified, found.alike, turned):
         if doubt is not None:
             echo(f"\n{doubt}")
     if found.refused:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from countception.config import NetworkConfig, ScaleConfig
+from countception.data.as_found import why_as_found
 from countception.data.astray import swapped
 from countception.data.dataset import Dataset, Sample, load_item, read_dataset, why_unmatched
 from countception.data.mixed_up import why_mixed_up
@@ -90,6 +91,8 @@ class Inspection:
     """What to do where the files say pixels of several sizes; None where they do not."""
     mixed_up: str | None
     """What to do where dots say that they lie on another image of the data set; None where none do."""
+    as_found: str | None
+    """What to look at where tables hold nothing but points that a counter found; None where none do."""
     alike: str | None
     """What to do where classes or groups are spelled almost alike; None where they are not."""
     refused: tuple[str, ...]
@@ -228,6 +231,7 @@ def inspect(
         cornered=why_cornered(tally.places, tally.pixel_sizes),
         magnified=why_magnified(tally.pixel_sizes),
         mixed_up=why_mixed_up(dataset.items),
+        as_found=why_as_found(dataset.items),
         alike=dataset.alike,
         refused=_refused(dataset, tally, list(unreadable), astray),
         same=tuple(tuple(names) for names in tally.images.values() if len(names) > 1),

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from countception.data.as_found import CONFIDENCE
 from countception.errors import OutputError
 from countception.files import check_writable, unique_names, whole_file
 from countception.images.planes import Plane
@@ -176,7 +177,7 @@ class Outputs:
             write_map(map_file, count, image=str(plane.path), page=plane.page)
         if table is not None and count.points is not None and count.confidence is not None:
             self._keep_points(plane)  # of another batch, or of whoever corrects points, since this one began
-            write_points(table, count.points, extra={"confidence": count.confidence.round(DECIMALS)})
+            write_points(table, count.points, extra={CONFIDENCE: count.confidence.round(DECIMALS)})
         return self._places(plane)
 
     def _places(self, plane: Plane) -> dict[str, str]:

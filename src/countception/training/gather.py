@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Sequence
 from numbers import Real
 
+from countception.data.as_found import why_as_found
 from countception.data.dataset import Dataset, Sample, load_dataset, read_dataset, with_classes
 from countception.data.mixed_up import why_mixed_up
 from countception.data.mixture import why_magnified
@@ -62,6 +63,7 @@ def _load(data: Data) -> list[Sample]:
         turned = [item for item in data.items if read_orientation(item.image) != UPRIGHT]
         _warn(data, why_turned(len(turned), len(data.items)))
         _warn(data, why_mixed_up(data.items))
+        _warn(data, why_as_found(data.items))
         _warn(data, data.alike)
     samples = load_dataset(data)
     if isinstance(data, Dataset):
