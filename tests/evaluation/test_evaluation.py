@@ -112,7 +112,17 @@ def test_pictures_are_made_when_asked_for() -> None:
 def test_json_has_the_figures_and_null_for_what_is_undefined(tmp_path: Path) -> None:
     write_json(tmp_path / "a.json", evaluation([0.0, 0.0], [1.0, 2.0]).to_dict())
     values = json.loads((tmp_path / "a.json").read_text())
-    assert set(values) == FIGURES | {"level", "intervals", "note", "flagged", "known", "points", "by_class", "images"}
+    assert set(values) == FIGURES | {
+        "level",
+        "intervals",
+        "note",
+        "flagged",
+        "known",
+        "points",
+        "by_class",
+        "against",
+        "images",
+    }
     assert values["intervals"][0] == {"level": 0.8, "coverage": None, "mean_width": None, "images": 0}
     assert values["points"] is None
     assert values["relative_error"] is None

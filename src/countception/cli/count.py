@@ -272,6 +272,7 @@ def evaluate(
     csv: given.CsvFile = None,
     plot: given.PlotFile = None,
     report: given.ReportFile = None,
+    against: given.Against = None,
     points: given.FindPoints = False,
     tolerance: given.Tolerance = None,
     level: given.Level = None,
@@ -298,10 +299,11 @@ def evaluate(
     80, 90 and 95 % intervals held the true count; and how many images are unlike the training images.
 
     With --points, also how well one point per counted object agrees with the dots, matched one to one. With --regions,
-    rectangles are evaluated as images of their own.
+    rectangles are evaluated as images of their own. With --against, which of two models is closer to the truth.
 
     \b
       countception evaluate cells.count more-cells/ --report report.html --points
+      countception evaluate round2.count more-cells/ --against round1.count
     """
     from countception.cli import console
     from countception.cli.progress import file_bar
@@ -311,13 +313,14 @@ def evaluate(
 
     for name, kind in ((model, parse.A_MODEL), (data, parse.DATA)):
         parse.check_kind(name, kind, "evaluate MODEL DATA")
-    parse.check_results(json, csv, plot, report, data=(data,), read=(model, regions))
+    parse.check_results(json, csv, plot, report, data=(data,), read=(model, regions, against))
     check_tables(csv)
     if plot is not None:
         plot_kind(plot)
     if plot is not None or report is not None:
         check_drawing()
     counter = _load(model, device, channels)
+    other = None if against is None else _load(against, device, channels)
     reading = parse.Reading(order, image_suffix, dots_suffix, ignore_unmatched, page, axis, regions, pixel_size)
     console.tell_unread(data, data / "images")
     if counter.model.trained_on.get("parts") and regions is None:
@@ -330,6 +333,7 @@ def evaluate(
             level=parse.read_level(level),
             points=points,
             tolerance=tolerance,
+            against=other,
             pictures=report is not None,
             report=shown,
             flips=flips or None,
@@ -338,6 +342,8 @@ def evaluate(
             rescale=rescale,
         )
     console.show_evaluation(result)
+    if result.comparison is not None:
+        echo(result.comparison.note(str(against)))
     _write_evaluation(result, counter, json=json, csv=csv, plot=plot, report=report)
 
 

@@ -197,6 +197,9 @@ CsvFile = Annotated[
     Path | None, Option("--csv", metavar="FILE", help="Write true count, count and error of each image.")
 ]
 PlotFile = Annotated[Path | None, Option("--plot", metavar="PNG", help="Write a plot, as PNG, SVG or PDF by its name.")]
+Against = Annotated[
+    Path | None, Option(metavar="MODEL", help="Also say whether this other model is better or worse, and how surely.")
+]
 ReportFile = Annotated[
     Path | None, Option("--report", metavar="HTML", help="Write a page with all figures and a picture of every image.")
 ]

@@ -6,10 +6,11 @@ import csv
 import math
 import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Unpack
 
 from countception.config import LEVEL, CountOptions
+from countception.evaluation.comparison import Comparison, compare
 from countception.evaluation.matching import Matching, PointFigures, check_tolerance, match, point_figures, pooled
 from countception.files import defined
 from countception.images.pixel_size import enlargement
@@ -61,6 +62,10 @@ class EvaluatedImage:
     """Whether the counter learned from this image, or was validated on it, so that its error says little."""
     matching: Matching | None = field(default=None, repr=False)
     """Found points and true ones, if they were asked for."""
+    other: float | None = None
+    """The count of the counter that this one is compared with, if there is one."""
+    known_to_other: bool = False
+    """As `known`, of that counter."""
 
     @property
     def error(self) -> float:
@@ -124,6 +129,16 @@ class Evaluation:
         )
 
     @property
+    def comparison(self) -> Comparison | None:
+        """With the other counter, on what is new to both; None where there is none."""
+        pairs = [(row, row.other) for row in self.rows if row.other is not None]
+        if not pairs:
+            return None
+        new = [(row.true, row.count, other) for row, other in pairs if not (row.known or row.known_to_other)]
+        true, counts, others = zip(*new, strict=True) if new else ((), (), ())
+        return compare(true, counts, others)
+
+    @property
     def points(self) -> PointFigures | None:
         """How the found points agree with the true ones, if they were asked for."""
         if self.tolerance is None:
@@ -133,7 +148,7 @@ class Evaluation:
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON; what is undefined, such as a relative error of nothing, is None."""
         figures = {**asdict(self.metrics), "predict_average_mae": self.predict_average_mae}
-        points = self.points
+        points, comparison = self.points, self.comparison
         return {
             **defined(figures),
             "level": self.level,
@@ -143,6 +158,7 @@ class Evaluation:
             "known": self.known / len(self.rows),
             "points": points and defined(asdict(points)),
             "by_class": {name: defined(asdict(each)) for name, each in self.by_class.items()},
+            "against": comparison and defined({**asdict(comparison), "difference": comparison.difference}),
             "images": [self._image(row) for row in self.rows],
         }
 
@@ -161,14 +177,16 @@ class Evaluation:
             values |= {f"true_{name}": true, f"count_{name}": count}
         if row.matching is not None:
             values |= {"found": row.matching.found, "matched": len(row.matching.pairs)}
-        return {**values, "warning": row.warning, "known": row.known}
+        values |= {"warning": row.warning, "known": row.known}
+        return values if row.other is None else {**values, "other": row.other, "known_to_other": row.known_to_other}
 
     def write_csv(self, path: StrPath) -> None:
         """Write the images to a CSV file.
 
         The columns are `image`, `true`, `count`, `error`, `low` and `high` (the interval; empty where there is none),
         `true_<class>` and `count_<class>` where there are several classes, `found` and `matched` points where they were
-        asked for, `warning`, and `known`: `yes` for an image that the counter learned from or was validated on.
+        asked for, `warning`, `known` (`yes` for an image that the counter learned from or was validated on), and of a
+        counter that it is compared with `other`, its count, and `known_to_other`.
 
         Raises
         ------
@@ -208,6 +226,7 @@ def evaluate(
     level: float = LEVEL,
     points: bool = False,
     tolerance: float | None = None,
+    against: Counter | None = None,
     pictures: bool = False,
     report: Callable[[int, int, str], None] | None = None,
     **options: Unpack[CountOptions],
@@ -228,6 +247,8 @@ def evaluate(
     tolerance
         How many pixels a found point may lie from the dot that it stands for; None takes 8 working pixels, about a
         third of what lies between objects. With `rescale` it is in pixels of the training images, as distances are.
+    against
+        Another counter to compare with, which counts the same images with the same options.
     pictures
         Also make a small overlay of each image, for the report.
     report
@@ -246,19 +267,23 @@ def evaluate(
 
     counter.model.intervals.interval(0.0, None, level)  # an impossible level is refused before counting starts
     wanted = counter.check_rescaling() if options.get("rescale") else None
+    if against is not None and options.get("rescale"):
+        against.check_rescaling()
     if points and tolerance is None:
         tolerance = TOLERANCE / counter.model.scale
     if tolerance is not None:
         check_tolerance(tolerance)
     images = Stream(data, counter.model.class_names, whose="the model")
     for image in images:  # what is wrong with any of them is said before counting starts
-        counter.model.normalisation.check(image.image, image.name)
+        for each in (counter, *([] if against is None else [against])):
+            each.model.normalisation.check(image.image, image.name)
         with about(image.name):
             _ = wanted and enlargement(image.pixel_size, wanted)
     rows = []
     for image in images:
         with about(image.name), enough_to_count():
-            rows.append(_evaluated(counter, image, options, level, tolerance, pictures=pictures))
+            row = _evaluated(counter, image, options, level, tolerance, pictures=pictures)
+            rows.append(row if against is None else _compared(row, against, image, options))
         if report:
             report(len(rows), len(images), image.name)
     true, counts = [row.true for row in rows], [row.count for row in rows]
@@ -301,6 +326,12 @@ def _evaluated(
         if tolerance is None or count.points is None
         else _matching(seen.dots, count.points, tolerance, count.scale / counter.model.scale),
     )
+
+
+def _compared(row: EvaluatedImage, against: Counter, seen: Opened, options: CountOptions) -> EvaluatedImage:
+    """With what another counter says of the image."""
+    count = against.count_pixels(seen.image, pixel_size=seen.pixel_size, **options)
+    return replace(row, other=count.value, known_to_other=against.model.knows(seen.image))
 
 
 def _matching(true: Dots, found: Dots, tolerance: float, enlarged: float) -> Matching:

@@ -53,6 +53,7 @@ def write_report(
         points=evaluation.points,
         flagged=evaluation.flagged,
         known=sentence(evaluation.known_note),
+        against=sentence(evaluation.comparison.note("the other model")) if evaluation.comparison else "",
         bars=any(interval for _, interval in rows),
         rows=[
             {
