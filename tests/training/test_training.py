@@ -288,6 +288,7 @@ def test_a_checkpoint_of_another_version_is_refused_in_a_sentence(tmp_path: Path
         "a new column": ({**header, "state": json.dumps({**state, "history": [{"step": 1}]})}, tensors),
         "no fingerprint": ({key: value for key, value in header.items() if key != "fingerprint"}, tensors),
         "no state": ({**header, "state": "[]"}, tensors),
+        "a trap": ({**header, "state": "[" * 100_000}, tensors),
         "a tensor less": (header, {key: value for key, value in tensors.items() if key != one}),
         "no best": (header, {key: value for key, value in tensors.items() if not key.startswith("best/")}),
     }

@@ -9,7 +9,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor
 
-DAMAGED = (SafetensorError, OSError, ValueError, KeyError, AttributeError)
+DAMAGED = (SafetensorError, OSError, ValueError, KeyError, AttributeError, RecursionError)
 """What `read_tensors` raises of files that are damaged or of another kind."""
 LENGTH = 8
 """Bytes that say how long the header is."""

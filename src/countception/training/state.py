@@ -120,7 +120,7 @@ def load(path: Path, identity: Identity) -> tuple[State, dict[str, Tensor]]:
         values: dict[str, Any] = json.loads(header["state"])
         then: dict[str, Any] | None = json.loads(header.get("options", "null"))
         fingerprint = header["fingerprint"]
-    except (*DAMAGED, KeyError) as error:
+    except DAMAGED as error:
         raise _unusable(path, error) from None
     if fingerprint != identity.fingerprint:
         raise ModelFileError(
