@@ -67,12 +67,21 @@ def test_pages_of_a_film_of_which_the_same_is_said_share_a_line(capsys: pytest.C
     assert said == [
         "6 images counted, 6 objects",
         "5 are unlike the training images: the count may be far off, and the interval does not hold:",
-        "  a.tif: darker; less contrast (pages 0 to 2, 4)",
-        "  e.tif: less contrast; darker",
+        "  a.tif (pages 0 to 2, 4), e.tif: darker; less contrast",
         "14 could not be counted:",
         "  b.tif has 3 channels (pages 0 to 11)",
         "  c.tif, page 1: is damaged",
         "  d.tif: is no image",
+    ]
+
+
+def test_a_warning_that_many_images_have_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    """The table says all that there is of each."""
+    rows = [Row(f"{k}.tif", count=1.0, warning="darker; less contrast" if k % 2 else "brighter") for k in range(9)]
+    show_summary(rows, group_totals(rows, ["all"] * len(rows), IntervalModel())[0], "", level=0.9)
+    assert capsys.readouterr().err.splitlines()[2:] == [
+        "  0.tif, 2.tif, 4.tif and 2 more: brighter",
+        "  1.tif, 3.tif, 5.tif and 1 more: darker; less contrast",
     ]
 
 

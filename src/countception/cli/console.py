@@ -98,7 +98,7 @@ def show_summary(
     without = [row for row in rows if row.whole is not None and not row.regions]
     listed(
         f"{_are(strange)} unlike the training images: the count may be far off, and the interval does not hold:",
-        told_together(strange, _why_strange),
+        _why_strange(strange),
     )
     listed(
         f"{_have(faint)} fewer points than objects, as what was counted is too faint in places to put one there:",
@@ -256,9 +256,16 @@ def _as_if(name: str, found: Inspection) -> str:
     return ", as if x and y were swapped" if name in found.swapped else ""
 
 
-def _why_strange(row: Row) -> str:
-    """The worst first; of pages in one order, as films differ in that from page to page."""
-    return f"{row.name}: {row.warning if row.page is None else '; '.join(sorted(row.warning.split('; ')))}"
+def _why_strange(rows: Sequence[Row]) -> list[str]:
+    """A line for the images of which the same is to be said, with the first few of them; the worst of it first.
+
+    Films differ in which is the worst from page to page.
+    """
+    alike: dict[str, list[Row]] = {}
+    for row in rows:
+        alike.setdefault("; ".join(sorted(row.warning.split("; "))), []).append(row)
+    named = ((some, told_together(some, lambda row: row.name)) for some in alike.values())
+    return [f"{some_of(names)}: {some[0].warning}" for some, names in named]
 
 
 def _are(rows: Sequence[Row]) -> str:
