@@ -29,6 +29,8 @@ COLOURS = (
     *("#5b6a00", "#7d1f5a", "#3d2fbf", "#f0c84b", "#3f8f6b", "#a34a00"),
 )
 """One for each of `METHODS`, and some for those to come."""
+SHAPES = "o^sDvP*X<>pdhH8|_x+"
+"""Markers, likewise, for those who do not tell the colours apart, and in grey."""
 LINES = (ACCENT, INK, "#1f6fb5", "#2e8b57", MUTED)
 """For what is compared in plots of something else than methods."""
 MARKERS = "D^v*P"
@@ -47,9 +49,9 @@ def colour_of(method: str) -> str:
 
 
 def marker_of(method: str) -> str:
-    """A square where it is one of ours, to stand beside what was measured; one of its own where it is not."""
+    """A method's own, too, hollow where it was published."""
     others = dict.fromkeys(each.method for each in published() if each.method not in METHODS)
-    return dict(zip(others, MARKERS, strict=False)).get(method, "s")
+    return {**dict(zip(METHODS, SHAPES, strict=False)), **dict(zip(others, MARKERS, strict=False))}.get(method, "s")
 
 
 def mae_against_n(cells: Sequence[Measured], figures: Sequence[Published]) -> Figure:
@@ -74,7 +76,13 @@ def mae_against_n(cells: Sequence[Measured], figures: Sequence[Published]) -> Fi
 def _measured_line(axes: Any, own: Sequence[Measured], aside: float) -> None:
     """One system's points and error bars, moved aside by so much."""
     if own:
-        style: dict[str, Any] = {"color": colour_of(own[0].method), "marker": "o", "markersize": 4, "linewidth": 1.2}
+        method = own[0].method
+        style: dict[str, Any] = {
+            "color": colour_of(method),
+            "marker": marker_of(method),
+            "markersize": 5,
+            "linewidth": 1.2,
+        }
         errors = [cell.sd or 0.0 for cell in own]
         axes.errorbar(
             [cell.n + aside for cell in own],
