@@ -228,12 +228,21 @@ class TestRun:
 
 
 @pytest.mark.slow
-def test_a_cross_validation_is_examined_by_the_counts_that_each_image_had_without_itself(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("changes", "heading"),
+    [
+        ({}, "Intervals of the whole recipe by cross-validation"),
+        ({"scale.spacing": 12}, "Intervals by cross-validation"),
+    ],
+)
+def test_a_cross_validation_is_examined_by_the_counts_that_each_image_had_without_itself(
+    tmp_path: Path, changes: dict[str, float], heading: str
+) -> None:
     tiles = load_dataset(tiny.dataset(tmp_path / "tiles", 44, seed=3))
     data = {"mbm": Data(tiles, "a")}
     results = Results(tmp_path / "results")
     settings = {key: value for key, value in tiny.CHANGES.items() if key != "training.seed"}
-    cell = Cell(method="boxnet", data="mbm", n=3, settings={**settings, "folds": 3})
+    cell = Cell(method="boxnet", data="mbm", n=3, settings={**settings, **changes, "folds": 3})
     run([cell], data, results, examine=Examiner(data, results))
     (row,) = (each for each in results.rows() if "flips" not in each.settings)
     found = tables.load(results, row.key, Counted)
@@ -242,7 +251,7 @@ def test_a_cross_validation_is_examined_by_the_counts_that_each_image_had_withou
     assert all(each.spread > 0 for each in found)
     assert tables.load(results, row.key, Located) == tables.load(results, row.key, Flagged) == []
     text = write_page([results.folder], tmp_path / "docs").read_text()
-    assert "### Intervals by cross-validation: MBM Cells\n\nBoxNet, our default, N = 3, 4 steps, folds=3" in text
+    assert f"### {heading}: MBM Cells\n\nBoxNet, our default, N = 3, 4 steps, folds=3" in text
     assert "6 validation images are too few for intervals of 90 %, 95 %" in text
 
 
