@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 
 from countception.config import Config, NetworkConfig
 from countception.counting.counter import Counter
@@ -46,6 +47,14 @@ def with_endings(folder: Path, *, images: str, points: str) -> Path:
         for path in sorted((folder / kind).iterdir()):
             path.rename(folder / f"{path.stem}{ending}")
         (folder / kind).rmdir()
+    return folder
+
+
+def images(folder: Path, number: int) -> Path:
+    """Make a folder of so many images of `pixels`: 0.png, 1.png, …"""
+    folder.mkdir()
+    for k in range(number):
+        Image.fromarray(pixels(seed=k)).save(folder / f"{k}.png")
     return folder
 
 

@@ -29,11 +29,7 @@ SQUARE = {"type": "Polygon", "coordinates": [[[0, 0], [9, 0], [9, 9]]]}
 
 @pytest.fixture
 def images(tmp_path: Path) -> Path:
-    folder = tmp_path / "images"
-    folder.mkdir()
-    for k in range(3):
-        Image.fromarray(tiny.pixels(seed=k)).save(folder / f"{k}.png")
-    return folder
+    return tiny.images(tmp_path / "images", 3)
 
 
 def read(path: Path) -> list[dict[str, str]]:

@@ -26,11 +26,7 @@ Batch = Callable[..., list[Row]]
 
 @pytest.fixture
 def images(tmp_path: Path) -> Path:
-    folder = tmp_path / "images"
-    folder.mkdir()
-    for k in range(4):
-        Image.fromarray(tiny.pixels(seed=k)).save(folder / f"{k}.png")
-    return folder
+    return tiny.images(tmp_path / "images", 4)
 
 
 @pytest.fixture
