@@ -342,8 +342,8 @@ def evaluate(
             rescale=rescale,
         )
     console.show_evaluation(result)
-    if result.comparison is not None:
-        echo(result.comparison.note(str(against)))
+    if (comparison := result.comparison) is not None:
+        echo(comparison.note(str(against)))
     _write_evaluation(result, counter, json=json, csv=csv, plot=plot, report=report)
 
 

@@ -8,10 +8,8 @@ from pathlib import Path
 from countception.data.pairing import Item
 from countception.errors import PointsError
 from countception.points.cells import read_table
+from countception.points.table import CONFIDENCE
 from countception.wording import count_of
-
-CONFIDENCE = "confidence"
-"""The column that points have in which a counter found them, and dots that people place have not."""
 
 
 def why_as_found(items: Sequence[Item]) -> str | None:

@@ -266,19 +266,19 @@ def evaluate(
     from countception.data.dataset import Stream
 
     counter.model.intervals.interval(0.0, None, level)  # an impossible level is refused before counting starts
-    wanted = counter.check_rescaling() if options.get("rescale") else None
-    if against is not None and options.get("rescale"):
-        against.check_rescaling()
+    counters = [counter] if against is None else [counter, against]
+    wanted = [each.check_rescaling() for each in counters] if options.get("rescale") else []
     if points and tolerance is None:
         tolerance = TOLERANCE / counter.model.scale
     if tolerance is not None:
         check_tolerance(tolerance)
     images = Stream(data, counter.model.class_names, whose="the model")
     for image in images:  # what is wrong with any of them is said before counting starts
-        for each in (counter, *([] if against is None else [against])):
+        for each in counters:
             each.model.normalisation.check(image.image, image.name)
         with about(image.name):
-            _ = wanted and enlargement(image.pixel_size, wanted)
+            for size in wanted:
+                enlargement(image.pixel_size, size)
     rows = []
     for image in images:
         with about(image.name), enough_to_count():

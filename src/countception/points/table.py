@@ -33,6 +33,8 @@ CLASS = "class"
 COUNTER = "counter"
 COUNTERS = {COUNTER, "count"}
 """What ImageJ measures of its multi-point tool: the counter of a point, and how many that has."""
+CONFIDENCE = "confidence"
+"""The column that points have in which a counter found them, and dots that people place have not."""
 CHANCE = 1e-6
 """Improbable enough to be no coincidence."""
 BOXES = ({"width", "height"}, {"w", "h"}, {"x2", "y2"})

@@ -9,11 +9,11 @@ from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from countception.data.as_found import CONFIDENCE
 from countception.errors import OutputError
 from countception.files import check_writable, unique_names, whole_file
 from countception.images.planes import Plane
 from countception.points import find_writer, write_points
+from countception.points.table import CONFIDENCE
 from countception.results.tables import DECIMALS
 
 if TYPE_CHECKING:

@@ -38,7 +38,8 @@ def write_report(
     OutputError
         The place cannot be written to.
     """
-    level = evaluation.level
+    level, comparison = evaluation.level, evaluation.comparison
+    some_new = evaluation.known < len(evaluation.rows)
     rows = [(row, row.intervals.get(level)) for row in sorted(evaluation.rows, key=lambda row: -abs(row.error))]
     render(
         path,
@@ -53,7 +54,7 @@ def write_report(
         points=evaluation.points,
         flagged=evaluation.flagged,
         known=sentence(evaluation.known_note),
-        against=sentence(evaluation.comparison.note("the other model")) if evaluation.comparison else "",
+        against=sentence(comparison.note("the other model")) if comparison else "",
         bars=any(interval for _, interval in rows),
         rows=[
             {
@@ -63,7 +64,7 @@ def write_report(
                 "interval": f"{whole(interval.low)} to {whole(interval.high)}" if interval else "–",
                 "error": row.error,
                 "warning": row.warning,
-                "known": row.known and evaluation.known < len(evaluation.rows),
+                "known": row.known and some_new,
                 "picture": jpeg(row.picture),
             }
             for row, interval in rows

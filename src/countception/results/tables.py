@@ -64,7 +64,7 @@ def write_rows(stream: TextIO, rows: Sequence[Row]) -> None:
         **(_missing(classes) if any(row.missing is not None for row in rows) else {}),
         **_as_they_are("warning", "error", "model"),
     }
-    _write(stream, columns, rows)
+    _write(stream, columns, (_cells(columns, row) for row in rows))
 
 
 def write_regions(path: StrPath, rows: Sequence[Row]) -> None:
@@ -88,10 +88,8 @@ def write_regions(path: StrPath, rows: Sequence[Row]) -> None:
     }
     pairs = [(row, region) for row in rows if row.whole is not None for region in (row.whole, *row.regions)]
     with csv_file(path) as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow([*of_image, *of_region])
-        for row, region in pairs:
-            writer.writerow([*_cells(of_image, row), *_cells(of_region, region)])
+        lines = ([*_cells(of_image, row), *_cells(of_region, region)] for row, region in pairs)
+        _write(stream, [*of_image, *of_region], lines)
 
 
 def write_totals(path: StrPath, totals: Sequence[GroupTotal]) -> None:
@@ -122,7 +120,7 @@ def write_total_rows(stream: TextIO, totals: Sequence[GroupTotal]) -> None:
         **(_areas() if any(total.area_mm2 is not None for total in totals) else {}),
         **_as_they_are("flagged", "failed"),
     }
-    _write(stream, columns, totals)
+    _write(stream, columns, (_cells(columns, total) for total in totals))
 
 
 def _images(rows: Sequence[Row]) -> Columns[Row]:
@@ -168,10 +166,10 @@ def _cells(columns: Columns[T], item: T) -> list[object]:
     return [value_of(item) for value_of in columns.values()]
 
 
-def _write(stream: TextIO, columns: Columns[T], items: Iterable[T]) -> None:
+def _write(stream: TextIO, header: Iterable[str], lines: Iterable[list[object]]) -> None:
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(_cells(columns, item) for item in items)
+    writer.writerow(header)
+    writer.writerows(lines)
 
 
 @contextmanager
