@@ -117,6 +117,16 @@ def test_an_evaluation_says_of_how_many_images_its_intervals_are(capsys: pytest.
     assert "90 % intervals: none, as no image is like the training images" in said(strange)
 
 
+def test_an_evaluation_says_a_warning_of_many_images_once(capsys: pytest.CaptureFixture[str]) -> None:
+    why = ("dark; flat", "flat; dark", "", "dark", "dark; flat", "flat; dark")
+    rows = [EvaluatedImage(f"{k}.png", 10.0, 4.0, warning=each) for k, each in enumerate(why)]
+    figures = metrics([row.true for row in rows], [row.count for row in rows])
+    show_evaluation(Evaluation(figures, rows, 3.0))
+    said = capsys.readouterr().out.splitlines()
+    start = said.index("unlike the training images: 5 of 6, whose intervals do not hold")
+    assert said[start + 1 : start + 3] == ["  0.png, 1.png, 4.png and 1 more: dark; flat", "  3.png: dark"]
+
+
 def test_totals_say_which_groups_lack_images(capsys: pytest.CaptureFixture[str]) -> None:
     rows = [Row("1", 5.0), Row("2", 7.0, warning="dark"), Row("3", error="damaged")]
     show_totals(group_totals(rows, ["a", "a", "b"], IntervalModel()), err=False)

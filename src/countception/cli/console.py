@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from rich.cells import cell_len
 
@@ -23,6 +23,14 @@ if TYPE_CHECKING:
     from countception.evaluation.matching import PointFigures
     from countception.results.groups import GroupTotal
     from countception.results.row import Row
+
+
+class _HasWarning(Protocol):
+    @property
+    def warning(self) -> str: ...
+
+
+Warned = TypeVar("Warned", bound=_HasWarning)
 
 VARIED = 2.0
 """Ratio of spacings that is told of."""
@@ -257,15 +265,18 @@ def _as_if(name: str, found: Inspection) -> str:
 
 
 def _why_strange(rows: Sequence[Row]) -> list[str]:
-    """A line for the images of which the same is to be said, with the first few of them; the worst of it first.
-
-    Films differ in which is the worst from page to page.
-    """
-    alike: dict[str, list[Row]] = {}
-    for row in rows:
-        alike.setdefault("; ".join(sorted(row.warning.split("; "))), []).append(row)
-    named = ((some, told_together(some, lambda row: row.name)) for some in alike.values())
+    """A line for the images of which the same is to be said, with the first few of them; the worst of it first."""
+    named = ((some, told_together(some, lambda row: row.name)) for some in _alike(rows))
     return [f"{some_of(names)}: {some[0].warning}" for some, names in named]
+
+
+def _alike(rows: Iterable[Warned]) -> list[list[Warned]]:
+    """Those with warnings, by what these say in any order: films differ in which is the worst from page to page."""
+    alike: dict[str, list[Warned]] = {}
+    for row in rows:
+        if row.warning:
+            alike.setdefault("; ".join(sorted(row.warning.split("; "))), []).append(row)
+    return list(alike.values())
 
 
 def _are(rows: Sequence[Row]) -> str:
@@ -290,9 +301,8 @@ def _why_none(result: Evaluation) -> str:
 def _flagged(result: Evaluation) -> None:
     if result.flagged:
         echo(f"unlike the training images: {result.flagged} of {result.metrics.n}, whose intervals do not hold")
-    for row in result.rows:
-        if row.warning:
-            echo(f"  {row.image}: {row.warning}")
+    for some in _alike(result.rows):
+        echo(f"  {some_of([row.image for row in some])}: {some[0].warning}")
 
 
 def _points(points: PointFigures) -> None:
