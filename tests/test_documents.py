@@ -4,15 +4,41 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import fields
 from pathlib import Path
 
 from typer.testing import CliRunner
 
+import tiny
 from countception.cli.commands import app
+from countception.counting.counter import Counter
+from countception.data.inspection import Inspection
+from countception.evaluation.evaluation import EvaluatedImage, Evaluation
+from countception.results.facts import details
 from countception.results.row import Row
 from countception.results.tables import write_rows
+from countception.trust.metrics import metrics
 
 ROOT = Path(__file__).parent.parent
+
+
+def listed(section: str) -> set[str]:
+    """What stands in backticks in the first column of the table in a section of the reference."""
+    text = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8").split(f"\n## {section}")[1].split("\n## ")[0]
+    firsts = re.findall(r"^\| (`.*?) \|", text, re.MULTILINE)
+    return {name for first in firsts for name in re.findall(r"`(.+?)`", first)}
+
+
+def test_the_reference_names_the_keys_of_all_figures() -> None:
+    assert listed("Data sets for programs") == {each.name for each in fields(Inspection)}
+    assert listed("Errors") == set(evaluation().to_dict())
+    text = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
+    told = text.split("## Models for programs")[1].split("\n## ")[0]
+    assert set(details(Counter.load(tiny.model_file()).model)) <= set(re.findall(r"`(\w+)`", told))
+
+
+def evaluation() -> Evaluation:
+    return Evaluation(metrics([1.0], [2.0]), (EvaluatedImage("a", 1.0, 2.0),), 0.0)
 
 
 def test_the_help_of_count_names_every_column() -> None:
