@@ -7,6 +7,7 @@ import re
 from dataclasses import fields
 from pathlib import Path
 
+from typer.main import get_command
 from typer.testing import CliRunner
 
 import tiny
@@ -20,6 +21,17 @@ from countception.results.tables import write_rows
 from countception.trust.metrics import metrics
 
 ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_readme_names_every_command() -> None:
+    for name in get_command(app).list_commands(None):  # type: ignore[attr-defined, arg-type]
+        assert f"| `countception {name}" in README
+
+
+def test_the_readme_measures_on_images_that_took_no_part() -> None:
+    taking_part = re.findall(r'(?:train\(|valid=)"(.+?)"', README)
+    assert set(re.findall(r'evaluate\(counter, "(.+?)"', README)).isdisjoint(taking_part)
 
 
 def listed(section: str) -> set[str]:
