@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import tomllib
 from dataclasses import fields
 from pathlib import Path
 
@@ -32,6 +33,15 @@ def test_the_readme_names_every_command() -> None:
 def test_the_readme_measures_on_images_that_took_no_part() -> None:
     taking_part = re.findall(r'(?:train\(|valid=)"(.+?)"', README)
     assert set(re.findall(r'evaluate\(counter, "(.+?)"', README)).isdisjoint(taking_part)
+
+
+def test_the_page_of_benchmarks_names_every_experiment_and_kind_of_result() -> None:
+    page = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
+    for protocol in sorted((ROOT / "benchmarks" / "protocols").glob("*.toml")):
+        titled = "title" in tomllib.loads(protocol.read_text(encoding="utf-8"))
+        assert not titled or f"`{protocol.name}`" in page, protocol.name
+    for folder in (ROOT / "benchmarks" / "results").iterdir():
+        assert not folder.is_dir() or folder.name.startswith(".") or f"`results/{folder.name}/`" in page, folder.name
 
 
 def listed(section: str) -> set[str]:
