@@ -28,6 +28,7 @@ from countception.counting import predict
 from countception.counting.counter import Counter
 from countception.counting.tensor_file import read_tensors
 from countception.data.dataset import Sample
+from countception.data.splits import split_off
 from countception.errors import ConfigError, CountceptionError, DatasetError, ImageError, ModelFileError, OutputError
 from countception.evaluation.evaluation import evaluate
 from countception.evaluation.matching import match, pooled
@@ -483,6 +484,17 @@ def test_an_image_is_not_both_learned_from_and_validated_on() -> None:
         train(data, valid=[copy], changes=QUICK)
     with pytest.raises(DatasetError, match="hold the same pixels"):  # there is nothing else to validate on
         train([data[1], copy], changes=QUICK)
+
+
+def test_a_class_of_which_all_dots_were_put_aside_is_not_taken_for_learned() -> None:
+    data = blobs(8, channels=2, classes=2)
+    rare = "blobs 3"
+    some = [s if s.name == rare else replace(s, dots=s.dots.select(s.dots.labels == 0)) for s in data]
+    put_aside = [seed for seed in range(40) if rare in [s.name for s in split_off(some, 2, seed=seed)[0]]]
+    with pytest.raises(DatasetError, match=r"all dots of class kind 1 are on images .* validate on \(blobs 3\)"):
+        train(some, changes={**QUICK, "training.seed": put_aside[0]})
+    valid = [s for s in some if s.name != rare]
+    assert train([data[3]], valid=valid, changes=QUICK).model.class_names == ("kind 0", "kind 1")
 
 
 @pytest.mark.parametrize("how", [{"counting.flips": True}, {"counting.shifts": 2}])

@@ -18,6 +18,7 @@ from countception.errors import ConfigError, DatasetError, DataWarning
 from countception.images.orientation import UPRIGHT, read_orientation, why_turned
 from countception.images.same import pixel_hash
 from countception.training.unseen import parts_of
+from countception.wording import some_of
 
 Data = str | os.PathLike[str] | Dataset | Sequence[Sample]
 
@@ -101,4 +102,18 @@ def _split_off(samples: list[Sample], share: float, seed: int) -> tuple[list[Sam
     validation, training = split_off(samples, number, seed=seed)
     if not any(len(sample.dots) for sample in training):  # the few images with dots are for learning
         training, validation = validation, training
+    _refuse_unlearned(training, validation)
     return training, validation
+
+
+def _refuse_unlearned(training: Sequence[Sample], validation: Sequence[Sample]) -> None:
+    """A class of which all dots were put aside would have counts, and never have been seen."""
+    learned = {int(label) for sample in training for label in sample.dots.labels}
+    for label, name in enumerate(training[0].dots.class_names):
+        aside = [sample.name for sample in validation if label in sample.dots.labels]
+        if aside and label not in learned:
+            raise DatasetError(
+                f"all dots of class {name} are on images that were put aside to validate on ({some_of(aside)}), and "
+                "none is learned from: learn from all images (folds, --folds), put others aside (seed, --seed), name "
+                "those to validate on (valid, --valid), or mark the class on more images"
+            )
