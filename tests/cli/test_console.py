@@ -138,3 +138,11 @@ def test_totals_say_which_groups_lack_images(capsys: pytest.CaptureFixture[str])
     ]
     show_totals(group_totals(rows[:1], ["a"], IntervalModel()), err=False)
     assert "flagged" not in capsys.readouterr().out
+
+
+def test_totals_have_those_of_each_class(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [Row("1", 5.0, by_class={"ripe": 4.0, "unripe": 1.0}), Row("2", error="damaged")]
+    show_totals(group_totals(rows, ["a", "b"], IntervalModel()), err=False)
+    header, *lines = capsys.readouterr().out.splitlines()
+    assert header.split()[2:7] == ["objects", "low", "high", "ripe", "unripe"]
+    assert [line.split()[2:7] for line in lines] == [["5", "–", "–", "4", "1"], ["–"] * 5]

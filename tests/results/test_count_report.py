@@ -107,6 +107,18 @@ def test_totals_and_regions_are_shown_when_asked_for(tmp_path: Path) -> None:
     assert "1 missing0––" in totals, "no image, and a count that is not known to be 0"
 
 
+def test_totals_and_regions_have_those_of_each_class(tmp_path: Path) -> None:
+    rim = RegionCount("rim", 9.0, 20.0, by_class={"ripe": 8.0, "unripe": 1.0})
+    both = {"ripe": 19.0, "unripe": 11.0}
+    rows = [row("a.png", 30.0, by_class=both, whole=replace(rim, name="all"), regions=(rim,)), Row("b", error="bad")]
+    text = page(tmp_path, rows, totals=group_totals(rows, ["one", "gone"], KNOWN)).text
+    totals, regions = text.split("Totals")[1], text.split("Regions")[1]
+    assert "objectsripeunripe" in totals
+    assert "gone1 missing0––––" in totals, "images, objects, each class and interval"
+    assert "countripeunripe" in regions
+    assert "rim981" in regions
+
+
 def test_areas_of_land_are_in_square_metres(tmp_path: Path) -> None:
     whole, plot = RegionCount("whole image", 30.0, 100.0, 5e8), RegionCount("plot", 7.0, 20.0, 2e7)
     rows = [row("a.png", 30.0, area_mm2=5e8, whole=whole, regions=(plot,)), row("b.png", 12.0)]

@@ -64,19 +64,21 @@ def show_rows(rows: Sequence[Row]) -> None:
 
 
 def show_totals(totals: Sequence[GroupTotal], *, err: bool) -> None:
-    """Print the totals of groups, with how many images are flagged and failed in each, where any is."""
+    """Print the totals of groups, and of each class, with how many images are flagged and failed, where any is."""
+    classes = class_names(totals)
     shown = [name for name in ("flagged", "failed") if any(getattr(total, name) for total in totals)]
     cells = [
         [
             total.group,
             str(total.images),
             *map(whole, (total.count if total.images else None, total.low, total.high)),
+            *(whole(total.by_class.get(name)) for name in classes),
             *(NONE if each is None else f"{each:.1f}" for each in (total.mean, total.sd)),
             *(str(getattr(total, name)) for name in shown),
         ]
         for total in totals
     ]
-    table(["group", "images", "objects", "low", "high", "mean", "sd", *shown], cells, err=err)
+    table(["group", "images", "objects", "low", "high", *classes, "mean", "sd", *shown], cells, err=err)
 
 
 def show_summary(
