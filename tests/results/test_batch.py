@@ -144,7 +144,7 @@ def test_intervals_are_written_where_the_model_can_say(images: Path, tmp_path: P
         count_files(sure, images, level=1.5)
 
 
-def test_an_image_with_a_warning_has_no_interval(images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_image_with_a_warning_has_no_interval(images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     counter = tiny.untrained()
     known = fit_intervals([20.0 + k for k in range(12)], [21.0 + 1.1 * k for k in range(12)])
     sure = Counter(replace(counter.model, intervals=known), device="cpu")
@@ -152,7 +152,11 @@ def test_an_image_with_a_warning_has_no_interval(images: Path, monkeypatch: pyte
     monkeypatch.setattr(
         sure, "count_pixels", lambda image, **options: replace(real(image, **options), warnings=("dim",))
     )
-    assert [(row.warning, row.low, row.high) for row in count_files(sure, images)] == [("dim", None, None)] * 3
+    regions = {"regions": halves(tmp_path / "halves.geojson"), "regions_out": tmp_path / "regions.csv"}
+    rows = count_files(sure, images, **regions)  # type: ignore[arg-type]
+    assert [(row.warning, row.low, row.high) for row in rows] == [("dim", None, None)] * 3
+    table = read(tmp_path / "regions.csv")
+    assert [(row["low"], row["warning"]) for row in table] == [("", "dim")] * 9, "regions say why they have none, too"
 
 
 def test_classes_have_columns_that_add_up(images: Path, tmp_path: Path) -> None:
@@ -571,7 +575,7 @@ def test_regions_have_rows_of_their_own_that_add_up(images: Path, tmp_path: Path
         pixel_size=10.0,
     )
     table = pd.read_csv(tmp_path / "regions.csv")
-    columns = ["image", "region", "count", "low", "high", "area_px", "area_mm2", "per_mm2"]
+    columns = ["image", "region", "count", "low", "high", "area_px", "area_mm2", "per_mm2", "warning"]
     assert list(table.columns) == columns
     assert table["region"].tolist() == ["whole image", "left", "right"] * 3
     for row, (_, some) in zip(rows, table.groupby("image", sort=False), strict=False):

@@ -72,7 +72,7 @@ def write_regions(path: StrPath, rows: Sequence[Row]) -> None:
 
     The columns are `image`, `page` as in `write_rows`, `region`, `count`, `low`, `high`, `count_<class>` where there
     are several classes, `area_px`, and `area_mm2` and `per_mm2`, which are empty where the size of the pixels is not
-    known.
+    known, and the `warning` of the image, as its regions have no interval either.
 
     Raises
     ------
@@ -88,8 +88,8 @@ def write_regions(path: StrPath, rows: Sequence[Row]) -> None:
     }
     pairs = [(row, region) for row in rows if row.whole is not None for region in (row.whole, *row.regions)]
     with csv_file(path) as stream:
-        lines = ([*_cells(of_image, row), *_cells(of_region, region)] for row, region in pairs)
-        _write(stream, [*of_image, *of_region], lines)
+        lines = ([*_cells(of_image, row), *_cells(of_region, region), row.warning] for row, region in pairs)
+        _write(stream, [*of_image, *of_region, "warning"], lines)
 
 
 def write_totals(path: StrPath, totals: Sequence[GroupTotal]) -> None:
