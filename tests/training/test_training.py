@@ -104,6 +104,13 @@ def test_every_network_learns_to_count(network: str, steps: int, share: float) -
     assert mae(counter, test) < share * average
 
 
+@pytest.mark.parametrize("stride", [6, 9])
+def test_strides_that_do_not_divide_the_window_are_learned_with(stride: int) -> None:
+    changes = {**quick("count_ception"), "network.stride": stride, "training.steps": 1}
+    counter = train(blobs(2), valid=blobs(1, seed=1), changes=changes)
+    assert [record.step for record in counter.history] == [1]
+
+
 @pytest.mark.slow
 def test_classes_are_counted_apart() -> None:
     data = blobs(12, channels=2, classes=2)

@@ -247,7 +247,9 @@ class Trainer:
             group["lr"] = learning_rate(training, self.progress)
         self.network.train()
         canvas, target = (tensor.to(self.device) for tensor in self.batches.at(self.state.step, self.progress))
-        predicted = self.network.redundant(run(self.network, canvas, self.dtype))
+        raw = run(self.network, canvas, self.dtype)
+        height, width = self.network.layout.map_shape((self.batches.side, self.batches.side))
+        predicted = self.network.redundant(raw[..., :height, :width])  # canvases of whole strides may give more
         loss = self.loss(predicted, target)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
