@@ -138,6 +138,8 @@ def test_an_entry_of_a_density_map_stands_for_its_cell() -> None:
     """Whatever its stride: one whose first pixel alone has no picture, at the border of a hole, is no hole."""
     first, stop = window_pixels(5, 18, scale=1.0, window=1, stride=4, pad=0)
     assert (first.tolist(), stop.tolist()) == ([0, 4, 8, 12, 16], [4, 8, 12, 16, 18])
+    first, stop = window_pixels(9, 4, scale=1.0, window=1, stride=1, pad=3)
+    assert (first.tolist(), stop.tolist()) == ([0, 0, 0, 0, 1, 2, 3, 3, 3], [1, 1, 1, 1, 2, 3, 4, 4, 4])
     assert first_centre(1, 4, 0) == first_centre(4, 4, 0) == 1.5
     assert first_centre(1, 1, 0) == 0
     assert first_centre(32, 2, 32) == -16.5

@@ -120,6 +120,8 @@ def window_pixels(
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """First pixel, and the one after the last, along an axis, that each entry's window meets: ``(entries,)`` each.
 
+    A map of densities, of windows of 1, has in its margin what reaches beyond the image: that meets the nearest pixel.
+
     Parameters
     ----------
     entries, pixels
@@ -132,7 +134,7 @@ def window_pixels(
     first = (np.arange(entries) * stride - pad) / scale
     edges = np.floor(first), np.ceil(first + max(window, stride) / scale)
     start, stop = (np.clip(edge, 0, pixels).astype(np.int64) for edge in edges)
-    return start, stop
+    return (np.minimum(start, pixels - 1), np.maximum(stop, 1)) if window == 1 else (start, stop)
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,14 @@
 import gc
 import weakref
 
+import numpy as np
 import pytest
 import torch
 
 from countception.config import NetworkConfig
 from countception.counting import predict
 from countception.counting.canvas import Canvas
-from countception.counting.predict import fast, raw_map
+from countception.counting.predict import fast, leave_out_holes, raw_map
 from countception.images.normalise import Normalisation
 from countception.networks import build
 from countception.networks.base import Network
@@ -41,6 +42,16 @@ def test_fast_form_goes_with_its_network() -> None:
     del one
     gc.collect()
     assert form() is None
+
+
+def test_a_hole_takes_nothing_from_the_border_of_an_image() -> None:
+    """Where Gaussians reach into the margin of their map."""
+    network = build(NetworkConfig(name="count_ception_gaussian", stride=1, width=0.1))
+    image = np.ma.masked_array(np.zeros((3, 40, 40)), np.zeros((3, 40, 40), bool))
+    image[:, 20, 20] = np.ma.masked
+    raw = torch.from_numpy(network.target(np.array([[0.0, 7.0], [39.0, 30.0]]), (40, 40))[None])
+    leave_out_holes(raw, network, image, 1.0)
+    assert float(raw.sum()) / network.redundancy == pytest.approx(2, rel=1e-4)
 
 
 @pytest.mark.slow
