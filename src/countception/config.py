@@ -179,7 +179,7 @@ class CountingConfig(_Frozen):
     """After training, count the validation images in all flips, too, so that counts with flips have intervals of their
     own, scaled by the spread."""
     shifts: int = Field(0, ge=0, le=11)
-    """Average over this many further whole-pixel shifts of the image."""
+    """Average over this many further shifts of the image, each by whole strides of the map."""
 
 
 class CountOptions(TypedDict, total=False):

@@ -6,6 +6,10 @@ authors' program; there are no biases. No layer strides but the last: the map sh
 Deviation: the paper gives kernels of 14 and 18 pixels for a window of r = 32. For any other r the layers that shrink
 the map must take away r pixels in all: 2 go to the first layer, and ``r`` is shared between the two large kernels as
 14 : 18, that is ``round(14 r / 32)`` and the rest.
+
+Where the paper's text and its figure differ, this is the figure: an entry of a window of 32 reads 45 pixels, as the
+padded 3 × 3 kernels look beyond it, and 256 × 256 pixels give 288 entries a side (287 in the text), of which the first
+counts in zeros alone. The zeros are put around images that are normalised, and so are their mean, not black.
 """
 
 from __future__ import annotations

@@ -269,7 +269,7 @@ class Trainer:
 
     @torch.no_grad()
     def _follow(self) -> None:
-        """Move the running average towards the weights; it starts as a plain mean."""
+        """Move the running average towards the weights; at first it reaches back over about a tenth of the steps."""
         decay = min(self.config.training.average, self.state.step / (self.state.step + 9))
         for mean, value in zip(self.average.parameters(), self.network.parameters(), strict=True):
             mean.lerp_(value, 1 - decay)
