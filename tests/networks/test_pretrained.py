@@ -23,6 +23,7 @@ def test_what_does_not_fit_is_left_alone() -> None:
     assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
     assert not load_pretrained(build(NetworkConfig(name="fcrn_a", stride=1)))
     assert not load_pretrained(build(NetworkConfig(stride=1)))  # whose head has more channels, but not more classes
+    assert not load_pretrained(build(NetworkConfig(stride=4, classes=4)))  # whose head has as many channels
 
 
 @pytest.mark.parametrize("change", [{"channels": 1}, {"channels": 5}, {"classes": 3}, {"window": 48}])
