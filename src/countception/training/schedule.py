@@ -10,7 +10,6 @@ import math
 from dataclasses import dataclass
 
 from countception.config import TrainingConfig
-from countception.geometry import ceil_div
 
 
 @dataclass(frozen=True)
@@ -26,7 +25,7 @@ class Length:
         config = config.lasting(images)
         steps = config.steps
         if config.epochs is not None:
-            steps = config.epochs * ceil_div(images, config.batch)
+            steps = math.ceil(config.epochs * config.per_epoch(images))
         return cls(steps, config.seconds)
 
     def progress(self, step: int, elapsed: float) -> float:
