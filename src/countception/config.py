@@ -13,7 +13,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 from pydantic_core import PydanticKnownError
 
 from countception.errors import ConfigError
-from countception.geometry import ceil_div
 from countception.validation_errors import in_words
 
 Channel = Annotated[int, Field(ge=0)]
@@ -130,10 +129,6 @@ class TrainingConfig(_Frozen):
     """Largest norm of the gradient; None does not clip."""
     batch: int = Field(4, ge=1)
     """Crops per step."""
-    full_batches: bool = False
-    """Fill the last batch of an epoch with the first images of the next one. Otherwise it is smaller where the batch
-    does not divide the images: of five, every other step shows one, which weighs as much as the four and is normalised
-    alone."""
     steps: int | None = Field(None, ge=1)
     """Length in optimiser steps; where neither these nor epochs nor seconds are given, `lasting` says how many."""
     epochs: int | None = Field(None, ge=1)
@@ -165,10 +160,6 @@ class TrainingConfig(_Frozen):
         if sum(value is not None for value in (self.steps, self.epochs, self.seconds)) > 1:
             raise ValueError("give one of steps, epochs and seconds")
         return self
-
-    def per_epoch(self, images: int) -> float:
-        """Steps that show each of so many training images once."""
-        return images / self.batch if self.full_batches else ceil_div(images, self.batch)
 
     def lasting(self, images: int) -> TrainingConfig:
         """With a length: where none is given, the steps for so many training images."""

@@ -128,13 +128,6 @@ class TestConfigHash:
         assert hashed(0.1) != hashed(0.3)
         assert hashed(0.1, calibrate=False) == hashed(0.3, calibrate=False)
 
-    def test_full_batches_are_left_out_where_all_are(self) -> None:
-        def hashed(n: int, *, full: bool) -> str:
-            return config_hash(make("boxnet", Setup("vgg", {"training.full_batches": full}, n=n)))
-
-        assert hashed(16, full=True) == hashed(16, full=False) == config_hash(make("boxnet", Setup("vgg", n=16)))
-        assert hashed(10, full=True) != hashed(10, full=False) == config_hash(make("boxnet", Setup("vgg", n=10)))
-
 
 class TestNetworkMethods:
     def test_count_ception_is_the_papers(self) -> None:

@@ -74,7 +74,6 @@ def title(name: str) -> str:
 ADDED: dict[str, Any] = {
     "counting.spread": True,
     "training.places": 0.0,
-    "training.full_batches": False,
     "network.sigma": 2.0,
     "network.start_at_mean": False,
     "calibration_prior": 0.02,

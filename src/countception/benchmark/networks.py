@@ -101,11 +101,7 @@ class NetworkMethod:
         """The whole configuration but for the seed."""
         values = self.config.model_dump()
         del values["training"]["seed"]
-        if self.folds is not None:
-            return {**values, "folds": self.folds}
-        if self.setup.n is not None and self.setup.n % self.config.training.batch == 0:
-            values["training"]["full_batches"] = False  # it decides nothing
-        return values
+        return values if self.folds is None else {**values, "folds": self.folds}
 
     def fit(
         self, training: Sequence[Sample], validation: Sequence[Sample], *, seed: int, report: Report

@@ -27,9 +27,9 @@ class Batches:
     network: Network
 
     @property
-    def per_epoch(self) -> float:
+    def per_epoch(self) -> int:
         """Steps that show each image once."""
-        return self.config.per_epoch(len(self.examples))
+        return ceil_div(len(self.examples), self.config.batch)
 
     @property
     def side(self) -> int:
@@ -43,16 +43,6 @@ class Batches:
         """The shuffled images of an epoch."""
         return np.random.default_rng([self.config.seed, 1, epoch]).permutation(len(self.examples))
 
-    def chosen(self, step: int) -> list[int]:
-        """The images of a step: the next ones of the epochs, one after the other."""
-        images, batch = len(self.examples), self.config.batch
-        if self.config.full_batches:
-            first, stop = step * batch, (step + 1) * batch
-        else:
-            epoch, place = divmod(step, ceil_div(images, batch))
-            first, stop = epoch * images + place * batch, epoch * images + min(images, (place + 1) * batch)
-        return [int(self.order(shown // images)[shown % images]) for shown in range(first, stop)]
-
     def at(self, step: int, progress: float) -> tuple[Tensor, Tensor]:
         """Canvases ``(B, channels, y, x)`` and redundant target maps ``(B, classes, y, x)``, float32, of a step.
 
@@ -61,8 +51,10 @@ class Batches:
         changes = self.config.augment
         if progress > 1 - changes.plain:
             changes = changes.plainly()
+        epoch, place = divmod(step, self.per_epoch)
+        chosen = self.order(epoch)[place * self.config.batch :][: self.config.batch]
         rng = np.random.default_rng([self.config.seed, 2, step])
-        crops = [augment(self.examples[i], changes, self.side, rng) for i in self.chosen(step)]
+        crops = [augment(self.examples[i], changes, self.side, rng) for i in chosen]
         shape = (self.side, self.side)
         maps = [per_class(self.network, crop.points, crop.labels, shape) for crop in crops]
         return torch.from_numpy(np.stack([self._on_canvas(crop.image) for crop in crops])), torch.from_numpy(

@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass
 
 from countception.config import TrainingConfig
+from countception.geometry import ceil_div
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Length:
         config = config.lasting(images)
         steps = config.steps
         if config.epochs is not None:
-            steps = math.ceil(config.epochs * config.per_epoch(images))
+            steps = config.epochs * ceil_div(images, config.batch)
         return cls(steps, config.seconds)
 
     def progress(self, step: int, elapsed: float) -> float:
