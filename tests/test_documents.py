@@ -66,7 +66,9 @@ def evaluation() -> Evaluation:
 def test_the_help_of_count_names_every_column() -> None:
     told = CliRunner().invoke(app, ["count", "--help"]).stdout.split("with columns")[1].split("The true count")[0]
     stream = io.StringIO()
-    row = Row("a.tif", 1.0, by_class={"red": 1.0, "white": 0.0}, area_mm2=1.0, overlay="o", map="m", points="p")
+    row = Row(
+        "a.tif", 1.0, group="g", by_class={"red": 1.0, "white": 0.0}, area_mm2=1.0, overlay="o", map="m", points="p"
+    )
     write_rows(stream, [row, Row("b.tif", page=0, missing=0, missing_by_class={"red": 0, "white": 0})])
     for column in stream.getvalue().splitlines()[0].split(","):
         name = re.sub("_(red|white)$", "_<class>", column)

@@ -504,7 +504,7 @@ def test_names_that_are_not_utf_8_come_out_as_they_are(images: Path, tmp_path: P
     table = (tmp_path / "counts.csv").read_bytes()
     assert name in table
     assert b"caf\\udce9.png" in (tmp_path / "report.html").read_bytes()
-    printed = subprocess.run(counted, capture_output=True)
+    printed = subprocess.run([*counted, options[2]], capture_output=True)
     assert printed.returncode == 0, printed.stderr
     assert printed.stdout == table
 
@@ -520,9 +520,10 @@ def test_regions_groups_and_the_report_are_written(images: Path, tmp_path: Path)
         *["-o", files[0], "--report", files[1], "--totals", files[2]],
     )
     assert result.exit_code == 0, result.stderr
-    assert pd.read_csv(tmp_path / "counts.regions.csv")["region"].tolist() == ["whole image", "region 1"] * 2
-    counts, totals = pd.read_csv(files[0]), pd.read_csv(files[2])
-    assert totals["group"].tolist() == ["north", "south"]
+    counts, regions, totals = (pd.read_csv(file) for file in (files[0], tmp_path / "counts.regions.csv", files[2]))
+    assert regions["region"].tolist() == ["whole image", "region 1"] * 2
+    assert counts["group"].tolist() == totals["group"].tolist() == ["north", "south"]
+    assert regions["group"].tolist() == ["north", "north", "south", "south"]
     assert totals["count"].tolist() == pytest.approx(counts["count"].tolist())
     assert [line.split()[0] for line in result.stdout.splitlines()] == ["group", "north", "south"]
     page = files[1].read_text(encoding="utf-8")

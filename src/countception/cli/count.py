@@ -56,13 +56,13 @@ def count(
 ) -> None:
     """Count the objects in images.
 
-    Writes a CSV file with columns image, page with --page all, count, low and high, then count_<class> where there are
-    several classes, width, height, area_mm2 and per_mm2 where the size of pixels is known, overlay, map and points
-    where asked for, with these points_missing (objects of the rounded count without one) and points_missing_<class>,
-    warning (in what an image is unlike the training images), error, and model (which one counted). The true count lies
-    between low and high with the probability --level; they stay empty where the model was validated on too few images,
-    and of an image with a warning. Counts are fractional, as the network estimates them: the file keeps three decimals;
-    on the screen and in overlays they are rounded to the nearest whole number.
+    Writes a CSV file with columns image, page with --page all, group where groups are named, count, low and high, then
+    count_<class> where there are several classes, width, height, area_mm2 and per_mm2 where the size of pixels is
+    known, overlay, map and points where asked for, with these points_missing (objects of the rounded count without one)
+    and points_missing_<class>, warning (in what an image is unlike the training images), error, and model (which one
+    counted). The true count lies between low and high with the probability --level; they stay empty where the model was
+    validated on too few images, and of an image with a warning. Counts are fractional, as the network estimates them:
+    the file keeps three decimals; on the screen and in overlays they are rounded to the nearest whole number.
 
     An image that cannot be counted is named at the end and in the column error; the others are counted, and the exit
     status is 1. The sum of a count map over the redundancy in its ImageDescription is the count.
@@ -84,7 +84,7 @@ def count(
     counter = _load(model, device, channels)
     files = find_images(images)
     _tell_left_out(images, files, regions, page)
-    names = _groups_of(files, group_by, groups)
+    names, grouped = _groups_of(files, group_by, groups), group_by is not None or groups is not None
     written = (out, regions_csv, totals, report)
     _check_written(written, [*files, *(place for place in (model, groups, regions) if place is not None)])
     options = BatchOptions(
@@ -95,6 +95,7 @@ def count(
         points_as=parse.read_points_as(points_as, points, overwrite=overwrite),
         overwrite=overwrite,
         regions_out=regions_csv,
+        groups=names if grouped else {},
         others=[place for place in (model, groups, totals, report) if place is not None],
         page=parse.read_page(page),
         axis=parse.read_axis(axis),
@@ -104,7 +105,6 @@ def count(
         rescale=rescale,
     )
     rows = _count_all(counter, files, regions, pixel_size, level, options, pictures=report is not None)
-    grouped = group_by is not None or groups is not None
     _tell(rows, names, counter, level=level, flips=flips or None, grouped=grouped, written=written, shown=shown)
 
 

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
@@ -80,6 +81,7 @@ def count_files(
         - `points_as`: ``"csv"``, with the confidence in each; ``"geojson"`` for QuPath; ``"zip"`` for ImageJ.
         - `overwrite`: whether points may replace others there, which may have been corrected by hand.
         - `regions_out`: CSV file of the regions, written as `out` is.
+        - `groups`: the group of each image by its name in rows, as from `countception.find_groups`: for tables.
         - `others`: files that are not to be written over, as they are read or written elsewhere.
         - the others as in `Counter.count`.
 
@@ -101,12 +103,13 @@ def count_files(
     """
     job = _job(counter, find_images(paths), regions, pixel_size, level, pictures, options)
     tables = _Tables(options.get("out"), options.get("regions_out"))
+    groups = options.get("groups", {})
     rows: list[Row] = []
     saved = time.monotonic()
     with job.journal:
         try:
             for row in job.rows(pictures, report):
-                rows.append(row)
+                rows.append(replace(row, group=groups.get(row.image, "")))
                 if time.monotonic() - saved > SAVED_EVERY:
                     tables.save(rows)
                     saved = time.monotonic()
@@ -208,7 +211,7 @@ def _batch(
     options: BatchOptions,
 ) -> dict[str, object]:
     """All that rows depend on but the files."""
-    elsewhere = ("out", "regions_out", "overwrite", "others")
+    elsewhere = ("out", "regions_out", "groups", "overwrite", "others")
     return {
         "version": __version__,
         "model": counter.model.identity,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -57,6 +57,7 @@ class BatchOptions(FileOptions, total=False):
     points: StrPath | None
     points_as: str
     regions_out: StrPath | None
+    groups: Mapping[str, str]
     overwrite: bool
     others: Sequence[StrPath]
 

@@ -58,6 +58,8 @@ class Row:
     """The page, from 0, of a stack of which each page is counted as an image of its own."""
     before: bool = False
     """Whether it was counted before the batch was interrupted, and not again."""
+    group: str = ""
+    """The group that it is added up with, if groups were named."""
 
     @property
     def name(self) -> str:

@@ -45,8 +45,8 @@ def write_counts(path: StrPath, rows: Sequence[Row]) -> None:
 def write_rows(stream: TextIO, rows: Sequence[Row]) -> None:
     """Write rows as CSV.
 
-    The columns are `image`, `page` where each page of stacks was counted (from 0; empty for other files), `count`
-    (fractional, three decimals; empty where the image could not be counted), `low` and
+    The columns are `image`, `page` where each page of stacks was counted (from 0; empty for other files), `group` where
+    groups were named, `count` (fractional, three decimals; empty where the image could not be counted), `low` and
     `high` (the interval; empty where the model was validated on too few images to say), one `count_<class>` per class
     where there are several, `width` and `height` in pixels, `area_mm2` and `per_mm2` where the size of pixels is known,
     `overlay`, `map` and `points` where those were asked for, with points `points_missing` (the rounded count less the
@@ -70,9 +70,9 @@ def write_rows(stream: TextIO, rows: Sequence[Row]) -> None:
 def write_regions(path: StrPath, rows: Sequence[Row]) -> None:
     """Write the counts of regions as a CSV file: for each counted image a row of the whole image, then its regions.
 
-    The columns are `image`, `page` as in `write_rows`, `region`, `count`, `low`, `high`, `count_<class>` where there
-    are several classes, `area_px`, and `area_mm2` and `per_mm2`, which are empty where the size of the pixels is not
-    known, and the `warning` of the image, as its regions have no interval either.
+    The columns are `image`, `page` and `group` as in `write_rows`, `region`, `count`, `low`, `high`, `count_<class>`
+    where there are several classes, `area_px`, and `area_mm2` and `per_mm2`, which are empty where the size of the
+    pixels is not known, and the `warning` of the image, as its regions have no interval either.
 
     Raises
     ------
@@ -125,7 +125,8 @@ def write_total_rows(stream: TextIO, totals: Sequence[GroupTotal]) -> None:
 
 def _images(rows: Sequence[Row]) -> Columns[Row]:
     """Which image it is."""
-    return _as_they_are("image", *(["page"] if any(row.page is not None for row in rows) else []))
+    paged, grouped = any(row.page is not None for row in rows), any(row.group for row in rows)
+    return _as_they_are("image", *["page"] * paged, *["group"] * grouped)
 
 
 def _counts(classes: Sequence[str]) -> Columns[Any]:
