@@ -117,6 +117,15 @@ def test_an_evaluation_says_of_how_many_images_its_intervals_are(capsys: pytest.
     assert "90 % intervals: none, as no image is like the training images" in said(strange)
 
 
+def test_an_evaluation_says_how_far_off_each_class_is(capsys: pytest.CaptureFixture[str]) -> None:
+    """A rare class may be far off where all together are not."""
+    rows = [EvaluatedImage("a.png", 100.0, 102.0, by_class={"ripe": (98.0, 98.0), "unripe": (2.0, 4.0)})]
+    show_evaluation(Evaluation(metrics([100.0], [102.0]), rows, 3.0))
+    said = capsys.readouterr().out
+    assert "\nMAE 2.00, RMSE 2.00, bias +2.00, relative error 2 %\n" in said
+    assert "  of unripe: MAE 2.00, RMSE 2.00, bias +2.00, relative error 100 %\n" in said
+
+
 def test_an_evaluation_says_a_warning_of_many_images_once(capsys: pytest.CaptureFixture[str]) -> None:
     why = ("dark; flat", "flat; dark", "", "dark", "dark; flat", "flat; dark")
     rows = [EvaluatedImage(f"{k}.png", 10.0, 4.0, warning=each) for k, each in enumerate(why)]

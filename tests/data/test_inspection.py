@@ -93,7 +93,9 @@ def test_classes_that_are_spelled_in_two_ways_are_told(folder: Path, capsys: pyt
     found = inspect(folder)
     assert str(found.alike).startswith("the classes Live and live differ in capital letters")
     show_inspection(found)
-    assert f"\n\n{found.alike}\n" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f"\n\n{found.alike}\n" in said
+    assert "\nclasses: Live (1 in 1 image), dead (5 in 4 images), live (2 in 2 images)\n" in said
     with pytest.warns(DataWarning, match="the classes Live and live differ"):
         train(folder, changes={"training.steps": 1})
 
@@ -119,6 +121,7 @@ def test_dots_of_two_classes_in_one_pixel_are_no_duplicates(folder: Path) -> Non
     found = inspect(folder)
     assert found.duplicates == {}
     assert found.classes == {"dead": 1, "live": 1}
+    assert found.class_images == {"dead": 1, "live": 1}
 
 
 def test_scale_and_window_follow_from_the_spacing(

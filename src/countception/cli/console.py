@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from countception.evaluation.matching import PointFigures
     from countception.results.groups import GroupTotal
     from countception.results.row import Row
+    from countception.trust.metrics import Metrics
 
 
 class _HasWarning(Protocol):
@@ -128,12 +129,11 @@ def show_evaluation(result: Evaluation) -> None:
         cells.append([row.image, f"{row.true:.0f}", f"{row.count:.1f}", *map(whole, interval), signed(row.error)])
     table(["image", "true count", "count", "low", "high", "error"], cells)
     figures = result.metrics
-    relative = "" if math.isnan(figures.relative_error) else f", relative error {figures.relative_error:.1%}"
     if result.known_note:
         echo(f"\n{result.known_note}")
-    echo(f"\nMAE {figures.mae:.2f}, RMSE {figures.rmse:.2f}, bias {figures.bias:+.2f}{relative}")
+    echo(f"\n{_figures(figures)}")
     for name, own in result.by_class.items():
-        echo(f"  of {name}: MAE {own.mae:.2f}, RMSE {own.rmse:.2f}, bias {own.bias:+.2f}")
+        echo(f"  of {name}: {_figures(own)}")
     if not math.isnan(result.predict_average_mae):
         echo(f"MAE of predicting the average of the training images: {result.predict_average_mae:.2f}")
     for each in result.intervals:
@@ -222,7 +222,9 @@ def show_inspection(found: Inspection) -> None:
         echo(f"channels: {_numbers({str(channels): number for channels, number in found.channels.items()})}")
         echo(f"pixels: {_numbers(found.dtypes)}" + _range(found) + _pixel_sizes(found))
         if len(found.classes) > 1:
-            echo(f"classes: {_numbers(found.classes)}")
+            where = found.class_images
+            told = (f"{name} ({dots} in {images(where[name])})" for name, dots in found.classes.items())
+            echo(f"classes: {', '.join(told)}")
         _histogram(found.counts)
         _spacing(found)
     _problems(found)
@@ -305,6 +307,11 @@ def _flagged(result: Evaluation) -> None:
         echo(f"unlike the training images: {result.flagged} of {result.metrics.n}, whose intervals do not hold")
     for some in _alike(result.rows):
         echo(f"  {some_of([row.image for row in some])}: {some[0].warning}")
+
+
+def _figures(of: Metrics) -> str:
+    relative = "" if math.isnan(of.relative_error) else f", relative error {percent(of.relative_error)}"
+    return f"MAE {of.mae:.2f}, RMSE {of.rmse:.2f}, bias {of.bias:+.2f}{relative}"
 
 
 def _points(points: PointFigures) -> None:

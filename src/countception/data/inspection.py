@@ -74,6 +74,8 @@ class Inspection:
     counts: Counts | None
     classes: dict[str, int]
     """Dots of each class."""
+    class_images: dict[str, int]
+    """In how many images there are any."""
     duplicates: dict[str, int]
     """By pair: dots in a pixel that has a dot of the same class already."""
     outside: dict[str, int]
@@ -131,6 +133,7 @@ class _Tally:
     channels: Counter[int] = field(default_factory=Counter)
     dtypes: Counter[str] = field(default_factory=Counter)
     classes: Counter[str] = field(default_factory=Counter)
+    class_images: Counter[str] = field(default_factory=Counter)
     ranges: list[tuple[float, float]] = field(default_factory=list)
     counts: list[int] = field(default_factory=list)
     points: list[npt.NDArray[np.float64]] = field(default_factory=list)
@@ -158,6 +161,7 @@ class _Tally:
             self.turned[sample.name] = orientation
         self.images.setdefault(pixel_hash(image), []).append(sample.name)
         self.classes.update(dots.class_names[label] for label in dots.labels)
+        self.class_images.update({dots.class_names[label] for label in dots.labels})
         within = inside(dots.points, shape)
         self.points.append(dots.points[within])
         self.places += places([item], [sample])
@@ -223,6 +227,7 @@ def inspect(
         pixel_sizes=_of_all(tally.pixel_sizes),
         counts=_counts(tally.counts),
         classes={name: tally.classes[name] for name in dataset.classes},
+        class_images={name: tally.class_images[name] for name in dataset.classes},
         duplicates=tally.duplicates,
         outside=tally.outside,
         swapped=tuple(tally.swapped),
