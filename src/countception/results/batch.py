@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
@@ -103,13 +102,12 @@ def count_files(
     """
     job = _job(counter, find_images(paths), regions, pixel_size, level, pictures, options)
     tables = _Tables(options.get("out"), options.get("regions_out"))
-    groups = options.get("groups", {})
     rows: list[Row] = []
     saved = time.monotonic()
     with job.journal:
         try:
             for row in job.rows(pictures, report):
-                rows.append(replace(row, group=groups.get(row.image, "")))
+                rows.append(row)
                 if time.monotonic() - saved > SAVED_EVERY:
                     tables.save(rows)
                     saved = time.monotonic()

@@ -112,14 +112,14 @@ class Job:
     def rows(self, pictures: int, report: Each | None) -> Iterator[Row]:
         """The row of each image, with pictures of `pictures` of them and of the first so many with warnings."""
         sample = set(_spread(len(self.planes), pictures))
-        strange = 0
+        strange, groups = 0, self.options.get("groups", {})
         for file, pages in itertools.groupby(enumerate(self.planes), key=lambda numbered: numbered[1].path):
             with Source(file) as source:
                 for k, plane in pages:
                     within = report and self._within(report, k)
                     row = self._row(plane, source, within, sampled=k in sample, flagged=strange < pictures)
                     strange += bool(row.warning)
-                    yield row
+                    yield replace(row, group=groups.get(row.image, ""))
 
     def _row(self, plane: Plane, source: Source, report: Report | None, *, sampled: bool, flagged: bool) -> Row:
         """As `count`, unless that was done before."""
