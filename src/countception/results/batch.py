@@ -74,8 +74,7 @@ def count_files(
           it, written every minute: see `unfinished`; and all of them where it cannot be replaced, as on Windows while
           Excel has it open. The same call goes on where it was interrupted (`countception.results.journal`).
         - `overlays`: folder for pictures of the density over each image.
-        - `maps`: folder for float32 TIFF count maps. The sum of a map over the `redundancy` in its description is the
-          count.
+        - `maps`: folder for float32 TIFF count maps: their sum over the `redundancy` in their description is the count.
         - `points`: folder for files of points, one per counted object, in a form that dots are read in.
         - `points_as`: ``"csv"``, with the confidence in each; ``"geojson"`` for QuPath; ``"zip"`` for ImageJ.
         - `overwrite`: whether points may replace others there, which may have been corrected by hand.
