@@ -45,13 +45,13 @@ def write_counts(path: StrPath, rows: Sequence[Row]) -> None:
 def write_rows(stream: TextIO, rows: Sequence[Row]) -> None:
     """Write rows as CSV.
 
-    The columns are `image`, `page` where each page of stacks was counted (from 0; empty for other files), `group` where
-    groups were named, `count` (fractional, three decimals; empty where the image could not be counted), `low` and
+    The columns are `image`, `page` where each page of stacks was counted (from 0; empty for other files), `count`
+    (fractional, three decimals; empty where the image could not be counted), `low` and
     `high` (the interval; empty where the model was validated on too few images to say), one `count_<class>` per class
     where there are several, `width` and `height` in pixels, `area_mm2` and `per_mm2` where the size of pixels is known,
     `overlay`, `map` and `points` where those were asked for, with points `points_missing` (the rounded count less the
     points; 0 where they agree) and `points_missing_<class>` where there are several, `warning` (in what the image is
-    unlike the training images), `error` and `model` (which counted: its identity).
+    unlike the training images), `error`, `model` (which counted: its identity), and `group` where groups were named.
     """
     files = [name for name in ("overlay", "map", "points") if any(getattr(row, name) for row in rows)]
     classes = class_names(rows)
@@ -63,6 +63,7 @@ def write_rows(stream: TextIO, rows: Sequence[Row]) -> None:
         **_as_they_are(*files),
         **(_missing(classes) if any(row.missing is not None for row in rows) else {}),
         **_as_they_are("warning", "error", "model"),
+        **_grouped(rows),
     }
     _write(stream, columns, (_cells(columns, row) for row in rows))
 
@@ -70,9 +71,9 @@ def write_rows(stream: TextIO, rows: Sequence[Row]) -> None:
 def write_regions(path: StrPath, rows: Sequence[Row]) -> None:
     """Write the counts of regions as a CSV file: for each counted image a row of the whole image, then its regions.
 
-    The columns are `image`, `page` and `group` as in `write_rows`, `region`, `count`, `low`, `high`, `count_<class>`
-    where there are several classes, `area_px`, and `area_mm2` and `per_mm2`, which are empty where the size of the
-    pixels is not known, and the `warning` of the image, as its regions have no interval either.
+    The columns are `image`, `page` as in `write_rows`, `region`, `count`, `low`, `high`, `count_<class>` where there
+    are several classes, `area_px`, and `area_mm2` and `per_mm2`, which are empty where the size of the pixels is not
+    known, the `warning` of the image, as its regions have no interval either, and `group` as in `write_rows`.
 
     Raises
     ------
@@ -86,10 +87,11 @@ def write_regions(path: StrPath, rows: Sequence[Row]) -> None:
         "area_px": lambda region: f"{region.area:.1f}",
         **_areas(),
     }
+    last: Columns[Row] = {**_as_they_are("warning"), **_grouped(rows)}
     pairs = [(row, region) for row in rows if row.whole is not None for region in (row.whole, *row.regions)]
     with csv_file(path) as stream:
-        lines = ([*_cells(of_image, row), *_cells(of_region, region), row.warning] for row, region in pairs)
-        _write(stream, [*of_image, *of_region, "warning"], lines)
+        lines = ([*_cells(of_image, row), *_cells(of_region, region), *_cells(last, row)] for row, region in pairs)
+        _write(stream, [*of_image, *of_region, *last], lines)
 
 
 def write_totals(path: StrPath, totals: Sequence[GroupTotal]) -> None:
@@ -125,8 +127,12 @@ def write_total_rows(stream: TextIO, totals: Sequence[GroupTotal]) -> None:
 
 def _images(rows: Sequence[Row]) -> Columns[Row]:
     """Which image it is."""
-    paged, grouped = any(row.page is not None for row in rows), any(row.group for row in rows)
-    return _as_they_are("image", *["page"] * paged, *["group"] * grouped)
+    return _as_they_are("image", *(["page"] if any(row.page is not None for row in rows) else []))
+
+
+def _grouped(rows: Sequence[Row]) -> Columns[Row]:
+    """What it is added up with, where that was asked for; at the end, so that others stay where they are."""
+    return _as_they_are(*(["group"] if any(row.group for row in rows) else []))
 
 
 def _counts(classes: Sequence[str]) -> Columns[Any]:
