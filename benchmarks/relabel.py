@@ -20,7 +20,7 @@ from typing import Any
 from countception.benchmark.method import Setup
 from countception.benchmark.methods import ADDED, config_hash, make
 from countception.benchmark.protocol import Cell
-from countception.benchmark.results import write_table
+from countception.benchmark.results import COLUMNS, write_table
 from countception.benchmark.summary import FLIPS, OURS
 from countception.cli.parse import read_settings
 
@@ -35,11 +35,10 @@ def main() -> None:
     options = parser.parse_args()
     for path in sorted([*options.results.glob("*.csv"), *options.results.glob("trust/*.csv")]):
         with path.open(newline="", encoding="utf-8") as stream:
-            header, *lines = csv.reader(stream)
-        rows = [dict(zip(header, line, strict=True)) for line in lines]
+            rows = list(csv.DictReader(stream))
         named = [renamed(row, path.parent / "configurations", options.keys) for row in rows]
         if named != rows:
-            write_table(path, header, [list(row.values()) for row in named])
+            write_table(path, COLUMNS, [[row[name] for name in COLUMNS] for row in named])
         print(f"{path}: {sum(new != old for new, old in zip(named, rows, strict=True))} rows have other settings")
 
 
@@ -47,10 +46,11 @@ def renamed(row: dict[str, str], configurations: Path, keys: list[str]) -> dict[
     """A row with its settings, and its command, as they would be called now."""
     if row["method"] != OURS:
         return row
-    text = (configurations / f"{row['method']}-{row['config_hash']}.json").read_text(encoding="utf-8")
+    path = configurations / f"{row['method']}-{row['config_hash']}.json"
+    configuration = json.loads(path.read_text(encoding="utf-8"))
     flips = row["settings"].split()[-1:] == [FLIPS]
     settings = read_settings(row["settings"].split()[: -1 if flips else None])
-    settings |= {key: _at(json.loads(text), key) for key in keys}
+    settings |= {key: _at(configuration, key) for key in keys}
     for key in keys:
         without = {name: value for name, value in settings.items() if name != key}
         if _hash(row, without) == _hash(row, settings):  # it is the default, or decides nothing here
