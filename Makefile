@@ -2,6 +2,7 @@
 # make test    install what developers need, check the code and run all tests
 # make check   ruff and mypy only
 # make fuzz    run the property tests on many new cases
+# make lowest  run the tests with the oldest versions that pyproject.toml allows (but for torch)
 # make bench   make the benchmark page anew from the committed results
 # make picture make the README's picture anew
 # make clean   remove what these have made
@@ -14,7 +15,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt
 
-.PHONY: demo test check fuzz bench picture clean
+.PHONY: demo test check fuzz lowest bench picture clean
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.installed
@@ -31,6 +32,12 @@ check: $(VENV)/.installed-dev
 fuzz: $(VENV)/.installed-dev
 	HYPOTHESIS_PROFILE=fuzz OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m hypothesis
 
+lowest: $(VENV)/.made
+	$(PYTHON) -m venv .venv-lowest
+	{ $(BIN)/python tests/lowest.py | grep -v '^torch=='; grep '^torch==' constraints.txt; } > .venv-lowest/constraints.txt
+	.venv-lowest/bin/python -m pip install --disable-pip-version-check $(PIP_FLAGS) -c .venv-lowest/constraints.txt -e '.[dev]'
+	OMP_NUM_THREADS=1 .venv-lowest/bin/python -m pytest -n 2 --dist worksteal
+
 bench: $(VENV)/.installed-dev
 	$(BIN)/countception benchmark --tables
 
@@ -39,7 +46,7 @@ picture: demo
 	cp demo/overview.png docs/images/demo.png
 
 clean:
-	rm -rf $(VENV) demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-lowest demo build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.installed: $(VENV)/.made pyproject.toml constraints.txt

@@ -70,7 +70,7 @@ def test_a_processor_computes_in_what_it_is_faster_at(
     monkeypatch: pytest.MonkeyPatch, times: float, pays: bool
 ) -> None:
     """Whether it has the instructions for bfloat16 does not decide."""
-    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True, raising=False)  # torch before 2.6
     monkeypatch.setattr(predict, "_seconds", lambda matrix: times if matrix.dtype == torch.float32 else 1.0)
     expected = torch.bfloat16 if pays else None
     predict.bfloat16_pays.cache_clear()
@@ -83,7 +83,7 @@ def test_a_processor_computes_in_what_it_is_faster_at(
 
 def test_a_processor_without_the_instructions_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("_is_amx_tile_supported", "_is_avx512_bf16_supported"):
-        monkeypatch.setattr(torch.cpu, name, lambda: False)
+        monkeypatch.setattr(torch.cpu, name, lambda: False, raising=False)
     monkeypatch.setattr(predict, "_seconds", lambda _: pytest.fail("timed"))
     predict.bfloat16_pays.cache_clear()
     try:

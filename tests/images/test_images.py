@@ -261,7 +261,10 @@ class TestTiff:
     @pytest.mark.parametrize(("dtype", "bits"), [(np.uint8, 4), (np.uint16, 12)])
     def test_inverted_grey_of_fewer_bits_than_its_type(self, tmp_path: Path, dtype: type, bits: int) -> None:
         pixels = RNG.integers(0, 2**bits, (20, 30)).astype(dtype)
-        tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="miniswhite", bitspersample=bits, metadata=None)
+        try:
+            tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="miniswhite", bitspersample=bits, metadata=None)
+        except NotImplementedError:
+            pytest.skip("this imagecodecs can read such files but not write them")
         np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), 2**bits - 1 - pixels[None])
 
     def test_alpha_in_a_plane_of_its_own_is_dropped(self, tmp_path: Path) -> None:
