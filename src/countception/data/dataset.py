@@ -9,7 +9,7 @@ import functools
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -18,6 +18,7 @@ from countception.data.astray import Outside, Whose, that_stay
 from countception.data.mixture import kind_of, refuse_mixture
 from countception.data.names import why_case, why_within
 from countception.data.pairing import Dataset, Item, read_dataset, why_passed_over
+from countception.data.sample import Opened, Sample
 from countception.errors import DatasetError, PointsError
 from countception.geometry import inside
 from countception.images.find import why_unread
@@ -43,34 +44,6 @@ __all__ = [
     "why_unmatched",
     "with_classes",
 ]
-
-
-@dataclass(frozen=True, eq=False)
-class Opened:
-    """One image with its dots, for as long as its file is open."""
-
-    image: Image | Pieces
-    """``(channel, y, x)``; of a large TIFF file only what is asked for is read."""
-    dots: Dots
-    name: str
-    pixel_size: float | None = None
-    """Side of a pixel in micrometres, where the file says it."""
-
-
-@dataclass(frozen=True, eq=False)
-class Sample:
-    """One image with its dots, in memory."""
-
-    image: Image
-    """``(channel, y, x)``, uint8, uint16 or float32."""
-    dots: Dots
-    name: str
-    """A path or a number becomes its text when samples are loaded, trained on or evaluated, as does a `group`."""
-    group: str | None = None
-    pixel_size: float | None = None
-    """Side of a pixel in micrometres, where the file says it."""
-    part: bool = False
-    """Whether it is a part of an image, in which alone all objects have dots."""
 
 
 def load_item(

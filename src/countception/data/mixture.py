@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from countception.data.sample import Opened, Sample
 from countception.errors import DatasetError
 from countception.images.pixel_size import magnified
 from countception.wording import length
-
-if TYPE_CHECKING:
-    from countception.data.dataset import Opened, Sample
 
 Kind = tuple[int, tuple[str, ...], str]
 """Number of channels, names of the classes, and type of the pixels."""
