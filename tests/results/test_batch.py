@@ -721,7 +721,8 @@ def test_another_depth_is_flagged(tmp_path: Path) -> None:
     model = tiny.untrained(channels=1).model
     pixels = tiny.pixels(channels=1)[..., 0]
     deep = Counter(replace(model, trained_on={"pixel_type": "uint16"}))
-    copies = {"same": pixels * np.uint16(200), "8bit": pixels, "real": pixels * np.float32(200), "share": pixels / 255}
+    deep_copy, real = pixels.astype(np.uint16) * 200, pixels.astype(np.float32) * 200
+    copies = {"same": deep_copy, "8bit": pixels, "real": real, "share": pixels / 255}
     for name, copy in copies.items():
         imwrite(tmp_path / f"{name}.tif", copy)
     rows = {Path(row.image).stem: row.warning for row in count_files(deep, tmp_path)}
