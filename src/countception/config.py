@@ -143,10 +143,10 @@ class TrainingConfig(_Frozen):
     changed drift from what the averaged weights need, and the counts with them."""
     evaluations: int = Field(20, ge=1)
     """How often, in all, the validation images are counted."""
-    keep_from: float = Field(0.7, ge=0, le=1)
-    """Share of the training from which on the weights with the least validation error are kept. Earlier ones win only
-    by luck on few validation images; they are kept where the training is interrupted before. An evaluation at just this
-    share counts, too, though with `augment.plain` of the rest its weights have seen no plain crop yet."""
+    keep_from: float = Field(1.0, ge=0, le=1)
+    """Share of the training from which on the weights with the least validation error are kept: 1 keeps the last ones,
+    as others win only by luck on few validation images, which then say less of other images, too. Earlier ones are kept
+    where the training ends early, by `patience` or interrupted."""
     patience: int | None = Field(None, ge=1)
     """Evaluations without a better validation error before stopping early; None never stops early."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"

@@ -354,11 +354,21 @@ def test_a_time_budget_ends_the_training_with_a_low_learning_rate() -> None:
     assert counter.config.training.steps is None
 
 
-def test_the_best_weights_are_those_of_the_least_validation_error() -> None:
-    counter = train(blobs(8), changes={**QUICK, "training.steps": 24, "training.evaluations": 8})
-    best = min(counter.history[-3:], key=lambda record: record.valid_mae)  # the last 30 % of 8 evaluations
+@pytest.mark.parametrize(("keep_from", "late"), [(1.0, 1), (0.7, 3), (0.0, 8)])
+def test_kept_are_the_weights_of_the_least_late_validation_error(keep_from: float, late: int) -> None:
+    changes = {**QUICK, "training.steps": 24, "training.evaluations": 8, "training.keep_from": keep_from}
+    counter = train(blobs(8), changes=changes)
+    best = min(counter.history[-late:], key=lambda record: record.valid_mae)
     assert counter.model.trained_on["steps"] == best.step
     assert counter.model.validation["mae"] == pytest.approx(best.valid_mae, rel=1e-5)
+
+
+def test_patience_ends_early_with_the_least_validation_error_so_far() -> None:
+    changes = {**QUICK, "training.steps": 400, "training.evaluations": 100, "training.patience": 2}
+    counter = train(blobs(4), changes=changes)
+    assert counter.model.trained_on["steps_in_all"] < 400
+    assert counter.model.trained_on["steps"] == counter.history[-3].step
+    assert counter.history[-3].valid_mae == min(record.valid_mae for record in counter.history)
 
 
 def test_images_of_more_channels_than_rows_are_trained_on_and_counted(tmp_path: Path) -> None:
@@ -408,14 +418,6 @@ def test_a_network_brings_its_settings_to_a_configuration_as_to_a_recipe() -> No
 def test_a_share_may_be_any_real_number() -> None:
     trained = train(blobs(4), valid=np.float32(0.5), changes=QUICK)  # type: ignore[arg-type]
     assert trained.model.validation["images"] == 2
-
-
-def test_patience_stops_early() -> None:
-    changes = {**QUICK, "training.steps": 400, "training.evaluations": 200, "training.patience": 3}
-    changes["training.learning_rate"] = 1e-9
-    changes["training.settle_norm"] = False
-    counter = train(blobs(4), changes=changes)
-    assert counter.model.trained_on["steps_in_all"] < 400
 
 
 def test_epochs_show_each_image_once() -> None:

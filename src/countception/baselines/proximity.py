@@ -42,6 +42,8 @@ SPACING = 34.0
 """Of crowded objects, in working pixels, so that fewer of their cones overlap; others are shown as to our default."""
 CROWDED = 0.25
 """Share of objects whose cone would overlap another's as our default shows them, from which on they are crowded."""
+KEEP_FROM = 0.7
+"""Share of the training from which on the weights with the least validation error are kept."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +134,7 @@ class ProximityMethod(Baseline[Options]):
             "training.batch": options.batch,
             "training.augment.crop": options.crop,
             "training.learning_rate": options.learning_rate,
+            "training.keep_from": KEEP_FROM,
             "calibrate": False,
         }
         for key in recipe.keys() & {*changes, "training.seed"}:

@@ -32,7 +32,7 @@ def facts(model: Model) -> list[tuple[str, str]]:
         ("intervals", _intervals(model)),
         ("recipe", f"{config.recipe}, seed {config.training.seed}"),
         ("trained on", _join(trained, "{images} images with {objects} objects, {mean_count:.1f} per image")),
-        ("training", _join(trained, "best weights from step {steps} of {steps_in_all}, {seconds:.0f} s on {device}")),
+        ("training", _join(trained, "weights of step {steps} of {steps_in_all}, {seconds:.0f} s on {device}")),
         ("validated on", _validation(model)),
         ("training data", _join(trained, "SHA-256 {sha256}")),
         ("validation data", _join(valid, "SHA-256 {sha256}")),

@@ -78,8 +78,8 @@ def train(
 
     Returns
     -------
-    The counter with the best weights; `counter.history` is the training curve and `counter.interrupted` says whether
-    Ctrl-C ended the training early.
+    The counter with the weights that are kept; `counter.history` is the training curve and `counter.interrupted` says
+    whether Ctrl-C ended the training early.
 
     Raises
     ------
@@ -251,7 +251,7 @@ def _counter(
     unseen: Unseen,
     device: str | None,
 ) -> Counter:
-    """The best weights as a counter, with its calibration and where it comes from."""
+    """The kept weights as a counter, with its calibration and where it comes from."""
     trainer = prepared.trainer
     config = trainer.config
     trainer.network.load_state_dict(trainer.best)

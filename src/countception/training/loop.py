@@ -189,7 +189,7 @@ class Trainer:
         self.state.precision = "float32" if self.dtype is None else str(self.dtype).removeprefix("torch.")
 
     def run(self, report: Report | None = None) -> bool:
-        """Train to the end, or until Ctrl-C; True if it was interrupted. The best weights are in `best`."""
+        """Train to the end, or until Ctrl-C; True if it was interrupted. The weights to keep are in `best`."""
         with keep_memory():
             return self._run(report)
 
@@ -277,7 +277,7 @@ class Trainer:
             kept.copy_(newest)
 
     def evaluate(self) -> Record:
-        """Count the validation images with the averaged weights, and keep these if they are the best so far."""
+        """Count the validation images with the averaged weights, and keep these where they are to be kept."""
         training = self.config.training
         if training.settle_norm:
             settle(self.average, self.batches, self.progress, self.dtype)

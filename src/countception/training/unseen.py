@@ -69,7 +69,7 @@ def group_names(samples: Sequence[Sample]) -> list[str]:
 
 
 def counted(prepared: Prepared, samples: Sequence[Sample]) -> Unseen:
-    """What the best weights of a training count in its validation images; its network is then in evaluation mode."""
+    """What the kept weights of a training count in its validation images; its network is then in evaluation mode."""
     trainer = prepared.trainer
     trainer.network.load_state_dict(trainer.best)
     found = Unseen([sample.name for sample in samples], list(trainer.validation.true), list(trainer.best_counts))
