@@ -66,6 +66,16 @@ def some_of(names: Sequence[str], most: int = NAMED) -> str:
     return f"{', '.join(names[:most])}{more}"
 
 
+def known_among(names: Sequence[str], of: int) -> str:
+    """Which of so many images a counter knows, as the beginning of a sentence; empty if it knows none."""
+    if not names:
+        return ""
+    those = "those that the counter learned from or was validated on"
+    if len(names) == of:
+        return f"all images are {those}"
+    return f"{len(names)} of {of} images are among {those} ({some_of(names)})"
+
+
 def length(micrometres: float) -> str:
     """A length in the unit that suits it, from a cell's to a tree's."""
     units = (("m", 1e6), ("cm", 1e4), ("mm", 1e3))

@@ -16,11 +16,15 @@ from tifffile import TiffFile, imwrite
 
 import tiny
 from countception.counting.counter import Counter
+from countception.counting.model_file import known_by
 from countception.errors import ConfigError, ImageError, OutputError, PointsError, RegionsError
 from countception.files import unique_names
+from countception.images.read import read_image
 from countception.points import read_points
 from countception.results import batch
 from countception.results.batch import count_files
+from countception.results.count_report import write_count_report
+from countception.results.row import known_note
 from countception.results.tables import write_counts
 from countception.trust.fitting import fit_intervals
 
@@ -782,3 +786,20 @@ def test_flips_share_the_report_of_an_image() -> None:
     shares: list[float] = []
     tiny.untrained().count(tiny.pixels(), flips=True, report=shares.append)
     assert shares == pytest.approx([k / 8 for k in range(1, 9)])
+
+
+def test_images_that_the_counter_knows_are_said_to_be_so(images: Path, tmp_path: Path) -> None:
+    counter = tiny.untrained()
+    learned, validated = (known_by(read_image(images / name)) for name in ("0.png", "2.png"))
+    model = replace(counter.model, trained_on={"pixels": [learned]}, validation={"pixels": [validated]})
+    out = tmp_path / "counts.csv"
+    rows = count_files(Counter(model), images, out=out)
+    assert [row.known for row in rows] == [True, False, True]
+    assert [row["known"] for row in read(out)] == ["yes", "", "yes"]
+    assert known_note(rows).startswith(
+        "2 of 3 images are among those that the counter learned from or was validated on"
+    )
+    assert known_note(rows[:1]).startswith("all images are those")
+    assert known_note(rows[1:2]) == ""
+    write_count_report(tmp_path / "counts.html", rows, counter)
+    assert "2 of 3 images are among those" in (tmp_path / "counts.html").read_text()

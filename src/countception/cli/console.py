@@ -14,7 +14,7 @@ from countception.cli.screen import echo, printable
 from countception.files import unique_names
 from countception.images.find import closed_to, linked, unread_by, why_closed, why_unread
 from countception.images.orientation import why_turned
-from countception.results.row import class_names, told_together
+from countception.results.row import class_names, known_note, told_together
 from countception.wording import NONE, images, length, percent, signed, some_of, whole
 
 if TYPE_CHECKING:
@@ -116,8 +116,9 @@ def show_summary(
         [f"{row.name}: {row.faint} of {whole(row.count)} without a point" for row in faint],
     )
     listed(f"{_have(without)} no regions:", [row.name for row in without])
-    if note and total.images:
-        say(note)
+    for each in (known_note(rows), note if total.images else ""):
+        if each:
+            say(each)
     listed(f"{len(failed)} could not be counted:", told_together(failed, lambda row: row.error))
 
 

@@ -56,13 +56,14 @@ def count(
 ) -> None:
     """Count the objects in images.
 
-    Writes a CSV file with columns image, page with --page all, count, low and high, then count_<class> where there are
-    several classes, width, height, area_mm2 and per_mm2 where the size of pixels is known, overlay, map and points
-    where asked for, with these points_missing (objects of the rounded count without one) and points_missing_<class>,
-    warning (in what an image is unlike the training images), error, model (which one counted), and group where groups
-    are named. The true count lies between low and high with the probability --level; they stay empty where the model
-    was validated on too few images, and of an image with a warning. Counts are fractional, as the network estimates
-    them: the file keeps three decimals; on the screen and in overlays they are rounded to the nearest whole number.
+    Writes a CSV file with columns image, page with --page all, count, low and high, then count_<class> where there
+    are several classes, width, height, area_mm2 and per_mm2 where the size of pixels is known, overlay, map and
+    points where asked for, with these points_missing (objects of the rounded count without one) and
+    points_missing_<class>, warning (in what an image is unlike the training images), error, model (which one
+    counted), known where it learned from an image or was validated on it, and group where groups are named. The true
+    count lies between low and high with the probability --level; they stay empty where the model was validated on too
+    few images, and of an image with a warning. Counts are fractional, as the network estimates them: the file keeps
+    three decimals; on the screen and in overlays they are rounded to the nearest whole number.
 
     An image that cannot be counted is named at the end and in the column error; the others are counted, and the exit
     status is 1. The sum of a count map over the redundancy in its ImageDescription is the count.

@@ -26,7 +26,7 @@ from countception.trust.metrics import (
     metrics,
     predict_average_mae,
 )
-from countception.wording import some_of
+from countception.wording import known_among
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -115,18 +115,15 @@ class Evaluation:
     @property
     def known_note(self) -> str:
         """What is to be said of such images, in one sentence, with the MAE of the others; empty if there are none."""
-        known, new = ([row for row in self.rows if row.known is kind] for kind in (True, False))
-        if not known:
+        which = known_among([row.image for row in self.rows if row.known], len(self.rows))
+        if not which:
             return ""
-        those = "those that the counter learned from or was validated on"
+        new = [row for row in self.rows if not row.known]
         if not new:
-            return f"all images are {those}: expect larger errors on new ones"
+            return f"{which}: expect larger errors on new ones"
         mae = metrics([row.true for row in new], [row.count for row in new]).mae
         others = "of the other one" if len(new) == 1 else f"of the other {len(new)}"
-        return (
-            f"{len(known)} of {len(self.rows)} images are among {those} ({some_of([row.image for row in known])}): "
-            f"the MAE {others} is {mae:.2f}"
-        )
+        return f"{which}: the MAE {others} is {mae:.2f}"
 
     @property
     def comparison(self) -> Comparison | None:

@@ -17,7 +17,7 @@ from countception.results import plots
 from countception.results.facts import facts
 from countception.results.groups import ALL, GroupTotal, group_totals
 from countception.results.html import data_url, render
-from countception.results.row import class_names
+from countception.results.row import class_names, known_note
 from countception.wording import sentence
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def write_count_report(
         level=level,
         counted=len(counted),
         total=group_totals(rows, [ALL] * len(rows), intervals, level)[0],
-        note=sentence(intervals.note(level)) if counted else "",
+        note=" ".join(filter(None, map(sentence, (known_note(counted), intervals.note(level))))) if counted else "",
         failed=[row for row in rows if row.count is None],
         flagged=flagged,
         groups=totals,

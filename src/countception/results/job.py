@@ -196,6 +196,7 @@ class Job:
             height=count.shape[0],
             area_mm2=_mm2(count, size),
             warning="; ".join(count.warnings),
+            known=not isinstance(pixels, Pieces) and self.counter.model.knows(pixels),
             whole=whole,
             regions=inside,
             picture=picture,

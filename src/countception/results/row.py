@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from countception.images.planes import called
+from countception.wording import known_among
 
 if TYPE_CHECKING:
     from countception.regions import RegionCount
@@ -44,6 +45,9 @@ class Row:
     """The same of each class, where there are several and points were asked for."""
     warning: str = ""
     """In what the image is unlike the training images, worst first; empty if it is like them."""
+    known: bool = False
+    """Whether it is an image that the counter learned from or was validated on: errors on others are larger. Not looked
+    at in slides, which are read piece by piece."""
     error: str = ""
     """Why it was not counted; empty if it was."""
     whole: RegionCount | None = None
@@ -85,6 +89,12 @@ class _Classed(Protocol):
 def class_names(counted: Iterable[_Classed]) -> list[str]:
     """The classes that rows, or totals of them, tell apart, as they first come; none where there is one."""
     return list(dict.fromkeys(name for each in counted for name in each.by_class))
+
+
+def known_note(rows: Sequence[Row]) -> str:
+    """What is to be said of images that the counter knows, in one sentence; empty if there are none."""
+    which = known_among([row.name for row in rows if row.known], len(rows))
+    return which and f"{which}: expect larger errors on new ones"
 
 
 def told_together(rows: Iterable[Row], say: Callable[[Row], str]) -> list[str]:

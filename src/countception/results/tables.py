@@ -51,7 +51,8 @@ def write_rows(stream: TextIO, rows: Sequence[Row]) -> None:
     where there are several, `width` and `height` in pixels, `area_mm2` and `per_mm2` where the size of pixels is known,
     `overlay`, `map` and `points` where those were asked for, with points `points_missing` (the rounded count less the
     points; 0 where they agree) and `points_missing_<class>` where there are several, `warning` (in what the image is
-    unlike the training images), `error`, `model` (which counted: its identity), and `group` where groups were named.
+    unlike the training images), `error`, `model` (which counted: its identity), `known` (`yes` for an image that it
+    learned from or was validated on) where there is such a one, and `group` where groups were named.
     """
     files = [name for name in ("overlay", "map", "points") if any(getattr(row, name) for row in rows)]
     classes = class_names(rows)
@@ -63,6 +64,7 @@ def write_rows(stream: TextIO, rows: Sequence[Row]) -> None:
         **_as_they_are(*files),
         **(_missing(classes) if any(row.missing is not None for row in rows) else {}),
         **_as_they_are("warning", "error", "model"),
+        **({"known": lambda row: "yes" if row.known else ""} if any(row.known for row in rows) else {}),
         **_grouped(rows),
     }
     _write(stream, columns, (_cells(columns, row) for row in rows))
