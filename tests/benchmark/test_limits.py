@@ -16,6 +16,7 @@ from countception.benchmark.methods import config_hash, make
 from countception.benchmark.results import Prediction, Results
 from countception.data.dataset import Sample
 from countception.points import Dots
+from countception.training.state import Record
 
 ROOT = Path(__file__).parents[2]
 
@@ -110,6 +111,22 @@ def test_a_bias_that_hindsight_knows_is_no_error(limits: ModuleType, tmp_path: P
     assert found["splits"] == [0], "the one that all were run on"
     assert found["systems"]["boxnet"] == {"mae": 37.5, "best": pytest.approx(0, abs=1e-9)}
     assert found["systems"]["fcrn-a"] == {"mae": 5, "best": pytest.approx(100 * (1 - 200 / 210) / 2, abs=0.05)}
+
+
+def test_errors_on_the_images_that_may_choose_the_weights(limits: ModuleType, tmp_path: Path) -> None:
+    results = Results(tmp_path)
+    known = config_hash(make("fcrn-a", Setup("mbm", n=5)))
+    for split, (test, errors) in enumerate([(9.0, (30.0, 4.0, 11.0)), (7.0, (20.0, 8.0, 6.0))]):
+        row = make_row(method="fcrn-a", data="mbm", n=5, split=split, config_hash=known, mae=test)
+        results.save_curve(row.key, [Record(k, k, k, 0.003, 1.0, error, 0.0) for k, error in enumerate(errors)])
+        results.append([row])
+    results.append([make_row(method="boxnet", data="mbm", n=5, config_hash="other")])
+    found = limits.chosen("mbm", 5, results)
+    assert found == {
+        "data": "mbm",
+        "n": 5,
+        "systems": {"fcrn-a": {"splits": 2, "evaluations": 3, "mae": 8, "least": 5}},
+    }, "the mean of 4 and 6"
 
 
 @pytest.mark.usefixtures("limits")

@@ -42,8 +42,9 @@ one split that is reported here. The [log](../benchmarks/EXPERIMENTS.md) says wh
 Figures are the mean absolute error (MAE) in objects per image. **Measured** ones are the mean ± standard deviation over
 splits, with the number of splits in brackets; the protocol asks for ten, so cells with fewer are not finished yet.
 **Published** ones are copied from the papers; those marked "other protocol" were measured in another way and are no
-strict comparison. Figures of different configurations are never averaged: a cell shows the newest. Some splits are much
-harder than others, so cells with different numbers of splits do not compare; "on the same splits" does that.
+strict comparison ([what is known of how](limits.md#weights-chosen-by-the-images-that-are-reported-on)). Figures of
+different configurations are never averaged: a cell shows the newest. Some splits are much harder than others, so cells
+with different numbers of splits do not compare; "on the same splits" does that.
 
 Where a system could not be made just as published, its module in `countception/baselines` or `countception/networks`
 says in what it deviates. FCRN-B has half its filters. The proximity map is learned by the layers of FCRN-A with half
