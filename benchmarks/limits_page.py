@@ -93,7 +93,8 @@ data sets of their paper ([CountXplain](https://github.com/NRT-D4/CountXplain), 
 evaluates each epoch of a training on the test images, in the place of validation images, and reports the weights with
 the least error on them. What does this do to an error? The trainings of the benchmark were evaluated on N validation
 images all along. Mean error on the test images, and mean of the least error on the validation images that came up in
-each training, which is what such a table would say; in brackets how often each training was evaluated:
+each training, which is what such a table would say; in brackets of how many splits, and how often each training was
+evaluated:
 
 {chosen}
 
@@ -243,7 +244,11 @@ def _chosen(rows: list[Json]) -> str:
         cells = [f"{DATASETS[row['data']].title}, N = {row['n']}"]
         for system in systems:
             own = row["systems"].get(system)
-            cells += ["", ""] if own is None else [f"{own['mae']:.2f}", f"{own['least']:.2f} ({own['evaluations']})"]
+            cells += (
+                [""] * 2
+                if own is None
+                else [f"{own['mae']:.2f}", "{least:.2f} ({splits}, {evaluations})".format(**own)]
+            )
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
