@@ -6,6 +6,7 @@ import importlib
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -49,7 +50,7 @@ def test_what_points_find_of_either_kind(module: ModuleType) -> None:
     one = sample([(100, 100), (200, 200), (300, 300), (400, 400)])
     points = np.array([(105.0, 100.0), (300.0, 310.0), (500.0, 500.0)])
     count = SimpleNamespace(value=3.5, points=SimpleNamespace(points=points))
-    fitted: Any = SimpleNamespace(counter=SimpleNamespace(count_pixels=lambda pixels, points: count))
+    fitted: Any = SimpleNamespace(counter=Mock(**{"count_pixels.return_value": count}))
     first = {"a_1_000": np.array([(100.0, 100.0), (200.0, 200.0)])}
     assert module.examine(fitted, Parts([], [], [one, one]), first) == {
         "mae": 0.5,
