@@ -76,7 +76,11 @@ class ScaleConfig(_Frozen):
     factor: float | None = Field(None, gt=0)
     """Working pixels per image pixel; None finds it from the spacing of the dots."""
     spacing: float = Field(22.0, gt=0)
-    """Median distance, in working pixels, from a dot to its third neighbour that `factor=None` aims at."""
+    """Median distance, in working pixels, from a dot to its third neighbour to which `factor=None` magnifies images
+    whose dots are closer."""
+    widest: float = Field(48.0, ge=0)
+    """The same distance, to which it shrinks images whose dots are farther apart; 0, or any less than `spacing`: the
+    latter. Images between the two are shown as they are, which keeps their details."""
     smallest: float = Field(0.125, gt=0)
     largest: float = Field(3.0, gt=0)
     """Bounds of the factor that is found."""

@@ -127,8 +127,8 @@ def test_dots_of_two_classes_in_one_pixel_are_no_duplicates(folder: Path) -> Non
 def test_scale_and_window_follow_from_the_spacing(
     tmp_path: Path, write_image: Callable[..., Path], write_table: Callable[..., Path]
 ) -> None:
-    step = 44.0  # twice the spacing that the network is shown
-    write_image(tmp_path / "a.png", shape=(440, 440))
+    step = 96.0  # twice the widest spacing that the network is shown
+    write_image(tmp_path / "a.png", shape=(960, 960))
     write_table(tmp_path / "a.csv", [(y * step, x * step) for y in range(10) for x in range(10)])
     found = inspect(tmp_path)
     assert found.nearest == found.third_nearest == step

@@ -40,10 +40,20 @@ def test_images_with_few_dots_are_left_out() -> None:
 
 
 def test_scale_brings_the_spacing_to_the_one_configured() -> None:
-    config = ScaleConfig(spacing=10.0)
+    config = ScaleConfig(spacing=10.0, widest=0)
+    assert find_scale([GRID * 10], config) == 0.2
     scale = find_scale([GRID], config)
     assert scale == 2
     assert spacing([scale * GRID]) == config.spacing
+
+
+@pytest.mark.parametrize(
+    ("factor", "scale"),
+    [(1.0, 2.0), (2.0, 1.0), (3.0, 1.0), (6.0, 1.0), (12.0, 0.5)],
+    ids=["magnified", "just as it is", "as it is", "the widest as it is", "shrunk"],
+)
+def test_images_are_shown_as_they_are_unless_dots_are_too_close_or_too_far_apart(factor: float, scale: float) -> None:
+    assert find_scale([GRID * factor], ScaleConfig(spacing=10.0, widest=30.0)) == scale
 
 
 def test_scale_is_bounded() -> None:

@@ -30,7 +30,7 @@ from countception.points.scale import find_scale
 Plane = npt.NDArray[np.float32]
 Options = TypeVar("Options")
 
-SCALE = ScaleConfig(spacing=17.0)
+SCALE = ScaleConfig(spacing=17.0, widest=0)
 """Shows VGG at its own size, as the papers did."""
 VARIANCE = 0.99
 """Share of the variance of colour that the planes hold."""

@@ -128,6 +128,7 @@ class ProximityMethod(Baseline[Options]):
             "network.width": options.width,
             "network.stride": 1,
             "scale.spacing": SPACING,
+            "scale.widest": 0.0,
             "training.loss": "l2",
             "training.places": 0.0,
             "training.steps": options.steps,
@@ -196,7 +197,7 @@ def _one_class(sample: Sample) -> Sample:
 
 def spacing_for(points: Sequence[Points]) -> float:
     """How far apart objects are shown, in working pixels, from the dots of the training images."""
-    usual = ScaleConfig()
+    usual = ScaleConfig(widest=0)
     nearest = np.concatenate([neighbour_distances(each, 1) for each in points]) * find_scale(points, usual)
     return SPACING if (nearest < 2 * RADIUS).sum() > CROWDED * len(nearest) else usual.spacing
 

@@ -75,6 +75,7 @@ ADDED: dict[str, Any] = {
     "counting.spread": True,
     "training.places": 0.0,
     "network.sigma": 2.0,
+    "scale.widest": 0.0,
     "network.start_at_mean": False,
     "calibration_prior": 0.02,
     "channels": None,

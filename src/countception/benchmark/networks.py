@@ -44,6 +44,7 @@ TEST_STRIDES = (4, 2, 1)
 
 FCRN: dict[str, Any] = {
     "scale.spacing": 17.0,
+    "scale.widest": 0.0,
     "training.batch": 8,
     "training.steps": 1000,
     "training.augment.crop": 96,

@@ -287,8 +287,7 @@ class Counter:
     def _with_points(self, count: Count) -> Count:
         """One point per counted object of each class: as many as its count rounded, if they can be found."""
         working = working_shape(count.shape, count.scale)
-        scale = self.config.scale
-        reach = scale.spacing / 2 if scale.factor is None else REACH  # objects lie `spacing` apart
+        reach = self._reach()
         numbers = map(rounded, count.by_class.values())
         found = [
             locate(one, stride=count.stride, number=number, shape=working, reach=reach)
@@ -299,6 +298,13 @@ class Counter:
         places = np.clip(places, 0, np.subtract(count.shape, 1))
         confidence = np.concatenate([one.confidence for one in found])
         return replace(count, points=Dots(places, labels, self.model.class_names), confidence=confidence)
+
+    def _reach(self) -> float:
+        """Half the distance of objects in working pixels, where it was found; older models show it as configured."""
+        if self.config.scale.factor is not None:
+            return REACH
+        known = self.model.trained_on.get("spacing")
+        return (self.config.scale.spacing if known is None else known * self.model.scale) / 2
 
     def _mean_raw(
         self, pixels: Pixels, scale: float, views: Sequence[View], tile: int, report: Report | None

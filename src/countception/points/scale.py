@@ -52,7 +52,7 @@ def spacing(points: Iterable[npt.NDArray[np.float64]], *, neighbour: int = 3) ->
 
 
 def find_scale(points: Iterable[npt.NDArray[np.float64]], config: ScaleConfig) -> float:
-    """Working pixels per image pixel: as configured, or such that the dots are `config.spacing` apart.
+    """Working pixels per image pixel: as configured, or such that the dots are `config.spacing` to `widest` apart.
 
     Parameters
     ----------
@@ -71,4 +71,5 @@ def find_scale(points: Iterable[npt.NDArray[np.float64]], config: ScaleConfig) -
     found = spacing(points)
     if found is None:
         return 1.0
-    return float(np.clip(config.spacing / found, config.smallest, config.largest))
+    shown = np.clip(found, config.spacing, max(config.spacing, config.widest))
+    return float(np.clip(shown / found, config.smallest, config.largest))

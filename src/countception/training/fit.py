@@ -20,6 +20,7 @@ from countception.errors import ConfigError, DatasetError
 from countception.files import check_writable
 from countception.images.pixel_size import magnified
 from countception.memory import short_of
+from countception.points.scale import spacing
 from countception.training.gather import Data, gather
 from countception.training.loop import Report
 from countception.training.prepare import Prepared, prepare
@@ -281,6 +282,7 @@ def _counter(
             "pixels": [known_by(sample.image) for sample in training],
             "pixel_type": str(training[0].image.dtype),
             **_drawn(training),
+            **_spaced(training),
             "steps": trainer.state.best_step,
             "steps_in_all": trainer.state.step,
             "seconds": round(trainer.state.elapsed, 1),
@@ -298,6 +300,12 @@ def _drawn(samples: Sequence[Sample]) -> dict[str, Any]:
     alike = len(sizes) == len(samples) and not magnified(sizes)
     found: dict[str, Any] = {"pixel_size": float(np.median(sizes))} if alike else {}
     return found | ({"parts": True} if any(sample.part for sample in samples) else {})
+
+
+def _spaced(samples: Sequence[Sample]) -> dict[str, Any]:
+    """Median distance of a dot's third neighbour in image pixels, if there are dots enough."""
+    found = spacing(sample.dots.points for sample in samples)
+    return {} if found is None else {"spacing": found}
 
 
 def _validation(unseen: Unseen, samples: Sequence[Sample]) -> dict[str, Any]:

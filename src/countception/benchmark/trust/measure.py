@@ -14,7 +14,7 @@ from countception.benchmark.trust.locators import Locator, locators
 from countception.benchmark.trust.tables import Counted, Flagged, Located
 from countception.benchmark.trust.unlike import corruptions
 from countception.evaluation.matching import match, pooled
-from countception.points.scale import find_scale
+from countception.points.scale import spacing
 from countception.trust.features import image_features
 
 if TYPE_CHECKING:
@@ -97,9 +97,10 @@ def counted(counter: Counter, parts: Parts) -> list[Counted]:
 def flagged(counter: Counter, parts: Parts, others: Mapping[str, Sequence[Sample]], *, seed: int) -> list[Flagged]:
     """What is said of the test images, of some of them corrupted, and of images of other data sets."""
     rng = np.random.default_rng(seed)
-    spacing = counter.config.scale.spacing / find_scale([s.dots.points for s in parts.training], counter.config.scale)
+    apart = spacing(sample.dots.points for sample in parts.training)
+    assert apart is not None, "the benchmark's images have dots enough"
     rows = [_shown(counter, "clean", sample.name, sample.image) for sample in parts.test]
-    for kind, corrupt in corruptions(spacing, rng).items():
+    for kind, corrupt in corruptions(apart, rng).items():
         rows += [_shown(counter, kind, sample.name, corrupt(sample.image)) for sample in parts.test[:UNLIKE]]
     for name, samples in others.items():
         rows += [_shown(counter, name, sample.name, sample.image) for sample in _some(samples, rng)]
