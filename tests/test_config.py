@@ -70,11 +70,11 @@ def test_nested_changes_leave_the_rest_of_their_group() -> None:
     assert (changed.training.loss, changed.network.name) == ("l1", "count_ception")
 
 
-def test_a_training_without_a_length_has_one_that_more_images_make_longer() -> None:
+def test_a_training_without_a_length_has_one_that_more_to_see_makes_longer() -> None:
     training = Config().training
-    assert [training.lasting(n).steps for n in (1, 31, 32, 5000)] == [1000, 1000, 3400, 3400]
-    assert Config().lasting(32).training == training.lasting(32)
-    assert training.lasting(32).lasting(1).steps == 3400, "it is decided once"
+    assert [training.lasting(n).steps for n in (0.1, 1.1, 1.2, 500)] == [1000, 1000, 3400, 3400]
+    assert Config().lasting(2).training == training.lasting(2)
+    assert training.lasting(2).lasting(1).steps == 3400, "it is decided once"
 
 
 @pytest.mark.parametrize("length", [{"steps": 7}, {"epochs": 7}, {"seconds": 7.0}])

@@ -16,9 +16,10 @@ from countception.errors import ConfigError
 from countception.validation_errors import in_words
 
 Channel = Annotated[int, Field(ge=0)]
-STEPS, LONG, MANY = 1000, 3400, 32
-"""Length of a training for which none is given, the length from so many training images on, and how many these are:
-from fewer a longer training learned nothing more that could be shown (benchmarks/EXPERIMENTS.md)."""
+STEPS, LONG, MUCH = 1000, 3400, 1.2
+"""Length of a training for which none is given, the length where there is much to learn from, and how much that is, in
+millions of working pixels: from less, a longer training learned nothing more that could be shown, from more it leaves
+less error (benchmarks/EXPERIMENTS.md)."""
 LEVEL = 0.9
 """Probability with which an interval holds the true count, where no other is asked for."""
 
@@ -165,11 +166,11 @@ class TrainingConfig(_Frozen):
             raise ValueError("give one of steps, epochs and seconds")
         return self
 
-    def lasting(self, images: int) -> TrainingConfig:
-        """With a length: where none is given, the steps for so many training images."""
+    def lasting(self, megapixels: float) -> TrainingConfig:
+        """With a length: where none is given, the steps for training images of so many million working pixels."""
         if self.steps or self.epochs or self.seconds:
             return self
-        return self.model_copy(update={"steps": LONG if images >= MANY else STEPS})
+        return self.model_copy(update={"steps": LONG if megapixels >= MUCH else STEPS})
 
 
 class CountingConfig(_Frozen):
@@ -213,9 +214,9 @@ class Config(_Frozen):
     calibration_prior: float = Field(0.02, gt=0)
     """How far from 1 that factor is expected to lie: few validation images are believed only so far."""
 
-    def lasting(self, images: int) -> Config:
+    def lasting(self, megapixels: float) -> Config:
         """With a length of the training, as `TrainingConfig.lasting`."""
-        return self.model_copy(update={"training": self.training.lasting(images)})
+        return self.model_copy(update={"training": self.training.lasting(megapixels)})
 
     @field_validator("channels")
     @classmethod

@@ -94,6 +94,8 @@ def config_hash(method: Method) -> str:
     configuration = json.loads(json.dumps(method.configuration))
     if not configuration.get("calibrate"):  # it decides nothing
         configuration.pop("calibration_prior", None)
+    if (scale := configuration.get("scale")) and scale["factor"] is not None:  # what is given is not found
+        scale.pop("widest", None)
     if configuration.get("folds"):  # the last weights are kept, whatever it says; what it said in the first rows
         configuration["training"]["keep_from"] = 0.7
     for key, value in ADDED.items():

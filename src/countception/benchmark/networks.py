@@ -12,7 +12,8 @@ import torch
 
 from countception.benchmark.maps import MapPair
 from countception.benchmark.method import Facts, Report, Setup
-from countception.config import Config
+from countception.benchmark.protocol import DATASETS, DataSet
+from countception.config import Config, updated
 from countception.data.dataset import content_hash
 from countception.errors import ConfigError
 from countception.files import write_json
@@ -92,10 +93,19 @@ class NetworkMethod:
         if "training.seed" in given:
             raise ConfigError("training.seed cannot be set in the benchmark: each split has its own; use --seed")
         self.config: Config = configure(configure(recipe, dict(changes or {})), given)
-        if setup.n is not None:
-            self.config = self.config.lasting(setup.n if self.folds is None else 2 * setup.n)
+        if setup.data in DATASETS:
+            self._fit_to(DATASETS[setup.data])
         if self.config.network.name not in names():
             raise ConfigError(f"there is no network {self.config.network.name!r}: there are {', '.join(names())}")
+
+    def _fit_to(self, data: DataSet) -> None:
+        """What follows from a known data set, as it would from its images: rows are found by their configuration."""
+        scale = self.config.scale
+        if scale.factor is None and data.spacing <= scale.spacing:  # nothing is shrunk, so how far decides nothing
+            self.config = updated(self.config, {"scale.widest": 0.0})
+        if self.setup.n is not None:
+            images = self.setup.n if self.folds is None else 2 * self.setup.n
+            self.config = self.config.lasting(data.megapixels(images, scale))
 
     @property
     def configuration(self) -> dict[str, Any]:

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import numpy as np
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from countception.config import dotted
+from countception.config import ScaleConfig, dotted
 from countception.errors import ConfigError, DatasetError
+from countception.points.scale import factor_for
 from countception.validation_errors import in_words
 
 if TYPE_CHECKING:
@@ -47,12 +48,20 @@ class DataSet:
     """The paper's N."""
     field: Callable[[str], str] | None = None
     """Image name → the field of view it was cut from, where several images come from one."""
+    side: int = 0
+    """Of its images, in pixels; 0 where it is not known before they are read."""
+    spacing: float = 0.0
+    """Median distance of a dot's third neighbour in all of its images, in pixels."""
+
+    def megapixels(self, images: int, config: ScaleConfig) -> float:
+        """Millions of working pixels that so many of its images are shown with, about: others lie closer or wider."""
+        return images * (self.side * factor_for(self.spacing, config)) ** 2 / 1e6
 
 
 DATASETS = {
-    "vgg": DataSet("VGG Cells", 100, (8, 16, 32, 50)),
-    "mbm": DataSet("MBM Cells", 10, (5, 10, 15), field=lambda name: name.rpartition("_")[0]),
-    "adipocyte": DataSet("Adipocyte Cells", 100, (10, 25, 50)),
+    "vgg": DataSet("VGG Cells", 100, (8, 16, 32, 50), side=256, spacing=17.03),
+    "mbm": DataSet("MBM Cells", 10, (5, 10, 15), field=lambda name: name.rpartition("_")[0], side=600, spacing=42.5),
+    "adipocyte": DataSet("Adipocyte Cells", 100, (10, 25, 50), side=150, spacing=12.65),
 }
 
 

@@ -66,10 +66,14 @@ def find_scale(points: Iterable[npt.NDArray[np.float64]], config: ScaleConfig) -
     float
         1.0 where too few dots are there to tell.
     """
+    return factor_for(spacing(points) if config.factor is None else None, config)
+
+
+def factor_for(apart: float | None, config: ScaleConfig) -> float:
+    """As `find_scale`, of images whose dots are so many pixels apart; None where that cannot be told."""
     if config.factor is not None:
         return config.factor
-    found = spacing(points)
-    if found is None:
+    if apart is None:
         return 1.0
-    shown = np.clip(found, config.spacing, max(config.spacing, config.widest))
-    return float(np.clip(shown / found, config.smallest, config.largest))
+    shown = np.clip(apart, config.spacing, max(config.spacing, config.widest))
+    return float(np.clip(shown / apart, config.smallest, config.largest))

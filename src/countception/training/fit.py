@@ -121,10 +121,10 @@ def train(
 
 
 def _for_data(config: Config, training: Sequence[Sample], folds: int | None) -> Config:
-    """The configuration with what the training images decide: channels, classes, and the length that suits so many."""
+    """The configuration with what the training images decide at first sight: channels and classes."""
     first = training[0]
     found = {"network.channels": _channels(config, first), "network.classes": len(first.dots.class_names)}
-    return updated(config, found if folds is None else found | _for_folds(config, folds)).lasting(len(training))
+    return updated(config, found if folds is None else found | _for_folds(config, folds))
 
 
 def _begin(prepared: Prepared, out: str | os.PathLike[str] | None, *, resume: bool) -> bool:

@@ -54,7 +54,7 @@ def prepare(
     training, validation
         Samples; the same list where none are put aside.
     config
-        With the number of channels and classes of the samples.
+        With the number of channels and classes of the samples; a length that it leaves open follows from the images.
     folds
         How many trainings without a part of the samples follow; None says that this is no cross-validation.
     checkpoint
@@ -71,6 +71,7 @@ def prepare(
     scale = find_scale([sample.dots.points for sample in training], config.scale)
     normalisation = learn([sample.image for sample in training], config.channels)
     examples = [_example(sample, normalisation, scale) for sample in training]
+    config = config.lasting(sum(example.image[0].size for example in examples) / 1e6)
     with seeded(config.training.seed):
         network = (make or _network)(config, examples)
     network.to(place).to(memory_format=torch.channels_last)  # type: ignore[call-overload]

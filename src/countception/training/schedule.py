@@ -23,7 +23,6 @@ class Length:
     @classmethod
     def of(cls, config: TrainingConfig, images: int) -> Length:
         """From a configuration and the number of training images; an epoch shows each image once."""
-        config = config.lasting(images)
         steps = config.steps
         if config.epochs is not None:
             steps = config.epochs * ceil_div(images, config.batch)
