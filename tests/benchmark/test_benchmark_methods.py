@@ -149,11 +149,22 @@ class TestNetworkMethods:
         config = networks.fcrn_a(Setup("vgg")).config
         assert config == updated(recipe("default", network="fcrn_a"), networks.FCRN)
 
+    def test_how_far_images_are_shrunk_is_a_setting_where_any_are(self) -> None:
+        def hashes(data: str, **settings: Any) -> set[str]:
+            given = ({}, {"scale.widest": 0.0}, {"scale.widest": 60.0})
+            return {config_hash(make("boxnet", Setup(data, settings | each))) for each in given}
+
+        assert [len(hashes(data)) for data in ("vgg", "mbm", "adipocyte")] == [1, 3, 1]
+        assert len(hashes("vgg", **{"scale.spacing": 12})) == 3, "farther apart than that"
+        assert len(hashes("mbm", **{"scale.factor": 0.5})) == 1, "nothing is found"
+
     def test_the_length_is_that_of_a_training_on_as_many_images(self) -> None:
         def steps(n: int, **settings: Any) -> int | None:
             return networks.boxnet(Setup("vgg", settings, n=n)).config.training.steps
 
         assert (steps(8), steps(32), steps(16, folds=2), steps(32, steps=5)) == (1000, 3400, 3400, 5)
+        assert steps(16) == 3400
+        assert steps(16, **{"scale.spacing": 12}) == 1000, "at half the scale there is less to see"
         assert networks.fcrn_a(Setup("vgg", n=50)).config.training.steps == 1000, "as it is measured"
         assert networks.fcrn_a(Setup("vgg", {"epochs": 5}, n=50)).config.training.steps is None
         assert networks.count_ception(Setup("vgg", n=50)).config.training.epochs == 1000

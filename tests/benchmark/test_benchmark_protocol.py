@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from helpers_bench import fake_mbm, fake_vgg
 from countception.benchmark.method import Setup
 from countception.benchmark.methods import config_hash, make
 from countception.benchmark.protocol import (
+    DATASETS,
     DESCRIPTION,
     Cell,
     Parts,
@@ -21,8 +23,11 @@ from countception.benchmark.protocol import (
     parse_protocol,
     read_protocol,
 )
+from countception.config import ScaleConfig
 from countception.data.dataset import Sample, content_hash
 from countception.errors import ConfigError, DatasetError
+from countception.geometry import working_shape
+from countception.points import find_scale, spacing
 
 PROTOCOLS = sorted((Path(__file__).parents[2] / "benchmarks" / "protocols").glob("*.toml"))
 
@@ -238,3 +243,17 @@ def test_key_names_the_run() -> None:
     method = make("predict-average", Setup("mbm"))
     cell = Cell(method="predict-average", data="mbm", n=5, split_by="field")
     assert cell.run_key(config_hash(method)) == (f"mbm-predict-average-n5-seed0-split0-by_field-{config_hash(method)}")
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_what_is_said_of_a_data_set_is_so(name: str, real_data: Callable[[str], Path]) -> None:
+    samples, said = load(name, real_data(name).parent), DATASETS[name]
+    assert {sample.image.shape[1:] for sample in samples} == {(said.side, said.side)}
+    assert spacing(sample.dots.points for sample in samples) == pytest.approx(said.spacing, rel=0.01)
+    shown = [example_pixels(sample, find_scale([s.dots.points for s in samples], ScaleConfig())) for sample in samples]
+    assert said.megapixels(len(samples), ScaleConfig()) == pytest.approx(sum(shown) / 1e6, rel=0.02)
+
+
+def example_pixels(sample: Sample, scale: float) -> int:
+    height, width = working_shape((sample.image.shape[1], sample.image.shape[2]), scale)
+    return height * width
