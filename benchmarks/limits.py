@@ -1,7 +1,7 @@
 """What limits the error on the paper's data sets: docs/limits.md.
 
     python benchmarks/limits.py --data-root DATA     measures, and writes benchmarks/results/limits.json
-    python benchmarks/limits.py --page               makes the page and its plot from that file
+    python benchmarks/limits.py --page               makes the page and its plot from it and from first-dots.json
 
 Six questions. How large is the error of somebody with perfect eyes who takes objects up to some distance apart
 for one (`hidden`)? How much of our error on an image is its own, whatever network and training images (`shared`)? And
