@@ -1,7 +1,7 @@
 """What limits the error on the paper's data sets: docs/limits.md.
 
     python benchmarks/limits.py --data-root DATA     measures, and writes benchmarks/results/limits.json
-    python benchmarks/limits.py --page               makes the page and its plot from that file
+    python benchmarks/limits.py --page               makes the page and its plot from it and from first-dots.json
 
 Six questions. How large is the error of somebody with perfect eyes who takes objects up to some distance apart
 for one (`hidden`)? How much of our error on an image is its own, whatever network and training images (`shared`)? And
@@ -33,7 +33,7 @@ from countception.benchmark.trust.measure import TOLERANCE
 from countception.data.dataset import Sample
 from countception.evaluation.matching import Matching, match, pooled
 from countception.files import whole_file
-from limits_page import ALONE, write
+from limits_page import ALONE, FACTORS, write
 
 Array = npt.NDArray[np.float64]
 Json = dict[str, Any]
@@ -49,8 +49,6 @@ NETWORKS = ("boxnet", "fcrn-a", "fcrn-b")
 """Whose errors are looked at without each run's bias."""
 CHOSEN = ("boxnet", "fcrn-a", "count-ception")
 """Whose errors on the images that may choose their weights are looked at."""
-FACTORS = np.linspace(0.5, 2, 1501)
-"""Of counts, among which is the one that leaves the least error."""
 RELATIVES: dict[str, tuple[str, Callable[[str], str]]] = {
     "mbm": ("field", cast("Callable[[str], str]", DATASETS["mbm"].field)),
     "adipocyte": ("donor", lambda name: name.split("_")[1]),

@@ -21,6 +21,8 @@ Json = dict[str, Any]
 
 ALONE = 10.0
 """Farther from any other dot than this, an object is by itself."""
+FACTORS = np.linspace(0.5, 2, 1501)
+"""Of counts, among which is the one that leaves the least error."""
 TWICE = "first-dots.json"
 """Beside the other file."""
 GOAL = 1.2
@@ -262,7 +264,7 @@ def _of_tiles(tiles: list[Json]) -> Json:
         "kept": int(kept.sum()),
         "added": int((dots - kept).sum()),
         "short": float((dots - first).mean()),
-        "off": min(float(np.abs(factor * first - dots).mean()) for factor in np.linspace(0.5, 2, 1501)),
+        "off": min(float(np.abs(factor * first - dots).mean()) for factor in FACTORS),
         "least_added": float(shares.min()),
         "most_added": float(shares.max()),
     }
