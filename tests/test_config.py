@@ -75,6 +75,8 @@ def test_a_training_without_a_length_has_one_that_more_to_see_makes_longer() -> 
     assert [training.lasting(n).steps for n in (0.1, 1.1, 1.2, 500)] == [1000, 1000, 3400, 3400]
     assert Config().lasting(2).training == training.lasting(2)
     assert training.lasting(2).lasting(1).steps == 3400, "it is decided once"
+    assert [training.lasting(n, 1.5).steps for n in (0.1, 2)] == [1500, 5100], "a crop holds fewer objects"
+    assert Config().lasting(2, 1.5).training == training.lasting(2, 1.5)
 
 
 @pytest.mark.parametrize("length", [{"steps": 7}, {"epochs": 7}, {"seconds": 7.0}])

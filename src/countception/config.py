@@ -166,11 +166,15 @@ class TrainingConfig(_Frozen):
             raise ValueError("give one of steps, epochs and seconds")
         return self
 
-    def lasting(self, megapixels: float) -> TrainingConfig:
-        """With a length: where none is given, the steps for training images of so many million working pixels."""
+    def lasting(self, megapixels: float, enlargement: float = 1.0) -> TrainingConfig:
+        """With a length: where none is given, the steps for training images of so many million working pixels.
+
+        As many times more of them as objects are shown larger than usual (`points.scale.enlargement`).
+        """
         if self.steps or self.epochs or self.seconds:
             return self
-        return self.model_copy(update={"steps": LONG if megapixels >= MUCH else STEPS})
+        steps = LONG if megapixels >= MUCH else STEPS
+        return self.model_copy(update={"steps": round(steps * enlargement)})
 
 
 class CountingConfig(_Frozen):
@@ -214,9 +218,9 @@ class Config(_Frozen):
     calibration_prior: float = Field(0.02, gt=0)
     """How far from 1 that factor is expected to lie: few validation images are believed only so far."""
 
-    def lasting(self, megapixels: float) -> Config:
+    def lasting(self, megapixels: float, enlargement: float = 1.0) -> Config:
         """With a length of the training, as `TrainingConfig.lasting`."""
-        return self.model_copy(update={"training": self.training.lasting(megapixels)})
+        return self.model_copy(update={"training": self.training.lasting(megapixels, enlargement)})
 
     @field_validator("channels")
     @classmethod

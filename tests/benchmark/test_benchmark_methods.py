@@ -164,7 +164,8 @@ class TestNetworkMethods:
 
         assert (steps(8), steps(32), steps(16, folds=2), steps(32, steps=5)) == (1000, 3400, 3400, 5)
         assert steps(16) == 3400
-        assert steps(16, **{"scale.spacing": 12}) == 1000, "at half the scale there is less to see"
+        assert steps(16, **{"scale.spacing": 12, "scale.widest": 0}) == 1000, "at half the scale there is less to see"
+        assert networks.boxnet(Setup("mbm", n=5)).config.training.steps == round(3400 * 42.5 / 22), "fewer in a crop"
         assert networks.fcrn_a(Setup("vgg", n=50)).config.training.steps == 1000, "as it is measured"
         assert networks.fcrn_a(Setup("vgg", {"epochs": 5}, n=50)).config.training.steps is None
         assert networks.count_ception(Setup("vgg", n=50)).config.training.epochs == 1000

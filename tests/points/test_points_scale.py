@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from countception.config import ScaleConfig
 from countception.points import find_scale, spacing
+from countception.points.scale import enlargement
 
 GRID = np.stack(np.meshgrid(np.arange(0, 50, 5.0), np.arange(0, 50, 5.0)), -1).reshape(-1, 2)
 
@@ -45,6 +46,19 @@ def test_scale_brings_the_spacing_to_the_one_configured() -> None:
     scale = find_scale([GRID], config)
     assert scale == 2
     assert spacing([scale * GRID]) == config.spacing
+
+
+@pytest.mark.parametrize(
+    ("apart", "factor", "times"),
+    [(5.0, None, 1.0), (20.0, None, 2.0), (60.0, None, 3.0), (5.0, 4.0, 2.0), (60.0, 0.1, 1.0), (60.0, 1.0, 3.0)],
+)
+def test_enlargement_is_that_of_objects_as_they_are_shown(apart: float, factor: float | None, times: float) -> None:
+    assert enlargement(apart, ScaleConfig(factor=factor, spacing=10.0, widest=30.0)) == times
+
+
+def test_enlargement_is_none_where_nothing_is_known_or_wanted() -> None:
+    assert enlargement(None, ScaleConfig()) == 1.0
+    assert enlargement(60.0, ScaleConfig(spacing=10.0, widest=0)) == 1.0
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from countception.files import write_json
 from countception.geometry import to_working, working_shape
 from countception.networks import names
 from countception.networks.base import per_class
+from countception.points.scale import enlargement
 from countception.training import Progress, checkpoint_path, configure, train
 from countception.training.state import Record
 
@@ -105,7 +106,7 @@ class NetworkMethod:
             self.config = updated(self.config, {"scale.widest": 0.0})
         if self.setup.n is not None:
             images = self.setup.n if self.folds is None else 2 * self.setup.n
-            self.config = self.config.lasting(data.megapixels(images, scale))
+            self.config = self.config.lasting(data.megapixels(images, scale), enlargement(data.spacing, scale))
 
     @property
     def configuration(self) -> dict[str, Any]:

@@ -75,5 +75,19 @@ def factor_for(apart: float | None, config: ScaleConfig) -> float:
         return config.factor
     if apart is None:
         return 1.0
-    shown = np.clip(apart, config.spacing, max(config.spacing, config.widest))
-    return float(np.clip(shown / apart, config.smallest, config.largest))
+    return float(np.clip(_shown(apart, config) / apart, config.smallest, config.largest))
+
+
+def enlargement(apart: float | None, config: ScaleConfig) -> float:
+    """How many times as far apart as `config.spacing` such objects are shown: 1, up to `widest` / `spacing`.
+
+    A crop holds fewer objects the larger they are shown, and a training takes as many times more steps.
+    """
+    if apart is None:
+        return 1.0
+    return _shown(apart * factor_for(apart, config), config) / config.spacing
+
+
+def _shown(apart: float, config: ScaleConfig) -> float:
+    """The distance that is nearest to `apart` among those that are aimed at."""
+    return float(np.clip(apart, config.spacing, max(config.spacing, config.widest)))

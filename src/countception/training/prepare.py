@@ -20,7 +20,7 @@ from countception.networks import build
 from countception.networks.base import Network
 from countception.networks.pretrained import load_pretrained
 from countception.networks.seeds import seeded
-from countception.points.scale import find_scale
+from countception.points.scale import enlargement, factor_for, spacing
 from countception.training.augment import Example
 from countception.training.loop import Trainer, Validation
 from countception.training.state import identify
@@ -68,10 +68,12 @@ def prepare(
         Runs it.
     """
     place = choose_device(device)
-    scale = find_scale([sample.dots.points for sample in training], config.scale)
+    apart = spacing(sample.dots.points for sample in training)
+    scale = factor_for(apart, config.scale)
     normalisation = learn([sample.image for sample in training], config.channels)
     examples = [_example(sample, normalisation, scale) for sample in training]
-    config = config.lasting(sum(example.image[0].size for example in examples) / 1e6)
+    megapixels = sum(example.image[0].size for example in examples) / 1e6
+    config = config.lasting(megapixels, enlargement(apart, config.scale))
     with seeded(config.training.seed):
         network = (make or _network)(config, examples)
     network.to(place).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
