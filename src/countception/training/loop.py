@@ -141,7 +141,7 @@ class Trainer:
     examples
         Normalised working images with their dots.
     validation
-        Counted at each evaluation; the weights with the least error are kept.
+        Counted at each evaluation; which weights are kept follows from `training.keep_from`.
     config
         Of the whole model.
     checkpoint
