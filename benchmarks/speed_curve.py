@@ -2,34 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 from unittest import mock
 
 from torch import Tensor
 
-import countception.training as training
 from countception.benchmark.protocol import Cell, draw, load
 from countception.counting.counter import Counter
 from countception.data.dataset import Sample
+from countception.training import train
 from countception.training.loop import Trainer
 from countception.training.state import Record
 from countception.trust import calibration
 
+Kept = list[tuple[float, dict[str, Tensor]]]
+"""Seconds of training and the averaged weights, of each evaluation."""
 
-class Keeping(Trainer):
-    """A trainer that keeps what each evaluation looked at."""
 
-    kept: ClassVar[list[tuple[float, dict[str, Tensor]]]] = []
+@contextmanager
+def keeping() -> Iterator[Kept]:
+    """Trainings keep what each of their evaluations looks at."""
+    kept: Kept = []
+    evaluate = Trainer.evaluate
 
-    def evaluate(self) -> Record:
-        """As ever, and keep the averaged weights."""
-        record = super().evaluate()
-        weights = {name: tensor.clone() for name, tensor in self.average.state_dict().items()}
-        self.kept.append((record.seconds, weights))
+    def evaluate_and_keep(trainer: Trainer) -> Record:
+        record = evaluate(trainer)
+        kept.append((record.seconds, {name: each.clone() for name, each in trainer.average.state_dict().items()}))
         return record
+
+    with mock.patch.object(Trainer, "evaluate", evaluate_and_keep):
+        yield kept
 
 
 def curve(settings: dict[str, str], root: Path | None) -> list[dict[str, Any]]:
@@ -52,9 +58,8 @@ def curve(settings: dict[str, str], root: Path | None) -> list[dict[str, Any]]:
     }
     if name == "count_ception" and cell.data == "mbm":
         changes["scale.factor"] = 0.5
-    Keeping.kept.clear()
-    with mock.patch.object(training, "Trainer", Keeping):
-        counter = training.train(
+    with keeping() as kept:
+        counter = train(
             parts.training,
             valid=parts.validation,
             config="default" if name == "boxnet" else "paper",
@@ -63,7 +68,7 @@ def curve(settings: dict[str, str], root: Path | None) -> list[dict[str, Any]]:
     final = _error(counter, parts.test)
     rows: list[dict[str, Any]] = []
     true = [float(len(sample.dots)) for sample in parts.validation]
-    for at, weights in Keeping.kept:
+    for at, weights in kept:
         counter.model.network.load_state_dict(weights)
         counter.model = replace(counter.model, calibration=calibration.Calibration())
         if counter.config.calibrate:
