@@ -33,7 +33,7 @@ from countception.benchmark.trust.measure import TOLERANCE
 from countception.data.dataset import Sample
 from countception.evaluation.matching import Matching, match, pooled
 from countception.files import whole_file
-from limits_page import ALONE, FACTORS, write
+from limits_page import ALONE, least_error, write
 
 Array = npt.NDArray[np.float64]
 Json = dict[str, Any]
@@ -219,10 +219,9 @@ def biased(name: str, n: int, results: Results) -> Json:
         tables = [results.predictions(runs[system][split].key) for split in splits]
         true = [np.array([float(each.true) for each in table]) for table in tables]
         counts = [np.array([float(each.count) for each in table]) for table in tables]
-        errors = [np.abs(np.outer(FACTORS, c) - t).mean(axis=1) for c, t in zip(counts, true, strict=True)]
         found["systems"][system] = {
             "mae": float(np.mean([np.abs(c - t).mean() for c, t in zip(counts, true, strict=True)])),
-            "best": float(np.mean([each.min() for each in errors])),
+            "best": float(np.mean([least_error(c, t) for c, t in zip(counts, true, strict=True)])),
         }
     return found
 

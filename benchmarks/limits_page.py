@@ -15,6 +15,7 @@ from countception.files import whole_file
 from countception.results.plots import save_figure
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     from matplotlib.figure import Figure
 
 Json = dict[str, Any]
@@ -254,6 +255,11 @@ def _chance(rows: list[Json]) -> str:
     return "\n".join(lines)
 
 
+def least_error(counts: npt.NDArray[np.float64], true: npt.NDArray[np.float64]) -> float:
+    """Mean absolute error of the counts times the best of `FACTORS`."""
+    return float(np.abs(np.outer(FACTORS, counts) - true).mean(axis=1).min())
+
+
 def _of_tiles(tiles: list[Json]) -> Json:
     """How far people's first dots are from their last, in figures."""
     dots, first, kept = (np.array([tile[key] for tile in tiles], float) for key in ("dots", "first", "kept"))
@@ -264,7 +270,7 @@ def _of_tiles(tiles: list[Json]) -> Json:
         "kept": int(kept.sum()),
         "added": int((dots - kept).sum()),
         "short": float((dots - first).mean()),
-        "off": min(float(np.abs(factor * first - dots).mean()) for factor in FACTORS),
+        "off": least_error(first, dots),
         "least_added": float(shares.min()),
         "most_added": float(shares.max()),
     }

@@ -1,11 +1,9 @@
 from pathlib import Path
 
-import numpy as np
 import pytest
-from helpers_bench import fake_vgg
 
 from countception.data.dataset import Sample
-from countception.points import Dots
+from helpers_blobs import blobs
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 
@@ -28,8 +26,5 @@ def test_curve_tests_the_weights_of_every_evaluation(monkeypatch: pytest.MonkeyP
 
 
 def _shown(name: str, root: None) -> list[Sample]:
-    """The fake data set at a size that can be learned from, with other pixels in each image."""
     assert (name, root) == ("vgg", None)
-    rng, fakes = np.random.default_rng(0), fake_vgg()
-    pixels = rng.integers(0, 256, (200, 1, 32, 32), np.uint8)
-    return [Sample(image, Dots(each.dots.points * 8), each.name) for image, each in zip(pixels, fakes, strict=True)]
+    return blobs(200, side=32)
