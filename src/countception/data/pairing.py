@@ -358,6 +358,8 @@ def _below(root: Path) -> str:
     folders = [entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
     folders = sorted(folders, key=lambda folder: natural_key(folder.name))
     beside = next((folder for folder in folders if folder.name.lower() == "images"), None)
+    if beside is not None and any(is_table(file) and points.holds_dots(file) for file in beside.iterdir()):
+        return f"; name {beside}, which has files of dots beside the images"
     if beside is not None:
         return f"; the dots of {beside} belong into {root / 'points'}"
     found = [folder for folder in folders if images_in(folder) or (folder / "images").is_dir()]
