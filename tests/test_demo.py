@@ -35,3 +35,10 @@ def test_an_unwritable_place_is_refused_at_once(tmp_path: Path) -> None:
     with pytest.raises(OutputError):
         demo.run_demo(tmp_path / "file" / "demo", show=lambda _done, text: shown.append(text))
     assert shown == []
+
+
+def test_a_folder_with_other_files_in_it_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "model.count").write_text("mine")
+    with pytest.raises(OutputError, match="has files in it that may be yours, and no earlier demo: name a new folder"):
+        demo.run_demo(tmp_path, show=lambda _done, _text: None)
+    assert [path.name for path in tmp_path.iterdir()] == ["model.count"]

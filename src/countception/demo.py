@@ -8,6 +8,7 @@ from pathlib import Path
 
 from countception.cli.progress import Show
 from countception.data.dataset import load_dataset
+from countception.errors import OutputError
 from countception.evaluation.evaluation import Evaluation, evaluate
 from countception.files import check_writable
 from countception.results.batch import count_files
@@ -44,9 +45,11 @@ def run_demo(out: str | os.PathLike[str], *, seconds: float = 150.0, seed: int =
     Raises
     ------
     OutputError
-        The folder cannot be written to.
+        The folder cannot be written to, or holds files that are not a demo's.
     """
     folder = Path(out)
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / "annotated").is_dir():
+        raise OutputError(f"{folder} has files in it that may be yours, and no earlier demo: name a new folder (-o)")
     check_writable(folder / "report.html")
     phases = _Phases(show, seconds)
     phases.begin("simulating images")

@@ -221,6 +221,11 @@ OME = ".ome"
 """Before the suffix of an OME-TIFF file."""
 
 
+def _drive_or_name(part: str) -> str:
+    """A part of a path as a part of a name: a drive's letter or a share without what is in no name."""
+    return re.sub(r"[:\\/]+", "_", part).strip("_")
+
+
 def unique_names(files: Sequence[Path]) -> list[str]:
     """A name without suffix for each file: its stem, or, where files share one, the folders that differ before it.
 
@@ -229,13 +234,17 @@ def unique_names(files: Sequence[Path]) -> list[str]:
     """
     times = Tally(file.stem.lower() for file in files)
     folders = {file: Path(os.path.abspath(file.parent)) for file in files if times[file.stem.lower()] > 1}  # noqa: PTH100 - Path.absolute keeps ..
-    common = os.path.commonpath(folders.values()) if folders else ""
+    try:
+        common = os.path.commonpath(folders.values()) if folders else ""
+    except ValueError:  # on several drives of Windows
+        common = ""
     taken = {stem for stem, number in times.items() if number == 1}
     names = []
     for file in files:
         name = file.stem
         if times[name.lower()] > 1:
-            wanted = "_".join([*folders[file].relative_to(common).parts, file.stem])
+            beyond = folders[file].relative_to(common).parts if common else map(_drive_or_name, folders[file].parts)
+            wanted = "_".join([*filter(None, beyond), file.stem])
             name, number = wanted, 1
             while name.lower() in taken:
                 number += 1

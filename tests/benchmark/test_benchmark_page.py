@@ -259,6 +259,17 @@ class TestExperiments:
         assert "It was tried." in section
         assert "`countception benchmark --protocol benchmarks/protocols/rain.toml`" in section
 
+    def test_data_of_ones_own_lie_where_it_is_said(self, results: Results, tmp_path: Path) -> None:
+        root = tmp_path / "root"
+        (root / "rain").mkdir(parents=True)
+        (root / "rain" / "benchmark.toml").write_text("test = 2\nn = [2]\n")
+        protocol = tmp_path / "protocols" / "rain.toml"
+        lines = [line for line in PROTOCOL.splitlines() if not line.startswith("n = ")]
+        protocol.write_text("\n".join(lines).replace('"vgg"', '"rain"'))
+        with pytest.raises(ConfigError, match="there is no data set 'rain'"):
+            pages(results, tmp_path)
+        assert pages(results, tmp_path, root)
+
     def test_its_cells_are_left_out_of_other_settings(self, results: Results, tmp_path: Path) -> None:
         before = pages(results, tmp_path)[tmp_path / "benchmark.md"].split("## Does it rain?")[0]
         assert "Count-ception, steps=3 | measured" in before

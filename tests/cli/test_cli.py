@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import errno
 import json
 import os
@@ -879,6 +880,10 @@ def test_control_c_while_counting_keeps_the_counts_so_far(
     again = run("count", model, images / "good0.png", images / "good1.png", "-o", out)
     assert again.exit_code == 0
     assert "of these 1 before the batch was interrupted, and not again" in again.stderr
+    seen[:] = [1]
+    nothing = run("count", model, images / "good0.png", "-o", tmp_path / "other.csv")
+    assert nothing.exit_code == 130
+    assert "counted by now" not in nothing.stderr, "as none were"
     assert list(pd.read_csv(out)["image"]) == [str(images / f"good{k}.png") for k in range(2)]
     assert not part.exists()
 
@@ -1120,6 +1125,39 @@ def test_evaluate_takes_names_that_are_not_utf_8(tmp_path: Path) -> None:
     assert b"\ncaf\xe9," in files["csv"].read_bytes()
     assert b"caf\\udce9" in files["json"].read_bytes()
     assert b"caf\\udce9" in files["report"].read_bytes()
+
+
+def test_a_table_on_standard_output_is_utf_8_whatever_else_is(images: Path, tmp_path: Path) -> None:
+    for name in ("α", "β"):
+        (tmp_path / f"{name}.png").write_bytes((images / "good0.png").read_bytes())
+    environment = {**os.environ, "PYTHONIOENCODING": "cp1252"}
+    done = subprocess.run(command("count", tiny.model_file(), tmp_path), capture_output=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    names = [row["image"] for row in csv.DictReader(done.stdout.decode("utf-8").splitlines())]
+    assert [Path(name).stem for name in names] == ["α", "β"]
+
+
+def test_files_are_written_before_the_text_that_nobody_may_read(images: Path, tmp_path: Path) -> None:
+    made = {name: tmp_path / name for name in ("io", "i.json", "c.csv", "t.csv", "r.html", "e.csv", "e.json")}
+    files = ("-o", made["c.csv"], "--totals", made["t.csv"], "--report", made["r.html"])
+    told = [
+        command("inspect", tiny.data(), "--overlays", made["io"], "--json", made["i.json"]),
+        command("count", tiny.model_file(), images / "good0.png", *files),
+        command("evaluate", tiny.model_file(), tiny.data(), "--csv", made["e.csv"], "--json", made["e.json"]),
+    ]
+    for each in told:
+        read, write = os.pipe()
+        os.close(read)
+        subprocess.run(each, stdout=write, stderr=subprocess.DEVNULL, check=False)
+        os.close(write)
+    assert [name for name, path in made.items() if not path.exists()] == []
+
+
+def test_progress_stays_out_of_the_table_where_standard_error_is_closed(images: Path) -> None:
+    told = shlex.join(command("count", tiny.model_file(), images / "good0.png", images / "good1.png"))
+    done = subprocess.run(f"{told} 2>&-", shell=True, stdout=subprocess.PIPE, text=True, check=False)
+    assert done.stdout.startswith("image,")
+    assert len(done.stdout.splitlines()) == 3
 
 
 def test_inspect_prints_on_terminals_that_do_not_know_every_sign() -> None:

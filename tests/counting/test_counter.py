@@ -320,6 +320,20 @@ def test_networks_of_windows_and_of_densities_of_their_own_count_nothing_in_hole
         assert count.value == pytest.approx(total(count), rel=1e-4)
 
 
+def test_what_is_counted_in_holes_alone_makes_no_spread_below_zero(
+    counter: Counter, picture: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A network of densities may count some objects where nothing is, and fewer than none in the picture."""
+
+    def leave_out(raw: torch.Tensor, *_: object) -> None:
+        raw.sub_(raw.mean() + 0.001)
+
+    monkeypatch.setattr("countception.counting.counter.leave_out_holes", leave_out)
+    count = counter.count(picture, flips=True)
+    assert count.value < 0
+    assert count.spread == 0
+
+
 def test_regions_have_no_area_in_holes(counter: Counter, picture: np.ndarray) -> None:
     counter = Counter(replace(counter.model, scale=counter.model.scale / 3))  # cells of several pixels
     count = counter.count(np.ma.masked_array(picture, np.arange(150) >= np.full((150, 1), 100)))

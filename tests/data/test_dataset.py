@@ -396,10 +396,10 @@ class TestPagesThatDotsSay:
     @pytest.mark.parametrize(
         ("table", "said", "pages"),
         [
-            ("x,y,frame\n1,2,3\n4,5,3.0\n", "frame 3", (2, 3)),
-            ("x,y,page\n1,2,3\n", "page 3", (2, 3)),
-            ("axis-0,axis-1,axis-2\n3.0,2,1\n", "axis-0 3", (2, 3)),
-            (" ,X,Y,Ch,Slice,Frame\n1,1,2,1,1,4\n", "frame 4", (3, 4)),
+            ("x,y,frame\n1,2,3\n4,5,3.0\n", "frame 3", (2, 3)),  # from 0 or from 1
+            ("x,y,page\n1,2,3\n", "page 3", (3,)),
+            ("axis-0,axis-1,axis-2\n3.0,2,1\n", "axis-0 3", (3,)),
+            (" ,X,Y,Ch,Slice,Frame\n1,1,2,1,1,4\n", "frame 4", (3,)),
         ],
     )
     def test_a_table(self, tmp_path: Path, table: str, said: str, pages: tuple[int, ...]) -> None:
@@ -425,6 +425,33 @@ class TestPagesThatDotsSay:
         assert load_dataset(tmp_path, page=3)
         with pytest.raises(PointsError, match=r"a\.roi: its dots lie on slice 4 and not on page 4 of the stack"):
             load_dataset(tmp_path, page=4)
+
+    @pytest.mark.parametrize(
+        ("name", "contents", "said"),
+        [
+            (
+                "CellCounter_a.xml",
+                "<CellCounter_Marker_File><Marker_Data><Marker_Type><Type>1</Type><Marker><MarkerX>2</MarkerX>"
+                "<MarkerY>1</MarkerY><MarkerZ>{}</MarkerZ></Marker></Marker_Type></Marker_Data></CellCounter_Marker_File>",
+                "slice 4",
+            ),
+            (
+                "a.geojson",
+                '{{"type": "Feature", "properties": {{}}, "geometry": {{"type": "Point", "coordinates": [2, 1], '
+                '"plane": {{"c": -1, "z": 0, "t": {}}}}}}}',
+                "t 3",
+            ),
+        ],
+    )
+    def test_markers_of_fiji_and_points_of_qupath(self, tmp_path: Path, name: str, contents: str, said: str) -> None:
+        self.stack(tmp_path)
+        (tmp_path / name).write_text(contents.format(said.split()[1]))
+        assert load_dataset(tmp_path, page=3)
+        assert load_dataset(tmp_path, page="max"), "all pages in one"
+        with pytest.raises(PointsError, match=rf"its dots lie on {said} and not on page 0 of the stack"):
+            load_dataset(tmp_path, page=0)
+        (tmp_path / name).write_text(contents.format("01"[name.endswith("xml")]))  # as of a single image, too
+        assert load_dataset(tmp_path, page=2)
 
     @pytest.mark.parametrize(("axes", "shape"), [("TZYX", (2, 3, 20, 30)), ("TCYX", (6, 2, 20, 30)), ("YX", (20, 30))])
     def test_where_pages_are_numbered_otherwise_nothing_is_compared(
@@ -475,6 +502,19 @@ class TestPagesOfAManifest:
         manifest.write_text("image,page,dots\nfilm.tif,4,film.csv\nfilm.tif,1,film.csv\nfilm.tif,5,film.csv\n")
         loaded = load_dataset(manifest)
         assert [each.dots.points.tolist() for each in loaded] == [[[7, 8], [2, 3]], [[5, 6]], []]
+
+    @pytest.mark.parametrize(
+        "table",
+        [
+            "axis-0,axis-1,axis-2\n1,5,6\n",
+            "page,y,x\n1,5,6\n",
+            " ,X,Y,Ch,Slice,Frame\n1,6,5,1,1,2\n",
+        ],
+    )
+    def test_one_table_for_all_pages_of_which_one_has_dots(self, manifest: Path, table: str) -> None:
+        (manifest.parent / "film.csv").write_text(table)
+        manifest.write_text("image,page,dots\nfilm.tif,0,film.csv\nfilm.tif,1,film.csv\nfilm.tif,2,film.csv\n")
+        assert [each.dots.points.tolist() for each in load_dataset(manifest)] == [[], [[5, 6]], []]
 
     def test_classes_of_one_table_for_all_pages(self, manifest: Path) -> None:
         (manifest.parent / "film.csv").write_text("page,y,x,class\n1,5,6,red\n4,7,8,blue\n5,7,8,green\n")

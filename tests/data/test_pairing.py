@@ -70,6 +70,13 @@ class TestOneFolder:
         assert dataset.items[0].name == Path(image).stem
         assert dataset.unmatched_images == dataset.unmatched_dots == ()
 
+    def test_a_table_for_all_names_images_whatever_they_are_called(self, tmp_path: Path) -> None:
+        make(tmp_path, "Dots_1.png", "Dots_2.png", "a.png", "a_mask.png")
+        (tmp_path / "all.csv").write_text("image,x,y\nDots_1.png,1,2\nDots_2.png,3,4\n")
+        dataset = read_dataset(tmp_path)
+        assert pairs(dataset) == [("Dots_1.png", "all.csv"), ("Dots_2.png", "all.csv"), ("a.png", "a_mask.png")]
+        assert dataset.unmatched_images == dataset.unmatched_dots == ()
+
     def test_the_training_curve_beside_a_model_is_no_pair(self, tmp_path: Path) -> None:
         names = [path.name for path in curve_paths(tmp_path / "m.count")]
         dataset = read_dataset(make(tmp_path, "a.png", "a.csv", "m.count", "m.count.checkpoint", *names))
@@ -445,6 +452,7 @@ class TestNothing:
             ),
             (["p/images/a.png", "p/points/a.csv"], "; name one of its folders, such as {root}/p$"),
             (["images/a.png", "a.csv"], "; the dots of {root}/images belong into {root}/points$"),
+            (["images/a.png", "images/a.csv"], "; name {root}/images, which has files of dots beside the images$"),
         ],
     )
     def test_data_in_folders_of_the_folder(self, tmp_path: Path, names: list[str], hint: str) -> None:

@@ -141,6 +141,10 @@ class TestBadTables:
                 "Nr;X;Y\n1;1;2\n2;3;4\n3;5,5;6\n4;7;8\n5;9;9\nMittelwert;5,1;5,8\nSD;3;3\n",
                 "line 7: seems to be no dot but a sum or mean of those above, as it begins with Mittelwert",
             ),
+            (
+                " ,Area,X,Y\n1,0,5,6\n2,0,7,8\nMean,0,6,7\nSD,0,1.4,1.4\nMin,0,5,6\nMax,0,7,8\n",
+                "line 4: seems to be no dot but a sum or mean of those above, as it begins with Mean",
+            ),
             ("x,y\n1,nan\n", "line 2: 'nan' is no place in an image"),
             ("x,y\n1,-inf\n", "line 2: '-inf' is no place"),
             ("x,y\n1,1_000\n", "line 2: '1_000' is no number"),

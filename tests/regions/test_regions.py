@@ -253,6 +253,29 @@ def test_geojson_names_come_from_the_properties(tmp_path: Path) -> None:
     assert [region.name for region in regions] == ["rim", "Tumor", "Tumor (2)", "region 4", "A1", "B2", "9"]
 
 
+def test_no_number_after_a_name_makes_it_that_of_another(tmp_path: Path) -> None:
+    called = ["a", "a", "a (2)", "a", "a (2)"]
+    regions = read_regions(write_json(tmp_path / "a.geojson", [feature([SQUARE], name=name) for name in called]))
+    assert [region.name for region in regions] == ["a", "a (3)", "a (2)", "a (4)", "a (2) (2)"]
+
+
+@pytest.mark.parametrize(
+    ("curve", "sentence"),
+    [
+        ([3, 46, 0, 50, 4, 50, 10], "rim has curves, which cannot be read; make it straight in ImageJ"),
+        ([7, 50, 10], "the outline of rim is damaged"),
+    ],
+)
+def test_curves_of_combined_regions_are_refused(tmp_path: Path, curve: list[float], sentence: str) -> None:
+    roifile = pytest.importorskip("roifile")
+    path = np.array([0, 10, 0, 1, 40, 0, *curve, 1, 0, 50, 4], np.float32)  # as of a rounded rectangle in ImageJ
+    roi = roifile.ImagejRoi(name="rim", roitype=roifile.ROI_TYPE.RECT, right=50, bottom=50)
+    roi.multi_coordinates, roi.shape_roi_size = path, len(path)
+    roi.tofile(tmp_path / "a.roi")
+    with pytest.raises(RegionsError, match=rf"a\.roi: .*{sentence}"):
+        read_regions(tmp_path / "a.roi")
+
+
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [

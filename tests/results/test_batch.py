@@ -5,7 +5,7 @@ import json
 import re
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,7 @@ from PIL import Image
 from tifffile import TiffFile, imwrite
 
 import tiny
+from countception import files as names_of_files
 from countception.counting.counter import Counter
 from countception.counting.model_file import known_by
 from countception.errors import ConfigError, ImageError, OutputError, PointsError, RegionsError
@@ -196,6 +197,16 @@ def test_links_are_named_after_the_folders_that_they_lie_in(tmp_path: Path) -> N
         (tmp_path / folder / "a.png").symlink_to(tmp_path / f"{number}.png")
     files = [tmp_path / "two" / ".." / "one" / "a.png", tmp_path / "two" / "a.png"]
     assert unique_names(files) == ["one_a", "two_a"]
+
+
+def test_folders_on_several_drives(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_common(_paths: object) -> str:
+        raise ValueError("Paths don't have the same drive")
+
+    monkeypatch.setattr("os.path.commonpath", no_common)
+    assert unique_names([Path("/c/a.png"), Path("/d/a.png")]) == ["c_a", "d_a"]
+    drives = [PureWindowsPath(drive).parts[0] for drive in ("C:\\x", "\\\\server\\share\\x")]
+    assert [names_of_files._drive_or_name(each) for each in drives] == ["C", "server_share"]
 
 
 def test_a_number_does_not_make_a_name_that_is_taken(tmp_path: Path) -> None:

@@ -174,6 +174,9 @@ def test_a_row_of_a_table_may_stand_for_many_images(tmp_path: Path) -> None:
     inside = [tmp_path / image for image in images]
     table.write_text("image,drug\na/p1_*,none\nb/p1*,taxol\n")
     assert find_groups(inside, by="drug", table=table) == ["none", "taxol", "taxol"], "relative to the table"
+    folders = [f"2024_B03_run/{image}" for image in images]
+    table.write_text("image,drug\n*_B03_*,none\n*_C11_*,taxol\n")
+    assert find_groups(folders, by="drug", table=table) == ["none", "none", "taxol"], "names of files, not of folders"
     table.write_text("image,drug\n*_B03_*,none\np1*,taxol\n")
     with pytest.raises(DatasetError, match=r"in the groups none and taxol, by \*_B03_\* and p1\*"):
         find_groups(images, by="drug", table=table)

@@ -222,6 +222,31 @@ def test_values_of_another_kind_are_no_row(images: Path, tmp_path: Path, change:
     assert [row.before for row in rows] == [True, False, False, False]
 
 
+def test_it_stays_until_what_is_made_of_the_rows_is_written(images: Path, tmp_path: Path) -> None:
+    def stop(_: object) -> None:
+        raise KeyboardInterrupt
+
+    out, journal = tmp_path / "counts.csv", tmp_path / "counts.unfinished.jsonl"
+    with pytest.raises(KeyboardInterrupt):
+        count_files(tiny.untrained(), images, out=out, finish=stop)
+    assert out.exists()
+    seen: list[int] = []
+    rows = count_files(tiny.untrained(), images, out=out, finish=lambda rows: seen.append(len(rows)))
+    assert [row.before for row in rows] == [True] * 4
+    assert seen == [4]
+    assert not journal.exists()
+
+
+@pytest.mark.parametrize("out", ["counts", "counts.csv", "plate.1", "plate.2"])
+def test_it_takes_no_name_that_may_be_of_something_else(images: Path, tmp_path: Path, out: str) -> None:
+    for name in ("counts.jsonl", "plate.jsonl", "plate.unfinished.jsonl"):
+        (tmp_path / name).write_text("mine")
+    interrupted(images, tmp_path / out)
+    assert [row.before for row in count_files(tiny.untrained(), images, out=tmp_path / out)][:2] == [True, True]
+    for name in ("counts.jsonl", "plate.jsonl", "plate.unfinished.jsonl"):
+        assert (tmp_path / name).read_text() == "mine"
+
+
 def test_a_line_nested_without_end_is_a_damaged_one(images: Path, tmp_path: Path) -> None:
     out, journal = tmp_path / "counts.csv", tmp_path / "counts.unfinished.jsonl"
     interrupted(images, out, after=2)

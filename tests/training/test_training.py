@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -15,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -183,6 +185,50 @@ def test_ctrl_c_keeps_the_best_so_far_and_can_be_resumed(tmp_path: Path) -> None
     finished = train(blobs(6), changes=changes, out=out, resume=True)
     assert not finished.interrupted
     assert same(finished, train(blobs(6), changes=changes))
+
+
+@pytest.mark.parametrize("folds", [None, 2])
+def test_half_a_training_never_takes_the_place_of_a_finished_model(tmp_path: Path, folds: int | None) -> None:
+    out = tmp_path / "model.count"
+    train(blobs(6), changes=QUICK, out=out)
+    former = out.read_bytes()
+    changes = {**QUICK, "training.steps": 20}
+
+    def interrupt(share: float) -> Callable[[Progress], None]:
+        def report(progress: Progress) -> None:
+            if progress.done >= share:
+                raise KeyboardInterrupt
+
+        return report
+
+    for share, resume in ((0.3, False), (0.6, True)):  # the second with folds after the training on all images
+        stopped = train(blobs(6), changes=changes, folds=folds, out=out, report=interrupt(share), resume=resume)
+        assert stopped.interrupted
+        assert out.read_bytes() == former
+    finished = train(blobs(6), changes=changes, folds=folds, out=out, resume=True)
+    assert not finished.interrupted
+    assert Counter.load(out).model.identity == finished.model.identity
+    assert [path.name for path in tmp_path.iterdir()] == ["model.count"]
+
+
+def test_ctrl_c_while_the_errors_are_counted_loses_no_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / "model.count"
+    with monkeypatch.context() as patched:
+        patched.setattr("countception.training.fit.counted", Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            train(blobs(6), changes=QUICK, out=out)
+    steps: list[int] = []
+    resumed = train(blobs(6), changes=QUICK, out=out, resume=True, report=lambda progress: steps.append(progress.step))
+    assert steps == []
+    assert same(resumed, train(blobs(6), changes=QUICK))
+
+
+@pytest.mark.parametrize("size", [math.nan, 0.0, -1.0, math.inf])
+def test_a_pixel_size_that_cannot_be_is_refused(size: float) -> None:
+    samples = blobs(4)
+    samples[1] = replace(samples[1], pixel_size=size)
+    with pytest.raises(DatasetError, match=f"blobs 1: a pixel size of {size} µm makes no sense: give None where"):
+        train(samples, changes=QUICK)
 
 
 @pytest.mark.parametrize(

@@ -55,8 +55,10 @@ class Experiment:
         return next((cell for place, cell in self.points if (place.line, place.at) == (line, at)), None)
 
 
-def read(folder: Path, cells: Sequence[Measured]) -> list[Experiment]:
+def read(folder: Path, cells: Sequence[Measured], root: Path | None = None) -> list[Experiment]:
     """The experiments of a folder of protocol files of which something was measured, in the order of the files' names.
+
+    `root` is the folder of data sets of one's own.
 
     Raises
     ------
@@ -66,7 +68,7 @@ def read(folder: Path, cells: Sequence[Measured]) -> list[Experiment]:
     known = {(cell.data, cell.split_by, cell.method, cell.settings, cell.n): cell for cell in cells}
     found = []
     for path in sorted(folder.glob("*.toml")):
-        protocol = read_protocol(path)
+        protocol = read_protocol(path, root)
         shown = [(place, _on(known.get(key), splits, protocol.seed)) for place, key, splits in _shown(protocol)]
         points = [(place, cell) for place, cell in shown if cell is not None]
         if protocol.title and points:

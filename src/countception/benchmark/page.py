@@ -80,8 +80,10 @@ in brackets the number of splits that both have.
 EXAMPLE = "countception benchmark --data vgg --method boxnet --n 32 --seed 0 --split 0 --check"
 
 
-def write_page(results: Results, docs: Path) -> Path:
+def write_page(results: Results, docs: Path, root: Path | None = None) -> Path:
     """Write `benchmark.md` into the folder `docs`, and its table and plots into `docs/benchmark`.
+
+    Protocol files of data sets of one's own may say no sizes: these lie in `root`.
 
     Raises
     ------
@@ -105,10 +107,10 @@ def write_page(results: Results, docs: Path) -> Path:
             save_figure(figures.training_curves(trained, results), stem.with_name(f"{stem.name}-curves.png"))
         if pairs := map_pairs(own, results):
             save_figure(figures.count_maps(pairs), stem.with_name(f"{stem.name}-maps.png"))
-    for experiment in _experiments(results, cells):
+    for experiment in _experiments(results, cells, root):
         path = docs / "benchmark" / f"experiment-{experiment.name}.png"
         save_figure(figures.mae_by_place(experiment), path)
-    for path, text in pages(results, docs).items():
+    for path, text in pages(results, docs, root).items():
         with whole_file(path) as temporary:
             temporary.write_text(text, encoding="utf-8")
     return docs / "benchmark.md"
@@ -159,8 +161,8 @@ def map_pairs(own: Sequence[Measured], results: Results) -> list[tuple[str, MapP
     return [each for each in found.values() if first is not None and each[1].image == first[1].image]
 
 
-def pages(results: Results, docs: Path) -> dict[Path, str]:
-    """The text files that the rows give: the page and the table of all cells."""
+def pages(results: Results, docs: Path, root: Path | None = None) -> dict[Path, str]:
+    """The text files that the rows give: the page and the table of all cells; `root` as for `write_page`."""
     rows = results.rows()
     cells = tables.measured(rows)
     explained = explanations(results.folder.parent / "explanations.toml")
@@ -168,7 +170,7 @@ def pages(results: Results, docs: Path) -> dict[Path, str]:
     lines = tables.csv_rows(cells, corrected(results, rows))
     csv.writer(stream, lineterminator="\n").writerows([tables.CSV_HEADER, *lines])
     return {
-        docs / "benchmark.md": page(cells, explained, _experiments(results, cells), _pictured(results, cells)),
+        docs / "benchmark.md": page(cells, explained, _experiments(results, cells, root), _pictured(results, cells)),
         docs / "benchmark" / "cells.csv": stream.getvalue(),
         **summary(docs.parent / "README.md", cells),
     }
@@ -274,8 +276,8 @@ def _differences(cells: Sequence[Measured], explained: Mapping[str, str]) -> str
     return "\n".join(lines) or "None is larger than the two standard deviations together."
 
 
-def _experiments(results: Results, cells: Sequence[Measured]) -> list[Experiment]:
-    return experiments.read(results.folder.parent / "protocols", cells)
+def _experiments(results: Results, cells: Sequence[Measured], root: Path | None) -> list[Experiment]:
+    return experiments.read(results.folder.parent / "protocols", cells, root)
 
 
 def _pictured(results: Results, cells: Sequence[Measured]) -> set[str]:

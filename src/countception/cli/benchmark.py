@@ -125,7 +125,7 @@ def benchmark(
     if tables:
         from countception.benchmark.page import write_page
 
-        echo(f"page: {write_page(found, docs)}")
+        echo(f"page: {write_page(found, docs, data_root)}")
     if maps:
         _draw_maps(found, data_root, maps)
 

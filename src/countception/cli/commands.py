@@ -152,27 +152,29 @@ def inspect(
     if overlays is not None:
         parse.check_pictures(dataset, overlays, json, plot, regions)
     found = look(dataset)
-    console.show_inspection(found)
-    if overlays is not None:
-        _draw(dataset, overlays)
-    if json is not None:
+    if json is not None:  # files first, as whoever reads the text may stop early
         write_json(json, found.to_dict())
     if plot is not None and found.counts is not None:
         plots.save_figure(plots.histogram(found.counts.histogram, found.counts.edges), plot)
     elif plot is not None:
         _say(f"{plot} is not written: no image can be used, so there is nothing to plot")
+    try:
+        drawn = None if overlays is None else _draw(dataset, overlays)
+    finally:
+        console.show_inspection(found)
+    if drawn is not None:
+        echo(f"\npictures of the dots: {drawn}, in {overlays}")
     if found.refused:
         raise typer.Exit(1)
 
 
-def _draw(dataset: Dataset, folder: Path) -> None:
-    """Pictures of the dots, with a bar that shows how far it has come."""
+def _draw(dataset: Dataset, folder: Path) -> int:
+    """Pictures of the dots, with a bar that shows how far it has come; how many."""
     from countception.cli.progress import file_bar
     from countception.results.dot_pictures import draw_dots
 
     with file_bar("drawing") as progress:
-        drawn = draw_dots(dataset, folder, report=progress)
-    echo(f"\npictures of the dots: {len(drawn)}, in {folder}")
+        return len(draw_dots(dataset, folder, report=progress))
 
 
 @app.command()

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import typer
 
@@ -105,8 +108,46 @@ def count(
         tile=tile,
         rescale=rescale,
     )
-    rows = _count_all(counter, files, regions, pixel_size, level, options, pictures=report is not None)
-    _tell(rows, names, counter, level=level, flips=flips or None, grouped=grouped, written=written, shown=shown)
+    together = _Together(counter, names if grouped else None, level, flips or None, totals, report)
+    rows = _count_all(counter, files, regions, pixel_size, options, together)
+    _show(rows, together.sums(rows) if grouped else (), shown=shown, piped=out is None and not shown)
+    _sum_up(rows, together.intervals, level, written=written)
+
+
+@dataclass(frozen=True)
+class _Together:
+    """What is made of all rows together: totals, and a report."""
+
+    counter: Counter
+    groups: Mapping[str, str] | None
+    """Of each image, if any are asked for."""
+    level: float
+    flips: bool | None
+    totals: Path | None
+    report: Path | None
+
+    @property
+    def intervals(self) -> IntervalModel:
+        """What is known about the errors of these counts."""
+        return self.counter.interval_model(flips=self.flips)
+
+    def sums(self, rows: Sequence[Row]) -> list[GroupTotal]:
+        """Of each group, or of all images."""
+        from countception.results.groups import ALL, group_totals
+
+        groups = [ALL if self.groups is None else self.groups[row.image] for row in rows]
+        return group_totals(rows, groups, self.intervals, self.level)
+
+    def write(self, rows: Sequence[Row]) -> None:
+        """The files that were asked for."""
+        from countception.results.count_report import write_count_report
+        from countception.results.tables import write_totals
+
+        if self.totals is not None:
+            write_totals(self.totals, self.sums(rows))
+        if self.report is not None:
+            sums = () if self.groups is None else self.sums(rows)
+            write_count_report(self.report, rows, self.counter, level=self.level, totals=sums, flips=self.flips)
 
 
 def _check_kinds(model: Path, images: Sequence[str]) -> None:
@@ -162,49 +203,18 @@ def _groups_of(files: Sequence[Path], group_by: str | None, table: Path | None) 
     return dict(zip(map(str, files), found, strict=True))
 
 
-def _tell(
-    rows: Sequence[Row],
-    groups: Mapping[str, str],
-    counter: Counter,
-    *,
-    level: float,
-    flips: bool | None,
-    grouped: bool,
-    written: Written,
-    shown: bool,
-) -> None:
-    """Show the counts and their sums, and write what is made of all images together: totals and report."""
-    from countception.results.count_report import write_count_report
-    from countception.results.groups import group_totals
-    from countception.results.tables import write_totals
-
-    out, _, totals, report = written
-    intervals = counter.interval_model(flips=flips)
-    sums = group_totals(rows, [groups[row.image] for row in rows], intervals, level)
-    asked = sums if grouped else ()
-    _show(rows, asked, shown=shown, piped=out is None and not shown)
-    if totals is not None:
-        write_totals(totals, sums)
-    if report is not None:
-        write_count_report(report, rows, counter, level=level, totals=asked, flips=flips)
-    _sum_up(rows, intervals, level, written=written)
-
-
 def _count_all(
     counter: Counter,
     files: Sequence[Path],
     regions: Path | None,
     pixel_size: float | None,
-    level: float,
     options: BatchOptions,
-    *,
-    pictures: bool,
+    together: _Together,
 ) -> list[Row]:
-    """The rows of all files, with a bar that shows how far it has come; with `pictures` for a report."""
+    """The rows of all files, with a bar that shows how far it has come, and all files written."""
     from countception.cli.progress import file_bar
     from countception.results import batch
 
-    number = batch.PICTURES if pictures else 0
     out = options.get("out")
     try:
         with file_bar() as progress:
@@ -213,15 +223,17 @@ def _count_all(
                 files,
                 regions=regions,
                 pixel_size=pixel_size,
-                level=level,
-                pictures=number,
+                level=together.level,
+                pictures=0 if together.report is None else batch.PICTURES,
                 report=progress,
+                finish=together.write,
                 **options,
             )
     except KeyboardInterrupt:
-        if out is not None:
+        part = None if out is None else batch.unfinished(out)
+        if part is not None and part.exists() and not is_device(part):
             echo(
-                f"the images counted by now are in {batch.unfinished(out)}: "
+                f"the images counted by now are in {part}: "
                 f"{out}, other tables and the report are not written; the same command goes on from there",
                 err=True,
             )
@@ -236,10 +248,25 @@ def _show(rows: Sequence[Row], sums: Sequence[GroupTotal], *, shown: bool, piped
     if shown:
         console.show_rows(rows)
     elif piped:
-        tables.write_rows(sys.stdout, rows)
-        sys.stdout.flush()  # a full disk is said here
+        with _in_utf8(sys.stdout) as stream:
+            tables.write_rows(stream, rows)
     if sums:
         console.show_totals(sums, err=piped)
+
+
+@contextmanager
+def _in_utf8(stream: TextIO) -> Iterator[TextIO]:
+    """Standard output as files are written, be it redirected in a language's own encoding, as on Windows."""
+    if not isinstance(stream, TextIOWrapper):
+        yield stream
+        return
+    stream.flush()
+    table = TextIOWrapper(stream.buffer, encoding="utf-8", errors="surrogateescape", newline="", write_through=True)
+    try:
+        yield table
+        table.flush()  # a full disk is said here
+    finally:
+        table.detach()
 
 
 def _sum_up(rows: Sequence[Row], intervals: IntervalModel, level: float, *, written: Sequence[Path | None]) -> None:
@@ -343,10 +370,10 @@ def evaluate(
             tile=tile,
             rescale=rescale,
         )
+    _write_evaluation(result, counter, json=json, csv=csv, plot=plot, report=report)  # whoever reads on, or does not
     console.show_evaluation(result)
     if (comparison := result.comparison) is not None:
         echo(comparison.note(str(against)))
-    _write_evaluation(result, counter, json=json, csv=csv, plot=plot, report=report)
 
 
 def _write_evaluation(

@@ -183,7 +183,8 @@ def _say(text: str) -> None:
     """A line on standard error; above the bar, where there is one."""
     import sys
 
-    print(printable(text), file=sys.stderr, flush=True)  # noqa: T201
+    if sys.stderr is not None:  # in whose place `print` would take standard output, where a table may go
+        print(printable(text), file=sys.stderr, flush=True)  # noqa: T201
 
 
 def _escape(text: str) -> str:

@@ -278,7 +278,7 @@ class Counter:
             scale=scale,
             shape=(pixels.shape[1], pixels.shape[2]),
             extent=extent,
-            spread=_relative_spread(totals) * value if len(totals) > 1 else None,
+            spread=_relative_spread(totals) * max(0.0, value) if len(totals) > 1 else None,
             intervals=self.interval_model(flips=counting.flips),
         )
         features = image_features(pixels, self.model.normalisation, scale, count=value, area=count.area)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -242,7 +243,7 @@ def _dots(
         pixel_size=size,
         image=item.image,
         page=lambda: page if isinstance(page, int) and along_one_axis(item.image, axis) else None,
-        among=item.page is not None,
+        for_pages=item.for_pages,
     )
     whose = Whose(str(item.dots), f"the image {item.image.name}", item.image, size)
     return that_stay(dots, image, outside, whose)
@@ -286,6 +287,10 @@ def _checked(sample: Sample, outside: Outside) -> Sample:
             f"{type(sample.dots).__name__}"
         )
     name, group = str(sample.name), None if sample.group is None else str(sample.group)
+    if sample.pixel_size is not None and not 0 < sample.pixel_size < math.inf:
+        raise DatasetError(
+            f"{name}: a pixel size of {sample.pixel_size} µm makes no sense: give None where it is not known"
+        )
     image = checked(sample.image, name)
     dots = that_stay(sample.dots, image, outside, Whose(name, "the image", size=lambda: sample.pixel_size))
     unchanged = image is sample.image and dots is sample.dots and (name, group) == (sample.name, sample.group)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from countception import points
 from countception.data.exports import export_kind
-from countception.data.shared import find_shared
+from countception.data.shared import find_shared, named_by
 from countception.errors import DatasetError
 from countception.files import OME, same_name
 from countception.imagej import points_within
@@ -115,8 +115,9 @@ def _by_word(files: list[Path]) -> tuple[list[Named], list[Named]]:
     keys = {key for each in plain for key in (each.stem, *each.loose)}
     wanted = {name for each in marked + tables if keys.isdisjoint(each.loose) for name in each.loose}
     wanted |= {each.stem for each in tables if keys.isdisjoint((each.stem, *each.loose))}
-    promoted = [_image(each.path) for each in marked if each.stem in wanted]
-    return plain + promoted, tables + [each for each in marked if each.stem not in wanted]
+    promoted = [each.path for each in marked if each.stem in wanted]
+    promoted += named_by([each.path for each in tables], [each.path for each in marked if each.stem not in wanted])
+    return plain + [_image(path) for path in promoted], tables + [each for each in marked if each.path not in promoted]
 
 
 @dataclass(frozen=True)

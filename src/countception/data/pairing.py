@@ -24,6 +24,7 @@ a file that belongs to none is listed. Hidden files, the training curves that `t
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -66,6 +67,8 @@ class Item:
     """Side of a pixel in micrometres, where it is said and not left to the file."""
     page: int | None = None
     """Page of a stack, from 0, where the manifest says it; goes before what is to be read of all."""
+    for_pages: int = 0
+    """For how many such pages the manifest lists its dots."""
 
     def page_or(self, page: Page | None) -> Page | None:
         """Its own page, or else what is read of all."""
@@ -290,7 +293,8 @@ def _manifest(path: Path) -> tuple[Path, tuple[Item, ...]]:
         items.append(Item(files[0], files[1], called(row["image"], page), group, page=page))
     if not items:
         raise DatasetError(f"{path}: lists no images; give it a row with the image and the dots of each")
-    return path.parent, tuple(items)
+    times = Counter(item.dots.resolve() for item in items if item.page is not None)
+    return path.parent, tuple(replace(item, for_pages=times[item.dots.resolve()]) for item in items)
 
 
 def _page(text: str, where: str) -> int | None:
@@ -309,7 +313,9 @@ def _classes(items: Iterable[Item], order: points.Order | None) -> tuple[str, ..
     for item in items:
         if is_table(item.dots):
             with suppress(PointsError):
-                dots = points.read_points(item.dots, order=order, image=item.image, page=item.asked, among=True)
+                dots = points.read_points(
+                    item.dots, order=order, image=item.image, page=item.asked, for_pages=item.for_pages
+                )
                 if dots.named:
                     names |= dots.used_names
                 elif dots.class_names != points.DEFAULT_CLASSES:
@@ -352,6 +358,8 @@ def _below(root: Path) -> str:
     folders = [entry for entry in root.iterdir() if entry.is_dir() and not entry.name.startswith(".")]
     folders = sorted(folders, key=lambda folder: natural_key(folder.name))
     beside = next((folder for folder in folders if folder.name.lower() == "images"), None)
+    if beside is not None and any(is_table(file) and points.holds_dots(file) for file in beside.iterdir()):
+        return f"; name {beside}, which has files of dots beside the images"
     if beside is not None:
         return f"; the dots of {beside} belong into {root / 'points'}"
     found = [folder for folder in folders if images_in(folder) or (folder / "images").is_dir()]

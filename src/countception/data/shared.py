@@ -9,6 +9,16 @@ from countception.errors import DatasetError, PointsError
 from countception.points.table import FORMAT, TEXT, images_named, names_in
 from countception.wording import NAMED
 
+SUFFIXES = (*FORMAT.suffixes, *TEXT.suffixes)
+"""Of tables, in lower case."""
+
+
+def named_by(tables: Sequence[Path], files: Sequence[Path]) -> list[Path]:
+    """Which files a table of dots has rows of: images, whatever words are in their names."""
+    tables = [table for table in tables if files and table.suffix.lower() in SUFFIXES]
+    found = {file for table in tables for hits in images_named(table, files).values() for file in hits}
+    return [file for file in files if file in found]
+
 
 def find_shared(
     tables: Sequence[Path], without: Sequence[Path], paired: Sequence[Path]
@@ -27,11 +37,10 @@ def find_shared(
     DatasetError
         Several tables name them; a name could be that of two images; or an image has dots of its own, too.
     """
-    suffixes = (*FORMAT.suffixes, *TEXT.suffixes)
     found: dict[Path, dict[str, list[Path]]] = {}
     lacking = set(without)
     for table in tables:
-        if without and table.suffix.lower() in suffixes:
+        if without and table.suffix.lower() in SUFFIXES:
             named = images_named(table, [*without, *paired])
             if any(image in lacking for images in named.values() for image in images):
                 found[table] = named
@@ -48,7 +57,7 @@ def find_shared(
 
 def why_unnamed(tables: Sequence[Path], images: Sequence[Path]) -> str:
     """Why the only table of a folder is not one of all its images, to go on a sentence with; empty of others."""
-    if len(tables) != 1 or len(images) < 2 or tables[0].suffix.lower() not in (*FORMAT.suffixes, *TEXT.suffixes):
+    if len(tables) != 1 or len(images) < 2 or tables[0].suffix.lower() not in SUFFIXES:
         return ""
     table = tables[0]
     try:

@@ -40,8 +40,8 @@ class ReadOptions:
     """What the image's file is called; of a table that holds the dots of several images only its rows are meant."""
     page: Callable[[], int | None] = unknown
     """Asked where dots say on which plane they lie: the page, from 0, of a stack whose planes are numbered alike."""
-    among: bool = False
-    """Whether a table may hold the dots of other pages, too, which are passed over."""
+    for_pages: int = 0
+    """For how many pages a table is listed that may hold the dots of others, too, which are passed over."""
 
 
 def _always(*_: object) -> bool:

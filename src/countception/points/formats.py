@@ -43,7 +43,7 @@ def read_points(
     pixel_size: Callable[[], float | None] | None = None,
     image: str | os.PathLike[str] | None = None,
     page: Callable[[], int | None] | None = None,
-    among: bool = False,
+    for_pages: int = 0,
 ) -> Dots:
     """Read the dots of one image.
 
@@ -65,8 +65,8 @@ def read_points(
         name matters. Left out, all rows are read.
     page
         Asked for the page of a stack, from 0, where dots say on which they lie; None where that cannot be compared.
-    among
-        Whether a table may hold the dots of other pages, too, which are passed over.
+    for_pages
+        For how many pages a table is listed that may hold the dots of others, too, which are passed over.
 
     Returns
     -------
@@ -86,7 +86,7 @@ def read_points(
     except OSError as error:
         raise PointsError(f"{path}: cannot be read: {error.strerror or error}") from error
     name = None if image is None else Path(image).name
-    options = ReadOptions(image_shape, order, pixel_size or unknown, name, page or unknown, among)
+    options = ReadOptions(image_shape, order, pixel_size or unknown, name, page or unknown, for_pages)
     dots = find_format(path).read(path, options)
     if classes is None:
         return dots

@@ -17,6 +17,7 @@ from countception.errors import PointsError
 from countception.files import whole_file
 from countception.points.dots import Dots
 from countception.points.format import Format, ReadOptions, named_dots
+from countception.points.planes import refuse_other_page
 
 DETECTED = ("detection", "cell")
 """QuPath's types of objects that it found."""
@@ -24,16 +25,17 @@ CORNER = 0.5
 """From a pixel's corner to its centre."""
 
 
-def read(path: Path, options: ReadOptions) -> Dots:  # noqa: ARG001
+def read(path: Path, options: ReadOptions) -> Dots:
     """Read the points; areas in the same file are passed over, as QuPath exports all of an image together.
 
     Raises
     ------
     PointsError
         The file is no GeoJSON, or an object is no points; or objects that QuPath detected lie beside the points, which
-        were put on those that it missed.
+        were put on those that it missed; or the points lie on several planes or on another than is read.
     """
-    found, planes = [], set()
+    found: list[tuple[tuple[float, float], str]] = []
+    planes: set[tuple[int, int]] = set()
     try:
         whole = geojson.read_features(path)
     except geojson.GeoJSONError as error:
@@ -48,11 +50,15 @@ def read(path: Path, options: ReadOptions) -> Dots:  # noqa: ARG001
         try:
             found += list(_dots(feature))
             plane = geojson.geometry_of(feature).get("plane") or {}
-            planes.add((plane.get("z", 0), plane.get("t", 0)))
+            planes.add((int(plane.get("z", 0)), int(plane.get("t", 0))))
         except geojson.MALFORMED as error:
             raise PointsError(f"{path}: object {number} is no GeoJSON of points ({error})") from None
     if len(planes) > 1:
         raise PointsError(f"{path}: its points lie on {len(planes)} planes of a stack; export those of one plane")
+    for plane in planes:
+        number, word = max(zip(plane, ("z", "t"), strict=True))
+        if number > 0:  # the first is what is not said, too
+            refuse_other_page(path, number, options, word=word, first=(0,))
     return named_dots(path, found)
 
 

@@ -1,8 +1,8 @@
 """Markers of Fiji's Cell Counter plugin (XML), which cellfinder writes, too.
 
 Each type of marker that has markers is a class of its name, or ``Type 1`` and so on in files of older versions.
-Positions are those of pixels. Markers on several planes of a stack are refused. Such files are not written, as the
-plugin reads only those that name its image.
+Positions are those of pixels. Markers on several planes of a stack are refused, and so are those of a plane above the
+first where another page is read. Such files are not written, as the plugin reads only those that name its image.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from xml.etree import ElementTree
 from countception.errors import PointsError
 from countception.points.dots import Dots
 from countception.points.format import Format, ReadOptions, named_dots
+from countception.points.planes import refuse_other_page
 
 ROOT = "CellCounter_Marker_File"
 HEAD = 1024
@@ -26,18 +27,21 @@ _BARE = re.compile(rb"&(?!#?\w+;)")
 Marker = tuple[tuple[float, float], str]
 
 
-def read(path: Path, options: ReadOptions) -> Dots:  # noqa: ARG001
+def read(path: Path, options: ReadOptions) -> Dots:
     """Read the markers.
 
     Raises
     ------
     PointsError
-        The file is no such XML, a marker has no place, or they lie on several planes.
+        The file is no such XML, a marker has no place, or they lie on several planes or on another than is read.
     """
     root = _root(path)
     planes = {marker.findtext("MarkerZ", "1").strip() for marker in root.iter("Marker")}
     if len(planes) > 1:
         raise PointsError(f"{path}: its markers lie on {len(planes)} planes of a stack; save those of one plane")
+    plane = next(iter(planes), "")
+    if plane.isdecimal() and int(plane) > 1:  # the first may be a single image's, too
+        refuse_other_page(path, int(plane), options, word="slice", first=(1,))
     return named_dots(path, list(_markers(path, root)))
 
 

@@ -12,7 +12,9 @@ COLUMNS = ("slice", "frame", "page", "t", "z")
 """Of tables. Programs number planes from 0 or from 1."""
 
 
-def refuse_planes(path: Path, columns: Mapping[str, Collection[float | str]], options: ReadOptions) -> None:
+def refuse_planes(
+    path: Path, columns: Mapping[str, Collection[float | str]], options: ReadOptions, *, measured: bool
+) -> None:
     """Refuse a table whose dots lie on several planes, or on another than is read.
 
     Parameters
@@ -21,6 +23,8 @@ def refuse_planes(path: Path, columns: Mapping[str, Collection[float | str]], op
         What is read.
     columns
         What there is in each column that says a plane; what is no number only has to be the same everywhere.
+    measured
+        Whether ImageJ wrote the table, which counts planes from 1.
 
     Raises
     ------
@@ -30,9 +34,23 @@ def refuse_planes(path: Path, columns: Mapping[str, Collection[float | str]], op
     for name, found in columns.items():
         if len(found) > 1:
             raise PointsError(f"{path}: its dots lie on {len(found)} planes (column {name}); export those of one")
-    numbers = {each: name for name, found in columns.items() for each in found if isinstance(each, float)}
+    numbers = _numbers(columns)
     if numbers:  # along axes that a stack does not have it is the first
-        refuse_other_page(path, max(numbers), options, word=numbers[max(numbers)], first=(0, 1))
+        word = numbers[max(numbers)]
+        first = _first(word, columns[word], measured=measured)
+        refuse_other_page(path, max(numbers), options, word=word, first=first)
+
+
+def _numbers(columns: Mapping[str, Collection[float | str]]) -> dict[float, str]:
+    """The numbers of planes, and which column says them."""
+    return {each: name for name, found in columns.items() for each in found if isinstance(each, float)}
+
+
+def _first(name: str, found: Collection[float | str], *, measured: bool) -> tuple[int, ...]:
+    """Numbers that the first plane may have in a column."""
+    if name == "page" or name.startswith("axis-") or 0 in found:
+        return (0,)
+    return (1,) if measured else (0, 1)
 
 
 def plane_of_page(
@@ -44,25 +62,25 @@ def plane_of_page(
 
     Parameters
     ----------
-    path, columns, options
+    path, columns, options, measured
         As for `refuse_planes`.
-    measured
-        Whether ImageJ wrote the table, which counts planes from 1.
 
     Raises
     ------
     PointsError
         There is no telling whether the planes count from 0 or from 1.
     """
-    varying = [name for name, found in columns.items() if len(found) > 1]
-    page = options.page() if options.among and len(varying) == 1 else None
+    telling = [name for name, found in columns.items() if len(found) > 1]
+    numbers = _numbers(columns)
+    if not telling and options.for_pages > 1 and numbers:  # those of one page, and no dots on the others
+        telling = [numbers[max(numbers)]]
+    page = options.page() if options.for_pages and len(telling) == 1 else None
     if page is None:
         return None
-    name = varying[0]
-    if name == "page" or name.startswith("axis-") or 0 in columns[name]:
-        return name, page
-    if measured:
-        return name, page + 1
+    name = telling[0]
+    first = _first(name, columns[name], measured=measured)
+    if len(first) == 1:
+        return name, page + first[0]
     raise PointsError(
         f"{path}: does not say whether planes count from 0 or from 1 in its column {name}: call the column page, and "
         "count from 0"

@@ -40,7 +40,7 @@ CHANCE = 1e-6
 BOXES = ({"width", "height"}, {"w", "h"}, {"x2", "y2"})
 """Columns of boxes beside x and y, which are a corner there."""
 NUMBERED = 5
-"""So many rows begin with numbers that a few words below them stand for something else."""
+"""So many rows begin with numbers that a few words below them stand for something else; of ImageJ, one is enough."""
 YOLO = 5
 """Numbers in a row of YOLO: a class and a box, in shares of the image's sides."""
 VERTEX = "vertex-index"
@@ -86,7 +86,7 @@ def read(path: Path, options: ReadOptions) -> Dots:
         k, number = columns.names.index(plane[0]), plane[1]
         rows = [row for row in rows if k < len(row[1]) and _plane(table, row[1][k]) == number]
     else:
-        refuse_planes(path, planes, options)
+        refuse_planes(path, planes, options, measured=columns.measured)
     dots: list[tuple[tuple[float, float], str]] = []
     for line, cells in rows:
         if columns.names and table.delimiter == " " and len(cells) != len(columns.names):
@@ -122,7 +122,8 @@ def _refuse_sums(table: Table, columns: _Columns, rows: Sequence[Row]) -> None:
         return
     numbered = list(itertools.takewhile(lambda row: _is_number(row[1][0], table.delimiter), rows))
     below = rows[len(numbered) :]
-    if len(numbered) >= NUMBERED and 0 < len(below) < NUMBERED and all(_is_word(cells[0]) for _, cells in below):
+    enough = 1 if columns.measured else NUMBERED
+    if len(numbered) >= enough and 0 < len(below) < NUMBERED and all(_is_word(cells[0]) for _, cells in below):
         line, cells = below[0]
         raise PointsError(
             f"{table.path}, line {line}: seems to be no dot but a sum or mean of those above, as it begins with "

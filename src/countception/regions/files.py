@@ -13,8 +13,8 @@ label images
 
 from __future__ import annotations
 
+import itertools
 import os
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -85,13 +85,17 @@ def planes_drawn_on(path: Path) -> int:
 
 
 def _told_apart(regions: list[Region]) -> list[Region]:
-    """The same, with a number after names that came before."""
-    times: Counter[str] = Counter()
+    """The same, with a number after names that came before: the first from 2 on that makes it no other's name."""
+    taken = {region.name for region in regions}
+    came: set[str] = set()
     found: list[Region] = []
     for region in regions:
-        times[region.name] += 1
-        number = times[region.name]
-        found.append(region if number == 1 else replace(region, name=f"{region.name} ({number})"))
+        name = region.name
+        if name in came:
+            name = next(new for k in itertools.count(2) if (new := f"{region.name} ({k})") not in taken)
+        came.add(name)
+        taken.add(name)
+        found.append(replace(region, name=name))
     return found
 
 
@@ -139,7 +143,15 @@ def _imagej(path: Path) -> Iterator[Polygon]:
         name = roi.name or f"region {number}"
         if int(roi.roitype) not in ROI_AREAS:
             raise RegionsError(f"{path}: {name} is a line or point, which has no area; remove it from the file")
-        rings = tuple(np.asarray(ring, np.float64)[:, ::-1] - 0.5 for ring in _outlines(roi))
+        try:
+            rings = tuple(np.asarray(ring, np.float64)[:, ::-1] - 0.5 for ring in _outlines(roi))
+        except NotImplementedError:  # of combinations alone
+            raise RegionsError(
+                f"{path}: {name} has curves, which cannot be read; make it straight in ImageJ (Edit > Selection > "
+                "Interpolate) and save it again"
+            ) from None
+        except (RuntimeError, ValueError, IndexError, TypeError) as error:
+            raise RegionsError(f"{path}: the outline of {name} is damaged ({error}); save it again") from None
         yield Polygon(name, rings)
 
 

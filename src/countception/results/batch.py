@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from countception.counting.counter import Counter
 
 StrPath = str | os.PathLike[str]
+Finish = Callable[[Sequence[Row]], None]
 
 PICTURES = 24
 """In a report, of ordinary images and of those with warnings."""
@@ -44,6 +45,7 @@ def count_files(
     level: float = LEVEL,
     pictures: int = 0,
     report: Each | None = None,
+    finish: Finish | None = None,
     **options: Unpack[BatchOptions],
 ) -> list[Row]:
     """Count the objects in image files.
@@ -67,6 +69,9 @@ def count_files(
     report
         Called after each image, and after each tile of a large one, with how many images are done, how many there are,
         and the name of the file.
+    finish
+        Called with all rows when the tables are written, to write what is made of them: until it has, the same call
+        goes on where it was interrupted.
     **options
         What to write, and how to count:
 
@@ -114,6 +119,8 @@ def count_files(
                     report(len(rows), len(job.planes), job.planes[len(rows) - 1].name)
         finally:  # also after Ctrl-C or a full disk: what was counted is kept
             tables.write(rows, finished=len(rows) == len(job.planes))
+        if finish:
+            finish(rows)
         job.journal.remove()
     return rows
 
@@ -196,7 +203,10 @@ class _Tables:
 
 def _journal(table: StrPath | None) -> Path | None:
     """Where it is kept what a batch goes on from."""
-    return None if table is None or is_device(Path(table)) else unfinished(table).with_suffix(".jsonl")
+    if table is None or is_device(Path(table)):
+        return None
+    part = unfinished(table)
+    return part.with_name(f"{part.name.removesuffix('.csv')}.jsonl")
 
 
 def _batch(

@@ -307,9 +307,11 @@ def _fitting(table: Path, known: Mapping[str, _Named], image: Path) -> list[str]
 
 
 def _fits_file(pattern: str, image: Path) -> bool:
-    whole = [str(image.resolve())] if Path(pattern).is_absolute() else []
+    names = [image.name, image.stem]
+    if "/" in pattern or "\\" in pattern:  # others are of files, and no folder is to be taken for one
+        names += [str(image), *([str(image.resolve())] if Path(pattern).is_absolute() else [])]
     only_stars = re.sub(r"[?[]", r"[\g<0>]", same_name(pattern))  # and in a time that a table cannot make endless
-    return any(fnmatchcase(same_name(name), only_stars) for name in (image.name, image.stem, str(image), *whole))
+    return any(fnmatchcase(same_name(name), only_stars) for name in names)
 
 
 def _named(table: Path, column: str) -> dict[str, _Named]:

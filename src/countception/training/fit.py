@@ -101,7 +101,6 @@ def train(
     """
     folds = _parts(folds)
     checkpoint = _checkpoint(out, resume=resume)
-    former = out is not None and not resume and Path(out).exists()  # half a training does not take its place
     chosen = configure(config, changes)
     training, validation, parts = gather(data, valid, folds, chosen.training.seed)
     chosen = _for_data(chosen, training, folds)
@@ -112,9 +111,9 @@ def train(
         for unseen, interrupted in _results(prepared, validation, crossed, resume=going_on, report=report):
             counter = _counter(prepared, training, validation, unseen, device)
             counter.interrupted = interrupted
-            if out is not None and not (interrupted and former):
+            finished = bool(unseen.true) and not interrupted
+            if out is not None and (finished or not _stays(out, prepared)):
                 counter.save(out)
-                former = False
     if out is not None and not counter.interrupted:
         _tidy(out)
     return counter
@@ -135,7 +134,13 @@ def _begin(prepared: Prepared, out: str | os.PathLike[str] | None, *, resume: bo
         prepared.trainer.resume()
         return True
     forget(out)
+    prepared.trainer.state.replaces = Path(out).exists()
     return False
+
+
+def _stays(out: str | os.PathLike[str], prepared: Prepared) -> bool:
+    """Whether a model has this place that was there before, which half a training does not take."""
+    return prepared.trainer.state.replaces and Path(out).exists()
 
 
 def _tidy(out: str | os.PathLike[str]) -> None:
@@ -188,8 +193,6 @@ def _results(
         yield counted(prepared, validation), interrupted
         return
     interrupted = trainer.run(report and crossed.shared(report, 0))
-    if not interrupted:
-        trainer.save()
     yield Unseen(folds=crossed.number), interrupted
     if not interrupted:
         yield crossed.run(report, resume=resume)

@@ -216,6 +216,7 @@ class Trainer:
             if not self.best:  # not saved: an uninterrupted training has no evaluation here
                 self.evaluate()
             return True
+        self.save()  # Ctrl-C may come in what follows, too
         return False
 
     @property

@@ -63,6 +63,8 @@ class State:
     """Of the steps since the newest evaluation, as their number is."""
     loss_steps: int = 0
     history: list[Record] = field(default_factory=list)
+    replaces: bool = False
+    """Whether a model was there when it began, which only the finished one is to replace."""
 
 
 @dataclass(frozen=True)
