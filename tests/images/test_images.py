@@ -355,6 +355,8 @@ class TestTiff:
         tifffile.imwrite(tmp_path / "a.tif", stack, imagej=True, metadata={"axes": "ZCYX"})
         np.testing.assert_array_equal(read_image(tmp_path / "a.tif", page=1), stack[1])
         np.testing.assert_array_equal(read_image(tmp_path / "a.tif", page=1, axis="Z"), stack[:, 1])
+        with pytest.raises(ImageError, match=r"planes \(axes ZCYX\); name the page to read, from 0 along C "):
+            read_image(tmp_path / "a.tif", axis="Z")
 
     def test_last_axis_of_a_bare_array_can_hold_the_channels(self, tmp_path: Path) -> None:
         pixels = RNG.integers(0, 256, (20, 30, 5), np.uint8)

@@ -128,7 +128,7 @@ def plane_of(path: Path, tiff: Any, page: Page | None, axis: int | str | None) -
     """One plane of an open TIFF file, or what is made of all."""
     series, page = series_of(path, tiff, page)
     axes = name_axes(path, series.axes, series.shape, axis)
-    places, plane = places_in(path, axes, series.shape, page)
+    places, plane = places_in(path, axes, series, page)
     refuse_missing(path, series, places)
     _check_fits(path, _bytes(tuple(series.shape[i] for i in plane), series.dtype.itemsize))
 
@@ -227,23 +227,27 @@ def name_axes(path: Path, axes: str, shape: tuple[int, ...], axis: int | str | N
     return "".join(names)
 
 
-def places_in(path: Path, axes: str, shape: tuple[int, ...], page: Page | None) -> tuple[list[Index], list[int]]:
-    """Where in a stack the planes asked for are, and the numbers of a plane's axes: channels first, then y and x."""
+def places_in(path: Path, axes: str, series: Any, page: Page | None) -> tuple[list[Index], list[int]]:
+    """Where in a stack the planes asked for are, and the numbers of a plane's axes: channels first, then y and x.
+
+    `axes` are what the file's are taken for; errors call them as the file does.
+    """
     plane = [axes.index(name) for name in PLANE if name in axes]
     frames = [i for i in range(len(axes)) if i not in plane]
-    sizes = tuple(shape[i] for i in frames)
+    sizes = tuple(series.shape[i] for i in frames)
     count = math.prod(sizes)
     if count > 1 and page is None:
-        order = "".join(axes[i] for i in frames)
+        order = "".join(series.axes[i] for i in frames)
         last = f", {order[-1]} first" if len(order) > 1 else ""
         channels = "" if {"C", "S"} & set(axes) else ", or the axis that holds the channels (--axis, axis)"
         one = ", or the brightest or the mean of all (--page max, mean)" if _along_one(sizes) else ""
         raise ImageError(
-            f"{path}: is a stack of {count} planes (axes {axes}); name the page to read, from 0 along {order}{last} "
-            f"(--page, or page of `load_dataset` and `count`; `count --page all` takes each){one}{channels}"
+            f"{path}: is a stack of {count} planes (axes {series.axes}); name the page to read, from 0 along "
+            f"{order}{last} (--page, or page of `load_dataset` and `count`; `count --page all` takes each)"
+            f"{one}{channels}"
         )
     if isinstance(page, str):
-        numbers = range(_projectable(path, axes, sizes, page))
+        numbers = range(_projectable(path, series.axes, sizes, page))
     else:
         numbers = range(in_range(path, page or 0, count), (page or 0) + 1)
     places = []
