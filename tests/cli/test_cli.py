@@ -331,6 +331,17 @@ def test_what_is_said_after_a_training_has_the_average_beside_it(tmp_path: Path)
     assert f"saying the average every time: {average:.2f}" in told
 
 
+def test_no_more_folds_are_advised_than_there_are_groups(tmp_path: Path) -> None:
+    names = sorted(path.name for path in (tiny.data() / "images").iterdir())
+    rows = [f"{tiny.data()}/images/{name},{tiny.data()}/points/{Path(name).stem}.csv" for name in names]
+    for groups, advised in (("aabc", "--folds 3 learns from all"), ("aabb", None)):
+        (tmp_path / "m.csv").write_text("\n".join(["image,dots,group", *map(",".join, zip(rows, groups, strict=True))]))
+        told = run("train", tmp_path / "m.csv", "-o", tmp_path / f"{groups}.count", "--steps=2", *tiny.OPTIONS)
+        assert told.exit_code == 0, told.stderr
+        assert ("--folds" in told.stderr) == (advised is not None)
+        assert (advised or "") in told.stderr
+
+
 def test_an_interrupted_training_leaves_a_finished_model_and_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -25,9 +25,10 @@ from countception.data.dataset import (
 )
 from countception.data.inspection import inspect
 from countception.data.splits import fold_samples, split, split_off
-from countception.errors import DatasetError, ImageError, PointsError
+from countception.errors import ConfigError, DatasetError, ImageError, PointsError
 from countception.points import Dots
 from countception.results.dot_pictures import draw_dots
+from helpers_blobs import blobs
 
 
 def sample(seed: int = 0, *, channels: int = 3, dots: int = 4, name: str = "a") -> Sample:
@@ -384,6 +385,13 @@ class TestContentHash:
             [Sample(one.image, labelled, "a")],
         ]
         assert len({content_hash(variant) for variant in variants}) == len(variants)
+
+
+@pytest.mark.parametrize("options", [{"outside": "foo"}, {"unmatched": "foo"}])
+def test_other_words_are_refused(options: dict[str, Any]) -> None:
+    (name,) = options
+    with pytest.raises(ConfigError, match=f"{name} cannot be 'foo': it is one of error"):
+        load_dataset(blobs(1), **options)
 
 
 class TestPagesThatDotsSay:

@@ -17,6 +17,7 @@ from countception.errors import ImageError
 from countception.images import pieces
 from countception.images.holes import both, holes_of, pierced, without_alpha
 from countception.images.pieces import Pieces, opened
+from countception.images.planes import planes
 from countception.images.png import without_colour
 from countception.images.read import as_channels_first, checked, read_image, read_numbers
 from countception.images.tiff_file import NO_DATA
@@ -105,6 +106,13 @@ def test_the_transparent_colour_of_a_png(tmp_path: Path, kind: str) -> None:
     np.testing.assert_array_equal(holes_of(read_image(tmp_path / "a.png")), HOLES)
 
 
+def test_the_transparent_one_of_black_and_white(tmp_path: Path) -> None:
+    Image.fromarray(~HOLES).save(tmp_path / "a.png", transparency=0)
+    image = read_image(tmp_path / "a.png")
+    np.testing.assert_array_equal(holes_of(image), HOLES)
+    assert (image[:, ~HOLES] == 255).all()
+
+
 def test_what_shines_through_is_no_hole() -> None:
     pixels = np.full((2, 3, 3), 100, np.uint8)
     pixels[1] = [[255, 128, 1]] * 3
@@ -119,6 +127,17 @@ def test_the_transparent_one_of_few_greys() -> None:
     few = np.array([[[0, 85, 170, 255]]], np.uint8)  # of 2 bits, as Pillow spreads them
     assert np.ma.getmaskarray(without_colour(few, 2, 2)).tolist() == [[[False, False, True, False]]]
     assert holes_of(without_colour(few[:, :, :1], 0, 2)) is None, "of one colour throughout"
+
+
+def test_a_palette_with_alpha_in_a_tiff(tmp_path: Path) -> None:
+    few = Image.fromarray(COLOUR).quantize(16)
+    shown = np.moveaxis(np.asarray(few.convert("RGB")), 2, 0)
+    both = few.convert("PA")
+    both.putalpha(Image.fromarray(ALPHA))
+    both.save(tmp_path / "a.tif")
+    image = read_image(tmp_path / "a.tif")
+    np.testing.assert_array_equal(holes_of(image), HOLES)
+    np.testing.assert_array_equal(np.ma.getdata(image), np.where(HOLES, 0, np.rint(shown * (ALPHA / 255))))
 
 
 def test_grey_whose_zeros_are_white_with_alpha(tmp_path: Path) -> None:
@@ -203,9 +222,11 @@ def test_each_plane_of_a_stack_has_its_own_mask(tmp_path: Path, monkeypatch: pyt
         for mask in () if beside else masks:
             writer.write(mask, photometric="mask", subfiletype=4, metadata=None)
     monkeypatch.setattr(pieces, "LARGE", 1)
-    with opened(tmp_path / "a.tif", page=2 if beside else 1) as image:
-        np.testing.assert_array_equal(holes_of(image[:, :, :]), ~HOLES)
-    assert read_image(tmp_path / "a.tif", page=2 if beside else 1).shape == (1, *HOLES.shape)
+    for page, mask in enumerate(masks):
+        with opened(tmp_path / "a.tif", page=page) as image:
+            np.testing.assert_array_equal(holes_of(image[:, :, :]), ~mask)
+        np.testing.assert_array_equal(holes_of(read_image(tmp_path / "a.tif", page=page)), ~mask)
+    assert len(planes([tmp_path / "a.tif"], "all", None)) == 3
 
 
 def test_holes_add_up() -> None:

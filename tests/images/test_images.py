@@ -254,6 +254,44 @@ class TestTiff:
         tifffile.imwrite(tmp_path / "a.tif", GREY, photometric="palette", colormap=colours * 257)
         np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), colours[:, GREY])
 
+    def test_each_page_has_its_own_palette(self, tmp_path: Path) -> None:
+        pages = [Image.fromarray(COLOUR + np.uint8(k)).quantize(16) for k in (0, 50)]
+        pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
+        shown = [first(np.asarray(page.convert("RGB"))) for page in pages]
+        for k in range(2):
+            np.testing.assert_array_equal(read_image(tmp_path / "a.tif", page=k), shown[k])
+        np.testing.assert_array_equal(read_image(tmp_path / "a.tif", page="max"), np.maximum(*shown))
+
+    def test_a_palette_of_two_colours_or_of_8_bits(self, tmp_path: Path) -> None:
+        colours = np.array([[10, 250], [20, 0], [30, 7]], np.uint16)
+        for name, palette in (("a", colours * 257), ("b", colours)):
+            tags = [(320, "H", 6, palette.ravel().tolist(), True)]
+            path = tmp_path / f"{name}.tif"
+            tifffile.imwrite(path, GREY > 99, photometric="minisblack", metadata=None, extratags=tags)
+            with tifffile.TiffFile(path, mode="r+") as tiff:
+                tiff.pages[0].tags["PhotometricInterpretation"].overwrite(3)
+            np.testing.assert_array_equal(read_image(path), colours[:, (GREY > 99).astype(int)])
+
+    @pytest.mark.parametrize("options", [{}, {"ome": True}, {"metadata": None}])
+    def test_black_and_white_of_tifffile_is_as_it_was(self, tmp_path: Path, options: dict[str, Any]) -> None:
+        tifffile.imwrite(tmp_path / "a.tif", GREY > 99, **options)
+        np.testing.assert_array_equal(read_image(tmp_path / "a.tif")[0], np.where(GREY > 99, 255, 0))
+
+    def test_one_channel_of_one_of_several_images_is_no_page(self, tmp_path: Path) -> None:
+        with tifffile.TiffWriter(tmp_path / "a.ome.tif") as writer:
+            for _ in range(2):
+                writer.write(np.stack([GREY] * 3), photometric="minisblack", metadata={"axes": "CYX"})
+        with pytest.raises(
+            ImageError, match="holds 2 images, of which page 4 is one channel: save each image as a file"
+        ):
+            read_image(tmp_path / "a.ome.tif", page=4)
+
+    def test_of_a_stack_along_several_axes_no_picture_is_offered(self, tmp_path: Path) -> None:
+        tifffile.imwrite(tmp_path / "a.tif", np.zeros((2, 3, 20, 30), np.uint8), imagej=True, metadata={"axes": "TZYX"})
+        with pytest.raises(ImageError, match="is a stack of 6 planes") as caught:
+            read_image(tmp_path / "a.tif")
+        assert "brightest" not in str(caught.value)
+
     def test_inverted_grey_is_shown_upright(self, tmp_path: Path) -> None:
         tifffile.imwrite(tmp_path / "a.tif", GREY, photometric="miniswhite", metadata=None)
         np.testing.assert_array_equal(read_image(tmp_path / "a.tif"), 255 - GREY[None])
@@ -317,6 +355,8 @@ class TestTiff:
         tifffile.imwrite(tmp_path / "a.tif", stack, imagej=True, metadata={"axes": "ZCYX"})
         np.testing.assert_array_equal(read_image(tmp_path / "a.tif", page=1), stack[1])
         np.testing.assert_array_equal(read_image(tmp_path / "a.tif", page=1, axis="Z"), stack[:, 1])
+        with pytest.raises(ImageError, match=r"planes \(axes ZCYX\); name the page to read, from 0 along C "):
+            read_image(tmp_path / "a.tif", axis="Z")
 
     def test_last_axis_of_a_bare_array_can_hold_the_channels(self, tmp_path: Path) -> None:
         pixels = RNG.integers(0, 256, (20, 30, 5), np.uint8)

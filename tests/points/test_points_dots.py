@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -86,3 +88,9 @@ def test_with_classes_forgets_unused_classes_only() -> None:
     assert dots.with_classes(["a"]).class_names == ("a",)
     with pytest.raises(PointsError, match="class a"):
         dots.with_classes(["b"])
+
+
+@pytest.mark.parametrize("points", [[["a", 2]], [[1, 2], [3]], object()])
+def test_what_is_no_numbers_is_refused(points: Any) -> None:
+    with pytest.raises(PointsError, match=r"dots are no numbers: they must be \(N, 2\), one \(y, x\) each"):
+        Dots(points)

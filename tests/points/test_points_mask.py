@@ -34,6 +34,28 @@ def test_tiff_of_any_depth(tmp_path: Path, dtype: str) -> None:
     assert read_points(tmp_path / "dots.tif").points.tolist() == [[5, 6]]
 
 
+def test_dots_drawn_in_black_on_a_transparent_layer_are_refused(tmp_path: Path) -> None:
+    layer = np.zeros((20, 30, 4), np.uint8)
+    layer[[5, 9], [7, 20], 3] = 255
+    Image.fromarray(layer).save(tmp_path / "a.png")
+    with pytest.raises(PointsError, match="has black pixels alone, on a transparent ground; mark each object by one"):
+        read_points(tmp_path / "a.png")
+    layer[:, 3:, 3] = 255  # an image without objects and with a hole
+    Image.fromarray(layer).save(tmp_path / "a.png")
+    assert len(read_points(tmp_path / "a.png")) == 0
+
+
+def test_a_stack_of_masks_has_one_for_each_page(tmp_path: Path) -> None:
+    masks = np.zeros((3, 20, 30), np.uint8)
+    masks[1, 5, 7] = masks[2, 9, 20] = 255
+    tifffile.imwrite(tmp_path / "a.tif", masks, photometric="minisblack")
+    assert read_points(tmp_path / "a.tif", page=lambda: 2).points.tolist() == [[9, 20]]
+    with pytest.raises(PointsError, match="has no page 3"):
+        read_points(tmp_path / "a.tif", page=lambda: 3)
+    with pytest.raises(PointsError, match="is a stack of 3 planes"):
+        read_points(tmp_path / "a.tif")
+
+
 def test_transparent_layer_with_dots(tmp_path: Path) -> None:
     layer = np.zeros((24, 32, 4), np.uint8)
     layer[..., :3] = 255  # what is transparent has colours too

@@ -223,6 +223,27 @@ def test_ctrl_c_while_the_errors_are_counted_loses_no_step(tmp_path: Path, monke
     assert same(resumed, train(blobs(6), changes=QUICK))
 
 
+def test_an_evaluation_in_which_the_time_runs_out_is_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, lasting = [0.0], iter([0.1, 8.0])
+    monkeypatch.setattr("countception.training.loop.time.monotonic", lambda: clock[0])
+
+    def count(*args: Any, **options: Any) -> list[float]:
+        clock[0] += next(lasting)
+        counts = count_all(*args, **options)
+        return [value + 100 * clock[0] for value in counts]  # the first is the best
+
+    count_all = loop.count_all
+    monkeypatch.setattr(loop, "count_all", count)
+
+    def step(_: Progress) -> None:
+        clock[0] += 1.0
+
+    changes = {**QUICK, "training.steps": None, "training.seconds": 12.0, "training.evaluations": 4, "calibrate": False}
+    counter = train(blobs(6), changes=changes, report=step)
+    assert len(counter.history) == 2
+    assert counter.model.trained_on["steps"] == counter.model.trained_on["steps_in_all"] == counter.history[-1].step
+
+
 @pytest.mark.parametrize("size", [math.nan, 0.0, -1.0, math.inf])
 def test_a_pixel_size_that_cannot_be_is_refused(size: float) -> None:
     samples = blobs(4)

@@ -169,6 +169,15 @@ def test_hardly_any_images_make_everything_familiar(n: int) -> None:
     assert model.unfamiliar({"density": 1e9}) == []
 
 
+def test_frames_of_a_film_may_differ_by_next_to_nothing() -> None:
+    names = ("level 50 %, channel 0", "contrast channel 0", "detail 2 px, channel 0", "density")
+    rng = np.random.default_rng(0)
+    frames = [dict(zip(names, rng.normal(0, 1e-3, 4), strict=True)) for _ in range(8)]
+    model = fit_familiarity(frames)
+    assert model.unfamiliar({**frames[0], names[0]: 0.03}) == [], "one grey level of 255"
+    assert model.unfamiliar({**frames[0], names[0]: 0.5}) == ["brighter than the training images"]
+
+
 def test_false_alarms_are_few_whatever_the_number_of_training_images() -> None:
     for n in (5, 10, 30, 100):
         flagged = []

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from countception.counting.counter import Counter
     from countception.counting.model_file import Model
+    from countception.data.pairing import Dataset
 
 FEW = 50
 """Steps from which on a training may have learned something."""
@@ -88,8 +89,9 @@ def train(
     reading = parse.Reading(order, image_suffix, dots_suffix, ignore_unmatched, page, axis, regions, pixel_size)
     kept = training.checkpoint_path(out)
     with _plain_warnings(), _told_if_kept(kept, out), progress.training_report(tensorboard) as shown:
+        dataset = reading.find(data)
         counter = training.train(
-            reading.data(data),
+            dataset,
             valid=reading.data(validation) if isinstance(validation, str) else validation,
             folds=folds,
             out=out,
@@ -103,6 +105,8 @@ def train(
         _say(f"interrupted: {out} is still the model that was there before; go on with --resume")
         raise typer.Exit(INTERRUPTED)
     _tell_trained(counter, out, crossed=folds is not None)
+    if folds is None and not isinstance(validation, str):
+        _tell_of_folds(counter.model, dataset)
 
 
 def _check_training(
@@ -160,14 +164,28 @@ def _tell_trained(counter: Counter, out: Path, *, crossed: bool) -> None:
     from countception.results.curve import write_curve
 
     table, picture = write_curve(counter, out)
-    _tell_errors(counter.model, out, crossed=crossed)
+    _tell_errors(counter.model, out)
     echo(f"training curve: {table}, {picture}")
     if counter.interrupted:
         _say("interrupted: the best weights so far are saved; go on with --resume")
         raise typer.Exit(INTERRUPTED)
+    steps = counter.model.trained_on.get("steps_in_all", FEW)
+    if counter.model.config.training.seconds is not None and steps < FEW:
+        fewer = "" if crossed else ", or fewer images to validate on"
+        _say(f"there was time for {steps} step{'s'[: steps != 1]} alone: give more{fewer}")
 
 
-def _tell_errors(model: Model, out: Path, *, crossed: bool) -> None:
+def _tell_of_folds(model: Model, dataset: Dataset) -> None:
+    """Where the images put aside are too few for intervals, how to learn from all and have them."""
+    from countception.config import LEVEL
+
+    groups = len({item.group or item.name for item in dataset.items})
+    if not model.intervals.supports(LEVEL) and groups > 2:
+        folds = min(5, groups)
+        _say(f"where no more images have dots, --folds {folds} learns from all of these and validates on them, too")
+
+
+def _tell_errors(model: Model, out: Path) -> None:
     """How far off counts are, and what that rests on."""
     from countception.config import LEVEL
     from countception.results.facts import average_mae, validated_on
@@ -181,13 +199,6 @@ def _tell_errors(model: Model, out: Path, *, crossed: bool) -> None:
     note = model.intervals.note(LEVEL)
     if note:
         _say(note)
-    steps = model.trained_on.get("steps_in_all", FEW)
-    if model.config.training.seconds is not None and steps < FEW:
-        _say(f"there was time for {steps} steps alone: give more, or fewer images to validate on")
-    images = model.trained_on["images"] + model.validation.get("images", 0)
-    if not (crossed or model.intervals.supports(LEVEL)) and images > 2:
-        folds = min(5, images)
-        _say(f"where no more images have dots, --folds {folds} learns from all of these and validates on them, too")
 
 
 def _say(text: str) -> None:

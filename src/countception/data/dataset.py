@@ -11,7 +11,7 @@ import math
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from countception.data.mixture import kind_of, refuse_mixture
 from countception.data.names import why_case, why_within
 from countception.data.pairing import Dataset, Item, read_dataset, why_passed_over
 from countception.data.sample import Opened, Sample
-from countception.errors import DatasetError, PointsError
+from countception.errors import ConfigError, DatasetError, PointsError
 from countception.geometry import inside
 from countception.images.find import why_unread
 from countception.images.pieces import Pieces, opened
@@ -119,7 +119,12 @@ def load_dataset(
         Nothing pairs, a file has no partner, or images differ in their number of channels or samples in their classes.
     ImageError, PointsError
         As `load_item`; of samples, an image that is not ``(channel, y, x)``, too.
+    ConfigError
+        Another word than these.
     """
+    for name, word, known in (("outside", outside, get_args(Outside)), ("unmatched", unmatched, ("error", "ignore"))):
+        if word not in known:
+            raise ConfigError(f"{name} cannot be {word!r}: it is one of {', '.join(known)}")
     if isinstance(source, str | os.PathLike):
         source = read_dataset(source, order=order)
     if isinstance(source, Dataset):

@@ -87,7 +87,7 @@ def readpillow_file(path: Path, head: bytes) -> Pixels:
             pixels = np.asarray(image).astype(np.uint16)
         else:
             pixels = np.asarray(image if mode == image.mode else image.convert(mode))
-        colour = image.info.get("transparency") if mode != "1" else None
+        colour = image.info.get("transparency")
     pixels = pixels[None] if pixels.ndim == 2 else np.moveaxis(pixels, 2, 0)
     pixels = without_alpha(pixels) if mode in ("LA", "RGBA") else without_colour(pixels, colour, head[24])
     return _oriented(pixels, orientation)
@@ -128,7 +128,7 @@ def plane_of(path: Path, tiff: Any, page: Page | None, axis: int | str | None) -
     """One plane of an open TIFF file, or what is made of all."""
     series, page = series_of(path, tiff, page)
     axes = name_axes(path, series.axes, series.shape, axis)
-    places, plane = places_in(path, axes, series.shape, page)
+    places, plane = places_in(path, axes, series, page)
     refuse_missing(path, series, places)
     _check_fits(path, _bytes(tuple(series.shape[i] for i in plane), series.dtype.itemsize))
 
@@ -136,10 +136,25 @@ def plane_of(path: Path, tiff: Any, page: Page | None, axis: int | str | None) -
         pixels = channels_first(_read(path, tiff, series, index), plane)
         holes = unmeasured(tiff, pixels)
         if not tiff.is_imagej:  # its palettes and inversions are for display only
-            pixels = _photometric(path, pixels, series.keyframe, as_array=bool(tiff.is_shaped))
+            pixels = _photometric(path, pixels, _page_of(series, index), as_array=_as_array(tiff))
         return pierced(pixels, both(holes, masked_out(tiff, series, index)))
 
     return projected(page, map(read, places))
+
+
+def _page_of(series: Any, index: Index) -> Any:
+    """A page that says how the pixels of a plane are meant: each has a palette of its own, where it has one."""
+    page = series.keyframe
+    if _name(page.photometric) != "PALETTE" or not hasattr(series, "pages"):
+        return page
+    numbers = page_numbers(series, index[: len(series.shape) - len(page.shape)])
+    return page if numbers is None else series[int(numbers.flat[0])].aspage()
+
+
+def _as_array(tiff: Any) -> bool:
+    """Whether tifffile wrote an array as it is, whatever it calls it unless told better."""
+    page = tiff.pages.first
+    return bool(tiff.is_shaped) or (page.bitspersample == 1 and page.software == "tifffile.py")
 
 
 def pages_of(path: Path, tiff: Any, axis: int | str | None) -> int:
@@ -147,7 +162,7 @@ def pages_of(path: Path, tiff: Any, axis: int | str | None) -> int:
 
     1 where the file holds images of several kinds.
     """
-    if len(tiff.series) > 1 and tiff.series[0].kind != LSM:
+    if len(tiff.series) > 1 and tiff.series[0].kind != LSM and not _alone(tiff):
         return 1
     series, _ = series_of(path, tiff, None)
     axes = name_axes(path, series.axes, series.shape, axis)
@@ -161,8 +176,8 @@ def series_of(path: Path, tiff: Any, page: Page | None) -> tuple[Any, Page | Non
     refuse_across(path, tiff, page)
     series = tiff.series[0]
     if len(tiff.series) > 1:  # such as an overview beside the image
-        if isinstance(page, int) and series.kind != LSM:
-            series, page = tiff.pages[in_range(path, page, len(tiff.pages))], None
+        if isinstance(page, int) and series.kind != LSM and not _alone(tiff):
+            series, page = _single(path, tiff, page), None
         elif series.kind not in (LSM, *SLIDES) and not all(map(_of_the_first, tiff.series[1:])):
             raise ImageError(
                 f"{path}: holds {len(tiff.series)} images of several kinds; name the page to read (--page, "
@@ -170,6 +185,23 @@ def series_of(path: Path, tiff: Any, page: Page | None) -> tuple[Any, Page | Non
             )
     _check_honest(path, _bytes(series.shape, series.dtype.itemsize))
     return series, page
+
+
+def _alone(tiff: Any) -> bool:
+    """Whether all that a file holds beside its first stack is of this, such as the masks of its planes."""
+    return len(tiff.series[0]) > 1 and all(map(_of_the_first, tiff.series[1:]))
+
+
+def _single(path: Path, tiff: Any, number: int) -> Any:
+    """A page by its number in the file, if it is more than one channel of an image."""
+    page = tiff.pages[in_range(path, number, len(tiff.pages))]
+    for series in tiff.series:
+        if "C" in series.axes and len(series) > 1 and any(each is not None and each.index == number for each in series):
+            raise ImageError(
+                f"{path}: holds {len(tiff.series)} images, of which page {number} is one channel: save each image as a "
+                "file of its own"
+            )
+    return page
 
 
 def _of_the_first(series: Any) -> bool:
@@ -195,23 +227,27 @@ def name_axes(path: Path, axes: str, shape: tuple[int, ...], axis: int | str | N
     return "".join(names)
 
 
-def places_in(path: Path, axes: str, shape: tuple[int, ...], page: Page | None) -> tuple[list[Index], list[int]]:
-    """Where in a stack the planes asked for are, and the numbers of a plane's axes: channels first, then y and x."""
+def places_in(path: Path, axes: str, series: Any, page: Page | None) -> tuple[list[Index], list[int]]:
+    """Where in a stack the planes asked for are, and the numbers of a plane's axes: channels first, then y and x.
+
+    `axes` are what the file's are taken for; errors call them as the file does.
+    """
     plane = [axes.index(name) for name in PLANE if name in axes]
     frames = [i for i in range(len(axes)) if i not in plane]
-    sizes = tuple(shape[i] for i in frames)
+    sizes = tuple(series.shape[i] for i in frames)
     count = math.prod(sizes)
     if count > 1 and page is None:
-        order = "".join(axes[i] for i in frames)
+        order = "".join(series.axes[i] for i in frames)
         last = f", {order[-1]} first" if len(order) > 1 else ""
         channels = "" if {"C", "S"} & set(axes) else ", or the axis that holds the channels (--axis, axis)"
+        one = ", or the brightest or the mean of all (--page max, mean)" if _along_one(sizes) else ""
         raise ImageError(
-            f"{path}: is a stack of {count} planes (axes {axes}); name the page to read, from 0 along {order}{last} "
-            "(--page, or page of `load_dataset` and `count`; `count --page all` takes each), or the brightest or the "
-            f"mean of all (--page max, mean){channels}"
+            f"{path}: is a stack of {count} planes (axes {series.axes}); name the page to read, from 0 along "
+            f"{order}{last} (--page, or page of `load_dataset` and `count`; `count --page all` takes each)"
+            f"{one}{channels}"
         )
     if isinstance(page, str):
-        numbers = range(_projectable(path, axes, sizes, page))
+        numbers = range(_projectable(path, series.axes, sizes, page))
     else:
         numbers = range(in_range(path, page or 0, count), (page or 0) + 1)
     places = []
@@ -225,12 +261,17 @@ def _projectable(path: Path, axes: str, sizes: tuple[int, ...], page: str) -> in
     """How many planes there are to make one of."""
     if page not in PROJECTIONS:
         raise ImageError(f"{path}: {page!r} is no page; give its number, from 0, or {' or '.join(PROJECTIONS)}")
-    if sum(size > 1 for size in sizes) > 1:
+    if not _along_one(sizes):
         raise ImageError(
             f"{path}: is a stack along several axes ({axes}), of which no one picture is made; save it as a stack "
             "along one, such as z"
         )
     return math.prod(sizes)
+
+
+def _along_one(sizes: tuple[int, ...]) -> bool:
+    """Whether a stack of such sizes is none along several axes."""
+    return sum(size > 1 for size in sizes) <= 1
 
 
 def channels_first(part: Pixels, plane: list[int]) -> Pixels:
@@ -286,10 +327,20 @@ def _photometric(path: Path, pixels: Pixels, page: Any, *, as_array: bool) -> Pi
         grey = len(pixels) - bool(alpha)  # alpha of 0 is transparent, whatever 0 of grey is
         pixels = np.concatenate([_inverted(pixels[:grey], int(page.bitspersample)), pixels[grey:]])
     elif meaning == "PALETTE":
-        pixels = (page.colormap[:, pixels[0]] >> 8).astype(np.uint8)
+        pixels = np.concatenate([_coloured(pixels[0], page.colormap), _to_uint8(pixels[1:])])
     elif meaning not in ("MINISWHITE", "MINISBLACK", "RGB") and not _made_rgb(page):
         raise ImageError(f"{path}: its colours are stored as {meaning}; save it as grey or RGB")
     return without_alpha(pixels, premultiplied=alpha == PREMULTIPLIED) if alpha else pixels
+
+
+def _coloured(numbers: Pixels, palette: Pixels) -> Pixels:
+    """Colours of 8 bits for their numbers, from a palette of 16, or of 8 as some programs write it."""
+    bits = 8 if palette.max(initial=0) > np.iinfo(np.uint8).max else 0
+    return (palette[:, numbers.astype(np.intp)] >> bits).astype(np.uint8)
+
+
+def _to_uint8(alpha: Pixels) -> Pixels:
+    return (alpha >> 8 * (alpha.itemsize - 1)).astype(np.uint8) if alpha.size else alpha.astype(np.uint8)
 
 
 def _inverted(pixels: Pixels, bits: int) -> Pixels:
@@ -323,7 +374,7 @@ def plain_colours(tiff: Any, page: Any) -> bool:
 
 def alpha_kind(tiff: Any, page: Any) -> int:
     """What kind of alpha the last channel of a page is; 0 if it is none."""
-    return 0 if tiff.is_imagej else _alpha(page, as_array=bool(tiff.is_shaped))
+    return 0 if tiff.is_imagej else _alpha(page, as_array=_as_array(tiff))
 
 
 def pillow_file(path: Path, head: bytes) -> ImageFile:

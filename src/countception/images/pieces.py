@@ -138,7 +138,7 @@ def _pieces(path: Path, tiff: Any, page: Page | None, axis: int | str | None) ->
     """None for a file that is to be read whole."""
     series, page = decoders.series_of(path, tiff, page)
     axes = decoders.name_axes(path, series.axes, series.shape, axis)
-    places, plane = decoders.places_in(path, axes, series.shape, page)
+    places, plane = decoders.places_in(path, axes, series, page)
     refuse_missing(path, series, places)
     bytes_ = math.prod(series.shape[i] for i in plane) * series.dtype.itemsize
     if bytes_ < LARGE or not decoders.plain_colours(tiff, series.keyframe):

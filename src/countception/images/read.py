@@ -85,7 +85,7 @@ def read_image(path: StrPath, *, page: Page | None = None, axis: int | str | Non
     return standard(_decoded(path, page, axis), str(path))
 
 
-def read_numbers(path: StrPath) -> npt.NDArray[Any]:
+def read_numbers(path: StrPath, *, page: Page | None = None) -> npt.NDArray[Any]:
     """Read one image as `read_image` does, but leave whole and real numbers of any depth as they are in the file.
 
     Labels need that: float32 makes neighbours above 2 ** 24 the same. Holes are 0.
@@ -96,7 +96,7 @@ def read_numbers(path: StrPath) -> npt.NDArray[Any]:
         As there.
     """
     path = Path(path)
-    pixels = _decoded(path)
+    pixels = _decoded(path, page)
     usual = standard(pixels, str(path), part=True)  # also what is wrong with them; all may be 0, and that no data
     return np.ma.getdata(pixels if pixels.dtype.kind in "uif" else usual)
 

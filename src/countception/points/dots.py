@@ -57,7 +57,10 @@ class Dots:
     named: bool | None = None
 
     def __post_init__(self) -> None:
-        points = np.asarray(self.points, np.float64)
+        try:
+            points = np.asarray(self.points, np.float64)
+        except (TypeError, ValueError):
+            raise PointsError("dots are no numbers: they must be (N, 2), one (y, x) each") from None
         points = points.reshape(0, 2) if points.size == 0 else points
         labels = np.zeros(len(points), np.int64) if np.size(self.labels) == 0 else _whole(self.labels)
         names = tuple(self.class_names)

@@ -26,7 +26,8 @@ import numpy.typing as npt
 
 from countception.errors import ImageError, PointsError
 from countception.images.find import SUFFIXES
-from countception.images.read import is_jpeg, read_numbers
+from countception.images.holes import holes_of
+from countception.images.read import is_jpeg, read_image, read_numbers
 from countception.points import labels
 from countception.points.dots import Dots
 from countception.points.format import Format, ReadOptions
@@ -51,10 +52,7 @@ def read(path: Path, options: ReadOptions) -> Dots:
     PointsError
         The file cannot be read as an image, has another size than the image it belongs to, or is no mask of dots.
     """
-    try:
-        pixels = read_numbers(path)
-    except ImageError as error:
-        raise PointsError(str(error)) from error
+    pixels = _pixels(path, options)
     if options.image_shape is not None and pixels.shape[1:] != tuple(options.image_shape):
         (mask_height, mask_width), (height, width) = pixels.shape[1:], options.image_shape
         raise PointsError(
@@ -74,7 +72,22 @@ def read(path: Path, options: ReadOptions) -> Dots:
     _refuse_flood(path, bright)
     _refuse_shades(path, pixels[:, bright])
     _refuse_discs(path, bright)
+    _refuse_black_on_nothing(path, bright)
     return Dots(np.argwhere(bright).astype(np.float64))
+
+
+def _pixels(path: Path, options: ReadOptions) -> npt.NDArray[Any]:
+    """Of an image; of a stack, those of the page that is read of the image."""
+    try:
+        return read_numbers(path)
+    except ImageError as error:
+        page = options.page()
+        if page is None:
+            raise PointsError(str(error)) from error
+    try:
+        return read_numbers(path, page=page)
+    except ImageError as error:
+        raise PointsError(str(error)) from error
 
 
 def _groups(bright: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.int32], int]:
@@ -127,6 +140,21 @@ def _refuse_discs(path: Path, bright: npt.NDArray[np.bool_]) -> None:
         raise PointsError(
             f"{path}: is no mask of dots, as its {count} marks have {bright.sum() / count:.1f} pixels each; "
             "mark each object by a single pixel, or give a CSV of coordinates"
+        )
+
+
+def _refuse_black_on_nothing(path: Path, bright: npt.NDArray[np.bool_]) -> None:
+    """Refuse a mask without a bright pixel that is transparent but for few: these are dots drawn in black."""
+    if bright.any():
+        return
+    try:
+        holes = holes_of(read_image(path))
+    except ImageError:  # all of it is a hole
+        return
+    if holes is not None and (~holes).sum() <= MOST_OF_IMAGE * holes.size:
+        raise PointsError(
+            f"{path}: is no mask of dots, as it has black pixels alone, on a transparent ground; mark each object by "
+            "one bright pixel on black"
         )
 
 

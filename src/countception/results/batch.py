@@ -84,7 +84,8 @@ def count_files(
         - `points_as`: ``"csv"``, with the confidence in each; ``"geojson"`` for QuPath; ``"zip"`` for ImageJ.
         - `overwrite`: whether points may replace others there, which may have been corrected by hand.
         - `regions_out`: CSV file of the regions, written as `out` is.
-        - `groups`: the group of each image by its name in rows, as from `countception.find_groups`: for tables.
+        - `groups`: a mapping from the name of each image in rows to its group, for tables: such as
+          ``dict(zip(map(str, files), countception.find_groups(files, by=…)))``.
         - `others`: files that are not to be written over, as they are read or written elsewhere.
         - the others as in `Counter.count`.
 

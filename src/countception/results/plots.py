@@ -117,7 +117,6 @@ def training_curve(history: Sequence[Record], kept: int | None = None, *, put_as
     steps = [record.step for record in history]
     errors.plot(steps, [record.valid_mae for record in history], color=ACCENT, marker="o", markersize=3)
     errors.set_ylabel("validation MAE\n(objects)" if put_aside else "MAE on the training\nimages (objects)")
-    errors.set_ylim(bottom=0)
     for record in history:
         if record.step == kept:
             errors.plot([kept], [record.valid_mae], "o", color=INK, markersize=7, fillstyle="none")
@@ -126,10 +125,16 @@ def training_curve(history: Sequence[Record], kept: int | None = None, *, put_as
     losses.plot(steps, [record.loss for record in history], color=INK, marker="o", markersize=3)
     losses.set_ylabel("training loss")
     losses.set_xlabel("step")
-    losses.set_ylim(bottom=0)
     for axes in (errors, losses):
+        _from_zero(axes)
         plain(axes)
     return figure
+
+
+def _from_zero(axes: Any) -> None:
+    """Begin the axis at 0, with room for whole markers at the top."""
+    top = axes.dataLim.y1
+    axes.set_ylim(0, 1.06 * top if top > 0 else None)
 
 
 def scatter(
@@ -177,7 +182,7 @@ def counts(rows: Sequence[Row]) -> Figure:
             look: dict[str, Any] = {"color": colour, "markersize": larger * size, "markeredgewidth": 0, "label": label}
             axes.plot(*zip(*chosen, strict=True), marker, **look)
     axes.set(xlabel="image", ylabel="count")
-    axes.set_ylim(bottom=0)
+    _from_zero(axes)
     axes.set_xticks([])
     if any(row.warning for row in ordered):
         axes.legend(frameon=False, fontsize=9, loc="upper left", markerscale=6 / size)

@@ -176,6 +176,8 @@ class Trainer:
         self.best_counts: list[float] = []
         self._loss_sum = torch.zeros((), dtype=torch.float32, device=self.device)
         self._saved_at = float("-inf")
+        self._started: float | None = None
+        """When it would have, had it never been interrupted."""
         self._rested = 0.0
         """Seconds of the training before which there is no further evaluation, if it is the clock that ends it."""
 
@@ -194,16 +196,17 @@ class Trainer:
             return self._run(report)
 
     def _run(self, report: Report | None) -> bool:
-        started = time.monotonic() - self.state.elapsed
+        self._started = time.monotonic() - self.state.elapsed
         try:
             while not self._finished():
                 if not self._evaluation_due():  # it is at once where the training was interrupted in an evaluation
                     with undisturbed():
                         self._step()
-                    self.state.elapsed = time.monotonic() - started
+                    self._look_at_the_clock()
                 if self._evaluation_due():
+                    begun = self.state.elapsed
                     self.evaluate()
-                    begun, self.state.elapsed = self.state.elapsed, time.monotonic() - started
+                    self._look_at_the_clock()
                     self._rested = self.state.elapsed + REST * (self.state.elapsed - begun)
                     self._save()
                 if report:
@@ -218,6 +221,10 @@ class Trainer:
             return True
         self.save()  # Ctrl-C may come in what follows, too
         return False
+
+    def _look_at_the_clock(self) -> None:
+        if self._started is not None:
+            self.state.elapsed = time.monotonic() - self._started
 
     @property
     def progress(self) -> float:
@@ -299,6 +306,7 @@ class Trainer:
         if not (math.isfinite(record.loss) and math.isfinite(record.valid_mae)):
             self._diverged(record)
         with undisturbed():
+            self._look_at_the_clock()  # of a training of so many seconds this may have been the last
             self._keep(record, counts)
         return record
 

@@ -68,6 +68,8 @@ EXPLAINED = 0.6
 """Share of the distance that may be left once a mishap is undone that is to be the reason."""
 MOST = 2.0
 """Times a mishap that can be one: a quarter of the size."""
+LEAST = 1.0
+"""Least threshold: what images may differ by that were all but the same in training, as frames of a film are."""
 FEWEST = 3
 PARTS = 100
 """Most parts that are left out in turn."""
@@ -291,7 +293,7 @@ def fit_familiarity(
         rest, out = part != k, len(np.unique(members[part == k]))
         others = _learned(names, values[rest], {name: each[rest] for name, each in shifts.items()}, number - out)
         scores[~rest] = [others.score(images[i]) for i in np.flatnonzero(~rest).tolist()]
-    threshold = _threshold(np.maximum(scores, 1e-3), number)
+    threshold = max(LEAST, _threshold(np.maximum(scores, 1e-3), number))
     return _learned(names, values, shifts, number).model_copy(update={"threshold": threshold})
 
 
