@@ -13,6 +13,7 @@ from PIL import Image
 from tifffile import imwrite
 
 import tiny
+from countception.config import updated
 from countception.counting.counter import Counter
 from countception.data.dataset import Sample, load_dataset, read_dataset
 from countception.errors import ConfigError, DatasetError, ImageError, OutputError, PointsError
@@ -206,6 +207,18 @@ def test_images_that_are_rescaled_are_checked_first_and_matched_in_the_training_
             report=lambda _done, _of, name: seen.append(name),
         )
     assert not seen, "before anything is counted"
+
+
+def test_points_may_be_off_by_a_share_of_the_distance_that_the_dots_had() -> None:
+    model = replace(tiny.untrained().model, scale=0.5, trained_on={"spacing": 66.0})
+    sample = Sample(np.zeros((3, 40, 40), np.uint8), Dots(np.array([[5.0, 5.0]])), "a")
+    figures = evaluate(Counter(model), [sample], points=True).points
+    assert figures is not None
+    assert figures.tolerance == pytest.approx(24)
+    by_hand = updated(model.config, {"scale.factor": 0.5})
+    figures = evaluate(Counter(replace(model, config=by_hand)), [sample], points=True).points
+    assert figures is not None
+    assert figures.tolerance == pytest.approx(16)
 
 
 @pytest.mark.parametrize("tolerance", [-1.0, float("inf"), float("nan")])

@@ -168,7 +168,7 @@ TotalsFile = Annotated[
 FindPoints = Annotated[bool, Option("--points", help="Also find a point per object and match them with the dots.")]
 Tolerance = Annotated[
     float | None,
-    Option(metavar="PX", help="How far a point may lie from its dot.  [default: about half the objects' spacing]"),
+    Option(metavar="PX", help="How far a point may lie from its dot.  [default: a good third of the dots' spacing]"),
 ]
 Level = Annotated[
     float | None, Option(metavar="P", help="Probability with which an interval holds the true count.  [default: 0.9]")

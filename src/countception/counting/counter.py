@@ -287,7 +287,7 @@ class Counter:
     def _with_points(self, count: Count) -> Count:
         """One point per counted object of each class: as many as its count rounded, if they can be found."""
         working = working_shape(count.shape, count.scale)
-        reach = self._reach()
+        reach = REACH if self.apart is None else self.apart / 2
         numbers = map(rounded, count.by_class.values())
         found = [
             locate(one, stride=count.stride, number=number, shape=working, reach=reach)
@@ -299,12 +299,16 @@ class Counter:
         confidence = np.concatenate([one.confidence for one in found])
         return replace(count, points=Dots(places, labels, self.model.class_names), confidence=confidence)
 
-    def _reach(self) -> float:
-        """Half the distance of objects in working pixels, where it was found; older models show it as configured."""
+    @property
+    def apart(self) -> float | None:
+        """Median distance of an object's third neighbour in working pixels; None where the scale was set by hand.
+
+        Older models, which do not know it, show it as configured.
+        """
         if self.config.scale.factor is not None:
-            return REACH
+            return None
         known = self.model.trained_on.get("spacing")
-        return (self.config.scale.spacing if known is None else known * self.model.scale) / 2
+        return self.config.scale.spacing if known is None else float(known) * self.model.scale
 
     def _mean_raw(
         self, pixels: Pixels, scale: float, views: Sequence[View], tile: int, report: Report | None

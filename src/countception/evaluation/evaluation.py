@@ -38,8 +38,10 @@ if TYPE_CHECKING:
 
 StrPath = str | os.PathLike[str]
 
-TOLERANCE = 8.0
-"""In working pixels, where the third neighbours of a dot are 22 away."""
+TOLERANCE = 8 / 22
+"""Of the distance of an object's third neighbour."""
+UNKNOWN = 22.0
+"""That distance, in working pixels, where it is not known."""
 
 
 @dataclass(frozen=True)
@@ -242,8 +244,9 @@ def evaluate(
     points
         Also find a point per object, and match these with the dots; a tolerance asks for that, too.
     tolerance
-        How many pixels a found point may lie from the dot that it stands for; None takes 8 working pixels, about a
-        third of what lies between objects. With `rescale` it is in pixels of the training images, as distances are.
+        How many pixels a found point may lie from the dot that it stands for; None takes 4/11 of the
+        median distance of an object's third neighbour in the training images, or 8 working pixels where the scale was
+        set by hand. With `rescale` it is in pixels of the training images, as distances are.
     against
         Another counter to compare with, which counts the same images with the same options.
     pictures
@@ -266,7 +269,7 @@ def evaluate(
     counters = [counter] if against is None else [counter, against]
     wanted = [each.check_rescaling() for each in counters] if options.get("rescale") else []
     if points and tolerance is None:
-        tolerance = TOLERANCE / counter.model.scale
+        tolerance = TOLERANCE * (counter.apart or UNKNOWN) / counter.model.scale
     if tolerance is not None:
         check_tolerance(tolerance)
     images = Stream(data, counter.model.class_names, whose="the model")
