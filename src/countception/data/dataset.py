@@ -248,7 +248,7 @@ def _dots(
         pixel_size=size,
         image=item.image,
         page=lambda: page if isinstance(page, int) and along_one_axis(item.image, axis) else None,
-        for_pages=item.for_pages,
+        listed=item.listed,
     )
     whose = Whose(str(item.dots), f"the image {item.image.name}", item.image, size)
     return that_stay(dots, image, outside, whose)
