@@ -60,14 +60,14 @@ cells rightly that are more than {finest} pixels apart; the best figure publishe
 
 Errors of one image in several runs, which learned from other images: their mean is the image's own, their deviation
 within the image is the run's. *Alone* would be the error of the mean of all runs, each image by itself. The
-correlation is that of the images' own errors with those of systems that share nothing with ours but the images they
-learn from.
+correlation is that of the images' own errors with those of other systems: FCRN-A learns as our default does, the others
+share nothing with it but the images they learn from.
 
 {shared}
 
 Where errors differ far more between images than within them, other training images, other initial weights and ensembles
 have little to win. That a ridge regression on words of features is wrong on the same images suggests that much of what
-is left is not in the network, but in the image and its dots. (Of MBM few images are tested twice.)
+is left is not in the network, but in the image and its dots.
 
 ## Images of one field or donor
 
@@ -80,7 +80,7 @@ and within the field or donor:
 On adipocytes a relative's error says nothing: errors are those of the single image, of one tissue on one slide, so no
 stain or scanner explains them, and no training on more donors would take them away. On MBM fields have a part in them,
 so there is something left to learn about fields; as large a part is the single tile's, whose neighbours under the same
-stain have errors of the other sign (part of it the run's: few tiles are tested twice).
+stain have errors of the other sign (part of it the runs', of which each tile has few).
 
 ## Dots put down twice
 
@@ -109,9 +109,9 @@ Mean over the splits that all three networks were run on; none learned anything 
 
 {biased}
 
-Without the bias the error of FCRN-B, half as wide, is {least:.2f} to {most:.2f} times that of our default, most where
-that learns for more than three times as many steps, from 32 images on. Below, most of what tells the two apart is how
-far their counts drift. What is left without any bias is still far from the goals.
+Without the bias the error of FCRN-B, half as wide, is {least:.2f} to {most:.2f} times that of our default; on VGG most
+where that learns for more than three times as many steps, from 32 images on. On MBM most of what tells the two apart is
+how far their counts drift; on adipocytes it is not. What is left without any bias is still far from the goals.
 
 ## Weights chosen by the images that are reported on
 

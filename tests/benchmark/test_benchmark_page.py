@@ -4,6 +4,7 @@ import csv
 import io
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from helpers_bench import make_row
@@ -274,6 +275,15 @@ class TestExperiments:
         before = pages(results, tmp_path)[tmp_path / "benchmark.md"].split("## Does it rain?")[0]
         assert "Count-ception, steps=3 | measured" in before
         assert "network.width" not in before
+
+    @pytest.mark.parametrize("more", [{"n": 16}, {"split": 99}, {"settings": "network.width=0.5 stride=8 steps=3"}])
+    def test_cells_that_it_does_not_show_whole_are_not(
+        self, results: Results, tmp_path: Path, more: dict[str, Any]
+    ) -> None:
+        row: dict[str, Any] = {"method": "count-ception", "n": 32, "mae": 9, "split": 0}
+        results.append([make_row(**{**row, "settings": "network.width=0.5 stride=8", **more})])
+        before = pages(results, tmp_path)[tmp_path / "benchmark.md"].split("## Does it rain?")[0]
+        assert "network.width=0.5 stride=8" in before
 
     def test_what_was_found_and_the_plot(self, results: Results, tmp_path: Path) -> None:
         (tmp_path / "explanations.toml").write_text('"experiment/rain" = "It does."\n')

@@ -524,6 +524,35 @@ class TestPagesOfAManifest:
         manifest.write_text("image,page,dots\nfilm.tif,0,film.csv\nfilm.tif,1,film.csv\nfilm.tif,2,film.csv\n")
         assert [each.dots.points.tolist() for each in load_dataset(manifest)] == [[], [[5, 6]], []]
 
+    @pytest.mark.parametrize(
+        ("table", "said"),
+        [("page,y,x\n5,5,6\n", "page 5 and not on page 0"), ("frame,y,x\n1,5,6\n", "whether planes count from 0 or")],
+    )
+    def test_one_table_whose_only_page_is_none_of_those_or_unclear(self, manifest: Path, table: str, said: str) -> None:
+        (manifest.parent / "film.csv").write_text(table)
+        manifest.write_text("image,page,dots\nfilm.tif,0,film.csv\nfilm.tif,1,film.csv\n")
+        with pytest.raises(PointsError, match=said):
+            load_dataset(manifest)
+
+    def test_of_several_columns_that_of_the_page_is_meant(self, manifest: Path) -> None:
+        (manifest.parent / "film.csv").write_text("page,z,y,x\n1,12.5,5,6\n")
+        manifest.write_text("image,page,dots\nfilm.tif,0,film.csv\nfilm.tif,1,film.csv\n")
+        assert [each.dots.points.tolist() for each in load_dataset(manifest)] == [[], [[5, 6]]]
+
+    def test_a_table_of_several_images_has_one_plane_of_each(self, manifest: Path) -> None:
+        film = tifffile.imread(manifest.parent / "film.tif")
+        tifffile.imwrite(manifest.parent / "b.tif", film, imagej=True, metadata={"axes": "TYX"})
+        (manifest.parent / "all.csv").write_text("image,x,y,z\nfilm.tif,6,5,2\nb.tif,8,7,4\n")
+        manifest.write_text("image,page,dots\nfilm.tif,1,all.csv\nb.tif,3,all.csv\n")
+        assert [each.dots.points.tolist() for each in load_dataset(manifest)] == [[[5, 6]], [[7, 8]]]
+
+    def test_a_stack_of_masks_for_all_pages(self, manifest: Path) -> None:
+        masks = np.zeros((6, 20, 30), np.uint8)
+        masks[4, 5, 6] = 255
+        tifffile.imwrite(manifest.parent / "masks.tif", masks, photometric="minisblack")
+        manifest.write_text("image,page,dots\nfilm.tif,4,masks.tif\nfilm.tif,1,masks.tif\n")
+        assert [each.dots.points.tolist() for each in load_dataset(manifest)] == [[[5, 6]], []]
+
     def test_classes_of_one_table_for_all_pages(self, manifest: Path) -> None:
         (manifest.parent / "film.csv").write_text("page,y,x,class\n1,5,6,red\n4,7,8,blue\n5,7,8,green\n")
         manifest.write_text("image,page,dots\nfilm.tif,4,film.csv\nfilm.tif,1,film.csv\n")

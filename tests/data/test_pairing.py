@@ -77,6 +77,11 @@ class TestOneFolder:
         assert pairs(dataset) == [("Dots_1.png", "all.csv"), ("Dots_2.png", "all.csv"), ("a.png", "a_mask.png")]
         assert dataset.unmatched_images == dataset.unmatched_dots == ()
 
+    def test_a_table_that_names_masks_makes_no_images_of_them(self, tmp_path: Path) -> None:
+        make(tmp_path, "a.png", "a_mask.png", "b.png", "b_mask.png")
+        (tmp_path / "Results.csv").write_text(" ,Label,X,Y\n1,a_mask.png,1,2\n2,b_mask.png,3,4\n")
+        assert pairs(read_dataset(tmp_path)) == [("a.png", "a_mask.png"), ("b.png", "b_mask.png")]
+
     def test_the_training_curve_beside_a_model_is_no_pair(self, tmp_path: Path) -> None:
         names = [path.name for path in curve_paths(tmp_path / "m.count")]
         dataset = read_dataset(make(tmp_path, "a.png", "a.csv", "m.count", "m.count.checkpoint", *names))

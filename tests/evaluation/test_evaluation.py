@@ -221,6 +221,17 @@ def test_points_may_be_off_by_a_share_of_the_distance_that_the_dots_had() -> Non
     assert figures.tolerance == pytest.approx(16)
 
 
+def test_a_model_that_counts_other_classes_is_not_compared_with() -> None:
+    both = tiny.untrained(classes=2)
+    dots = Dots(np.array([[5.0, 5.0], [9.0, 9.0]]), np.array([0, 1]), both.model.class_names)
+    sample = Sample(tiny.pixels().transpose(2, 0, 1), dots, "a")
+    assert evaluate(both, [sample], against=both).comparison is not None
+    other = Counter(replace(both.model, class_names=("kind1", "kind2")))
+    for against, said in ((other, "has dots of class kind0"), (tiny.untrained(), "has dots of class kind0, kind1")):
+        with pytest.raises(DatasetError, match=f"a {said}, but the classes are .*, as in the other model"):
+            evaluate(both, [sample], against=against)
+
+
 @pytest.mark.parametrize("tolerance", [-1.0, float("inf"), float("nan")])
 def test_an_impossible_tolerance_is_refused_before_counting(monkeypatch: pytest.MonkeyPatch, tolerance: float) -> None:
     counter = tiny.untrained()

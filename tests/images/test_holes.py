@@ -106,11 +106,12 @@ def test_the_transparent_colour_of_a_png(tmp_path: Path, kind: str) -> None:
     np.testing.assert_array_equal(holes_of(read_image(tmp_path / "a.png")), HOLES)
 
 
-def test_the_transparent_one_of_black_and_white(tmp_path: Path) -> None:
-    Image.fromarray(~HOLES).save(tmp_path / "a.png", transparency=0)
+@pytest.mark.parametrize("transparent", [0, 1])
+def test_the_transparent_one_of_black_and_white(tmp_path: Path, transparent: int) -> None:
+    Image.fromarray(bool(transparent) == HOLES).save(tmp_path / "a.png", transparency=transparent)
     image = read_image(tmp_path / "a.png")
     np.testing.assert_array_equal(holes_of(image), HOLES)
-    assert (image[:, ~HOLES] == 255).all()
+    assert (np.ma.getdata(image)[:, ~HOLES] == 255 * (1 - transparent)).all()
 
 
 def test_what_shines_through_is_no_hole() -> None:

@@ -262,6 +262,17 @@ class TestTiff:
             np.testing.assert_array_equal(read_image(tmp_path / "a.tif", page=k), shown[k])
         np.testing.assert_array_equal(read_image(tmp_path / "a.tif", page="max"), np.maximum(*shown))
 
+    def test_palettes_of_one_of_several_images_or_channels(self, tmp_path: Path) -> None:
+        palette = RNG.integers(0, 256, (3, 256), np.uint16)
+        options: dict[str, Any] = {"photometric": "palette", "colormap": palette * 257}
+        with tifffile.TiffWriter(tmp_path / "a.tif") as writer:
+            for pixels in (GREY, GREY[:10]):
+                writer.write(pixels, metadata=None, **options)
+        np.testing.assert_array_equal(read_image(tmp_path / "a.tif", page=1), palette[:, GREY[:10]])
+        two = np.stack([GREY, GREY[::-1]])
+        tifffile.imwrite(tmp_path / "b.ome.tif", two, metadata={"axes": "CYX"}, **options)
+        np.testing.assert_array_equal(read_image(tmp_path / "b.ome.tif"), palette[:, GREY])
+
     def test_a_palette_of_two_colours_or_of_8_bits(self, tmp_path: Path) -> None:
         colours = np.array([[10, 250], [20, 0], [30, 7]], np.uint16)
         for name, palette in (("a", colours * 257), ("b", colours)):

@@ -54,6 +54,14 @@ def test_a_stack_of_masks_has_one_for_each_page(tmp_path: Path) -> None:
         read_points(tmp_path / "a.tif", page=lambda: 3)
     with pytest.raises(PointsError, match="is a stack of 3 planes"):
         read_points(tmp_path / "a.tif")
+    layers = np.zeros((2, 20, 30, 4), np.uint8)
+    layers[1, 5, 7, 3] = 255
+    tifffile.imwrite(tmp_path / "b.tif", layers, photometric="rgb", extrasamples=["unassalpha"])
+    with pytest.raises(PointsError, match="has black pixels alone"):
+        read_points(tmp_path / "b.tif", page=lambda: 1)
+    (tmp_path / "c.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    with pytest.raises(PointsError, match="damaged or cut off"):
+        read_points(tmp_path / "c.png", page=lambda: 1)
 
 
 def test_transparent_layer_with_dots(tmp_path: Path) -> None:

@@ -211,6 +211,22 @@ def test_half_a_training_never_takes_the_place_of_a_finished_model(tmp_path: Pat
     assert [path.name for path in tmp_path.iterdir()] == ["model.count"]
 
 
+def test_a_model_that_somebody_removes_meanwhile_is_none_to_be_left(tmp_path: Path) -> None:
+    out = tmp_path / "model.count"
+    train(blobs(6), changes=QUICK, out=out)
+    changes = {**QUICK, "training.steps": 20}
+    for step, resume in ((6, False), (12, True)):
+
+        def interrupt(progress: Progress, step: int = step) -> None:
+            if progress.step == step:
+                if step == 6:
+                    out.unlink(missing_ok=True)
+                raise KeyboardInterrupt
+
+        train(blobs(6), changes=changes, out=out, report=interrupt, resume=resume)
+        assert Counter.load(out).model.trained_on["steps_in_all"] == step
+
+
 def test_ctrl_c_while_the_errors_are_counted_loses_no_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = tmp_path / "model.count"
     with monkeypatch.context() as patched:

@@ -297,6 +297,30 @@ def test_a_region_has_a_narrower_interval_the_smaller_it_is(
     assert smaller.high - share * count / 2 <= part.high - share * count + 1e-9
 
 
+def test_regions_hold_as_often_as_they_say_after_a_cross_validation() -> None:
+    held: dict[float, list[bool]] = {0.8: [], 0.9: []}
+    parts = np.arange(30) % 3
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        true = rng.poisson(rng.lognormal(4, 0.5, 30)).astype(float)
+        biases = 1 + 0.05 * rng.normal(size=4)
+        counts = true * biases[parts] + rng.normal(size=30) * np.sqrt(true)
+        model = fit_intervals(true, counts, calibrated=True, parts=parts.tolist())
+        widths = []
+        for level, hits in held.items():
+            inside, rest = rng.poisson(6, 5), rng.poisson(54, 5)
+            found = inside * biases[3] + rng.normal(size=5) * np.sqrt(inside)
+            for true_part, part in zip(inside, found, strict=True):
+                low, high = model.part(part, part + float(rest[0]) * biases[3], None, level) or (math.nan, math.nan)
+                hits.append(bool(low <= true_part <= high))
+            there = model.part(6.0, 60.0, None, level)
+            assert there is not None
+            widths.append(there.high)
+        assert widths[0] <= widths[1] * 1.05
+    for level, hits in held.items():
+        assert level - 0.03 < np.mean(hits) < level + 0.08
+
+
 def test_the_errors_of_regions_add_up_in_quadrature_and_what_is_shared_adds_up() -> None:
     true, counts, _ = simulated(np.random.default_rng(4), 20)
     model = fit_intervals(true, counts)

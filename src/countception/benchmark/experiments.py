@@ -39,12 +39,15 @@ class Experiment:
         return all(re.fullmatch(r"[\d.]+( %)?", at) for at in self.places)
 
     def covers(self, cell: Measured) -> bool:
-        """Whether a cell is of one of the protocol's systems with settings, in whichever of its ways to count."""
-        here = (self.protocol.data, self.protocol.split_by)
-        return (cell.data, cell.split_by) == here and any(
-            method == cell.method and text and f"{cell.settings} ".startswith(f"{text} ")
-            for method, text in ((each.method, each.settings_text) for each in self.protocol.cells())
-        )
+        """Whether all of a cell is of a system of the protocol with settings, in whichever of its ways to count."""
+        runs = {
+            each.split
+            for each in self.protocol.cells()
+            if (each.data, each.split_by, each.method, each.n) == (cell.data, cell.split_by, cell.method, cell.n)
+            and each.settings_text
+            and _counts_otherwise(cell.settings, each.settings_text)
+        }
+        return all(row.seed == self.protocol.seed and row.split in runs for row in cell.rows)
 
     def method(self, line: str) -> str:
         """What a line is measured with."""
@@ -53,6 +56,12 @@ class Experiment:
     def at(self, line: str, at: str) -> Measured | None:
         """What was measured there."""
         return next((cell for place, cell in self.points if (place.line, place.at) == (line, at)), None)
+
+
+def _counts_otherwise(settings: str, trained: str) -> bool:
+    """Whether settings are those of a training, with none or others for counting alone."""
+    rest = f"{settings} ".removeprefix(f"{trained} ")
+    return rest != f"{settings} " and all(each.startswith(("counting.", "test_")) for each in rest.split())
 
 
 def read(folder: Path, cells: Sequence[Measured], root: Path | None = None) -> list[Experiment]:

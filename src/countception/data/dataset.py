@@ -179,7 +179,7 @@ class Stream:
 
     def __iter__(self) -> Iterator[Opened]:
         for one in self._from_files(self.source) if isinstance(self.source, Dataset) else self.source:
-            yield Opened(one.image, _renamed(one, self.classes, self.whose), one.name, one.pixel_size)
+            yield Opened(one.image, renamed(one, self.classes, self.whose), one.name, one.pixel_size)
 
     def _from_files(self, dataset: Dataset) -> Iterator[Opened]:
         first = None
@@ -203,7 +203,7 @@ def with_classes(samples: Iterable[Sample], names: Sequence[str], *, whose: str)
     DatasetError
         A sample has dots of a class that is not among `names`; the sentence says `whose` these are.
     """
-    return [replace(sample, dots=_renamed(sample, names, whose)) for sample in samples]
+    return [replace(sample, dots=renamed(sample, names, whose)) for sample in samples]
 
 
 def content_hash(samples: Iterable[Sample]) -> str:
@@ -218,8 +218,14 @@ def content_hash(samples: Iterable[Sample]) -> str:
     return digest.hexdigest()
 
 
-def _renamed(sample: Sample | Opened, names: Sequence[str], whose: str) -> Dots:
-    """Its dots, as `with_classes` has them."""
+def renamed(sample: Sample | Opened, names: Sequence[str], whose: str) -> Dots:
+    """Its dots, as `with_classes` has them.
+
+    Raises
+    ------
+    DatasetError
+        As there.
+    """
     if len(names) == len(sample.dots.class_names) == 1:
         return replace(sample.dots, class_names=tuple(names), named=None)
     try:
@@ -248,7 +254,7 @@ def _dots(
         pixel_size=size,
         image=item.image,
         page=lambda: page if isinstance(page, int) and along_one_axis(item.image, axis) else None,
-        for_pages=item.for_pages,
+        listed=item.listed,
     )
     whose = Whose(str(item.dots), f"the image {item.image.name}", item.image, size)
     return that_stay(dots, image, outside, whose)

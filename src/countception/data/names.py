@@ -115,9 +115,13 @@ def _by_word(files: list[Path]) -> tuple[list[Named], list[Named]]:
     keys = {key for each in plain for key in (each.stem, *each.loose)}
     wanted = {name for each in marked + tables if keys.isdisjoint(each.loose) for name in each.loose}
     wanted |= {each.stem for each in tables if keys.isdisjoint((each.stem, *each.loose))}
-    promoted = [each.path for each in marked if each.stem in wanted]
-    promoted += named_by([each.path for each in tables], [each.path for each in marked if each.stem not in wanted])
-    return plain + [_image(path) for path in promoted], tables + [each for each in marked if each.path not in promoted]
+    alone = [each for each in marked if each.stem not in wanted and keys.isdisjoint((each.stem, *each.loose))]
+    lists = [each.path for each in tables if keys.isdisjoint((each.stem, *each.loose))]
+    promoted = {each.path for each in marked if each.stem in wanted}.union(
+        named_by(lists, [each.path for each in alone])
+    )
+    images = [_image(each.path) for each in marked if each.path in promoted]
+    return plain + images, tables + [each for each in marked if each.path not in promoted]
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ a file that belongs to none is listed. Hidden files, the training curves that `t
 from __future__ import annotations
 
 import os
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -37,7 +37,7 @@ from countception.data.shared import why_unnamed
 from countception.errors import DatasetError, PointsError
 from countception.images.find import SUFFIXES, images_in, left_alone, natural_key, unread_in, why_unread
 from countception.images.pixel_size import checked_size
-from countception.images.planes import called
+from countception.images.planes import EVERY, called, planes
 from countception.images.projection import Page
 from countception.points.cells import read_table
 from countception.points.table import says_planes
@@ -67,8 +67,8 @@ class Item:
     """Side of a pixel in micrometres, where it is said and not left to the file."""
     page: int | None = None
     """Page of a stack, from 0, where the manifest says it; goes before what is to be read of all."""
-    for_pages: int = 0
-    """For how many such pages the manifest lists its dots."""
+    listed: tuple[int, ...] = ()
+    """The pages of its image for which the manifest lists its dots."""
 
     def page_or(self, page: Page | None) -> Page | None:
         """Its own page, or else what is read of all."""
@@ -282,7 +282,7 @@ def _manifest(path: Path) -> tuple[Path, tuple[Item, ...]]:
         for file in files:
             if not file.is_file():
                 raise DatasetError(f"{where}: there is no file {file}; paths are relative to the manifest")
-            its = page if page is None or file == files[0] or says_planes(file) else None
+            its = page if page is None or file == files[0] or _of_pages(file) else None
             if (file.resolve(), its) in seen:
                 stack = file == files[0] and page is None
                 more = "; of a stack, a column page says which page a row is of" if stack else ""
@@ -293,8 +293,21 @@ def _manifest(path: Path) -> tuple[Path, tuple[Item, ...]]:
         items.append(Item(files[0], files[1], called(row["image"], page), group, page=page))
     if not items:
         raise DatasetError(f"{path}: lists no images; give it a row with the image and the dots of each")
-    times = Counter(item.dots.resolve() for item in items if item.page is not None)
-    return path.parent, tuple(replace(item, for_pages=times[item.dots.resolve()]) for item in items)
+    return path.parent, _with_listed(items)
+
+
+def _with_listed(items: Sequence[Item]) -> tuple[Item, ...]:
+    """The same, that know for which pages of their images their dots are listed."""
+    pages: defaultdict[tuple[Path, Path], list[int]] = defaultdict(list)
+    for item in items:
+        if item.page is not None:
+            pages[item.image, item.dots].append(item.page)
+    return tuple(replace(item, listed=tuple(pages[item.image, item.dots])) for item in items)
+
+
+def _of_pages(file: Path) -> bool:
+    """Whether a file may hold the dots of several pages: a table that says so, or a stack of masks."""
+    return says_planes(file) if is_table(file) else len(planes([file], EVERY, None)) > 1
 
 
 def _page(text: str, where: str) -> int | None:
@@ -313,9 +326,7 @@ def _classes(items: Iterable[Item], order: points.Order | None) -> tuple[str, ..
     for item in items:
         if is_table(item.dots):
             with suppress(PointsError):
-                dots = points.read_points(
-                    item.dots, order=order, image=item.image, page=item.asked, for_pages=item.for_pages
-                )
+                dots = points.read_points(item.dots, order=order, image=item.image, page=item.asked, listed=item.listed)
                 if dots.named:
                     names |= dots.used_names
                 elif dots.class_names != points.DEFAULT_CLASSES:

@@ -263,7 +263,7 @@ def evaluate(
     ConfigError
         A level or a tolerance makes no sense.
     """
-    from countception.data.dataset import Stream
+    from countception.data.dataset import Stream, renamed
 
     counter.model.intervals.interval(0.0, None, level)  # an impossible level is refused before counting starts
     counters = [counter] if against is None else [counter, against]
@@ -276,6 +276,7 @@ def evaluate(
     for image in images:  # what is wrong with any of them is said before counting starts
         for each in counters:
             each.model.normalisation.check(image.image, image.name)
+            renamed(image, each.model.class_names, "the model" if each is counter else "the other model")
         with about(image.name):
             for size in wanted:
                 enlargement(image.pixel_size, size)

@@ -144,11 +144,13 @@ def plane_of(path: Path, tiff: Any, page: Page | None, axis: int | str | None) -
 
 def _page_of(series: Any, index: Index) -> Any:
     """A page that says how the pixels of a plane are meant: each has a palette of its own, where it has one."""
+    from tifffile import TiffPageSeries
+
     page = series.keyframe
-    if _name(page.photometric) != "PALETTE" or not hasattr(series, "pages"):
+    if _name(page.photometric) != "PALETTE" or not isinstance(series, TiffPageSeries):
         return page
     numbers = page_numbers(series, index[: len(series.shape) - len(page.shape)])
-    return page if numbers is None else series[int(numbers.flat[0])].aspage()
+    return page if numbers is None else cast("Any", series[int(numbers.flat[0])]).aspage()
 
 
 def _as_array(tiff: Any) -> bool:
@@ -162,7 +164,7 @@ def pages_of(path: Path, tiff: Any, axis: int | str | None) -> int:
 
     1 where the file holds images of several kinds.
     """
-    if len(tiff.series) > 1 and tiff.series[0].kind != LSM and not _alone(tiff):
+    if len(tiff.series) > 1 and tiff.series[0].kind != LSM and not alone(tiff):
         return 1
     series, _ = series_of(path, tiff, None)
     axes = name_axes(path, series.axes, series.shape, axis)
@@ -176,7 +178,7 @@ def series_of(path: Path, tiff: Any, page: Page | None) -> tuple[Any, Page | Non
     refuse_across(path, tiff, page)
     series = tiff.series[0]
     if len(tiff.series) > 1:  # such as an overview beside the image
-        if isinstance(page, int) and series.kind != LSM and not _alone(tiff):
+        if isinstance(page, int) and series.kind != LSM and not alone(tiff):
             series, page = _single(path, tiff, page), None
         elif series.kind not in (LSM, *SLIDES) and not all(map(_of_the_first, tiff.series[1:])):
             raise ImageError(
@@ -187,7 +189,7 @@ def series_of(path: Path, tiff: Any, page: Page | None) -> tuple[Any, Page | Non
     return series, page
 
 
-def _alone(tiff: Any) -> bool:
+def alone(tiff: Any) -> bool:
     """Whether all that a file holds beside its first stack is of this, such as the masks of its planes."""
     return len(tiff.series[0]) > 1 and all(map(_of_the_first, tiff.series[1:]))
 
@@ -327,7 +329,8 @@ def _photometric(path: Path, pixels: Pixels, page: Any, *, as_array: bool) -> Pi
         grey = len(pixels) - bool(alpha)  # alpha of 0 is transparent, whatever 0 of grey is
         pixels = np.concatenate([_inverted(pixels[:grey], int(page.bitspersample)), pixels[grey:]])
     elif meaning == "PALETTE":
-        pixels = np.concatenate([_coloured(pixels[0], page.colormap), _to_uint8(pixels[1:])])
+        colours = _coloured(pixels[0], page.colormap)
+        pixels = np.concatenate([colours, _to_uint8(pixels[-1:])]) if alpha else colours
     elif meaning not in ("MINISWHITE", "MINISBLACK", "RGB") and not _made_rgb(page):
         raise ImageError(f"{path}: its colours are stored as {meaning}; save it as grey or RGB")
     return without_alpha(pixels, premultiplied=alpha == PREMULTIPLIED) if alpha else pixels
@@ -340,7 +343,7 @@ def _coloured(numbers: Pixels, palette: Pixels) -> Pixels:
 
 
 def _to_uint8(alpha: Pixels) -> Pixels:
-    return (alpha >> 8 * (alpha.itemsize - 1)).astype(np.uint8) if alpha.size else alpha.astype(np.uint8)
+    return (alpha >> 8 * (alpha.itemsize - 1)).astype(np.uint8)
 
 
 def _inverted(pixels: Pixels, bits: int) -> Pixels:

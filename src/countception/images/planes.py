@@ -78,7 +78,7 @@ def along_one_axis(file: Path, axis: int | str | None) -> bool:
         series = tiff.series[0]
         names = decoders.name_axes(file, series.axes, series.shape, axis)
         longer = [name for name, size in zip(names, series.shape, strict=True) if size > 1 and name not in "SYX"]
-        return len(tiff.series) == 1 and len(longer) == 1 and longer[0] != "C"
+        return (len(tiff.series) == 1 or decoders.alone(tiff)) and len(longer) == 1 and longer[0] != "C"
 
 
 def _pages(file: Path, axis: int | str | None) -> int:

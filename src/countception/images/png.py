@@ -53,7 +53,9 @@ def without_colour(pixels: npt.NDArray[Any], colour: int | tuple[int, ...] | Non
     if colour is None:
         return pixels
     colours = np.reshape(colour, (-1, 1, 1))
-    if depth < _BYTE and pixels.dtype.kind != "b":  # few greys are spread over 0 to 255, and the colour is not
+    if pixels.dtype.kind == "b":
+        colours = colours != 0
+    elif depth < _BYTE:  # few greys are spread over 0 to 255, and the colour is not
         colours = colours * 255 // ((1 << depth) - 1)
     holes = (pixels == colours).all(0)
     return pixels if holes.all() else pierced(pixels, holes)

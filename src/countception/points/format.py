@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -40,8 +40,8 @@ class ReadOptions:
     """What the image's file is called; of a table that holds the dots of several images only its rows are meant."""
     page: Callable[[], int | None] = unknown
     """Asked where dots say on which plane they lie: the page, from 0, of a stack whose planes are numbered alike."""
-    for_pages: int = 0
-    """For how many pages a table is listed that may hold the dots of others, too, which are passed over."""
+    listed: Collection[int] = ()
+    """The pages for which a table is listed; it may hold the dots of others, too, which are passed over."""
 
 
 def _always(*_: object) -> bool:

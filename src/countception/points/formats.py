@@ -8,7 +8,7 @@ half a pixel when it reads and writes.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +43,7 @@ def read_points(
     pixel_size: Callable[[], float | None] | None = None,
     image: str | os.PathLike[str] | None = None,
     page: Callable[[], int | None] | None = None,
-    for_pages: int = 0,
+    listed: Collection[int] = (),
 ) -> Dots:
     """Read the dots of one image.
 
@@ -65,8 +65,8 @@ def read_points(
         name matters. Left out, all rows are read.
     page
         Asked for the page of a stack, from 0, where dots say on which they lie; None where that cannot be compared.
-    for_pages
-        For how many pages a table is listed that may hold the dots of others, too, which are passed over.
+    listed
+        The pages for which a table is listed; it may hold the dots of others, too, which are passed over.
 
     Returns
     -------
@@ -86,7 +86,7 @@ def read_points(
     except OSError as error:
         raise PointsError(f"{path}: cannot be read: {error.strerror or error}") from error
     name = None if image is None else Path(image).name
-    options = ReadOptions(image_shape, order, pixel_size or unknown, name, page or unknown, for_pages)
+    options = ReadOptions(image_shape, order, pixel_size or unknown, name, page or unknown, listed)
     dots = find_format(path).read(path, options)
     if classes is None:
         return dots

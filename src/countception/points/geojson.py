@@ -50,7 +50,7 @@ def read(path: Path, options: ReadOptions) -> Dots:
         try:
             found += list(_dots(feature))
             plane = geojson.geometry_of(feature).get("plane") or {}
-            planes.add((int(plane.get("z", 0)), int(plane.get("t", 0))))
+            planes.add((int(plane.get("z") or 0), int(plane.get("t") or 0)))
         except geojson.MALFORMED as error:
             raise PointsError(f"{path}: object {number} is no GeoJSON of points ({error})") from None
     if len(planes) > 1:

@@ -27,6 +27,7 @@ import numpy.typing as npt
 from countception.errors import ImageError, PointsError
 from countception.images.find import SUFFIXES
 from countception.images.holes import holes_of
+from countception.images.planes import EVERY, planes
 from countception.images.read import is_jpeg, read_image, read_numbers
 from countception.points import labels
 from countception.points.dots import Dots
@@ -72,22 +73,21 @@ def read(path: Path, options: ReadOptions) -> Dots:
     _refuse_flood(path, bright)
     _refuse_shades(path, pixels[:, bright])
     _refuse_discs(path, bright)
-    _refuse_black_on_nothing(path, bright)
+    _refuse_black_on_nothing(path, bright, _page(path, options))
     return Dots(np.argwhere(bright).astype(np.float64))
 
 
 def _pixels(path: Path, options: ReadOptions) -> npt.NDArray[Any]:
     """Of an image; of a stack, those of the page that is read of the image."""
     try:
-        return read_numbers(path)
-    except ImageError as error:
-        page = options.page()
-        if page is None:
-            raise PointsError(str(error)) from error
-    try:
-        return read_numbers(path, page=page)
+        return read_numbers(path, page=_page(path, options))
     except ImageError as error:
         raise PointsError(str(error)) from error
+
+
+def _page(path: Path, options: ReadOptions) -> int | None:
+    page = options.page()
+    return page if page is not None and len(planes([path], EVERY, None)) > 1 else None
 
 
 def _groups(bright: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.int32], int]:
@@ -143,12 +143,12 @@ def _refuse_discs(path: Path, bright: npt.NDArray[np.bool_]) -> None:
         )
 
 
-def _refuse_black_on_nothing(path: Path, bright: npt.NDArray[np.bool_]) -> None:
+def _refuse_black_on_nothing(path: Path, bright: npt.NDArray[np.bool_], page: int | None) -> None:
     """Refuse a mask without a bright pixel that is transparent but for few: these are dots drawn in black."""
     if bright.any():
         return
     try:
-        holes = holes_of(read_image(path))
+        holes = holes_of(read_image(path, page=page))
     except ImageError:  # all of it is a hole
         return
     if holes is not None and (~holes).sum() <= MOST_OF_IMAGE * holes.size:

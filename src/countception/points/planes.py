@@ -34,21 +34,31 @@ def refuse_planes(
     for name, found in columns.items():
         if len(found) > 1:
             raise PointsError(f"{path}: its dots lie on {len(found)} planes (column {name}); export those of one")
-    numbers = _numbers(columns)
-    if numbers:  # along axes that a stack does not have it is the first
-        word = numbers[max(numbers)]
+    if said := _said(columns):
+        word, plane = said
         first = _first(word, columns[word], measured=measured)
-        refuse_other_page(path, max(numbers), options, word=word, first=first)
+        refuse_other_page(path, plane, options, word=word, first=first)
 
 
-def _numbers(columns: Mapping[str, Collection[float | str]]) -> dict[float, str]:
-    """The numbers of planes, and which column says them."""
-    return {each: name for name, found in columns.items() for each in found if isinstance(each, float)}
+def _said(columns: Mapping[str, Collection[float | str]]) -> tuple[str, float] | None:
+    """Which column says on which plane all dots lie, and on which; None where none does.
+
+    One that is known to say a page, or else that of the highest number: along axes that a stack does not have it is
+    the first.
+    """
+    numbers = {name: each for name, found in columns.items() for each in found if isinstance(each, float)}
+    known = {name: each for name, each in numbers.items() if _says_page(name)} or numbers
+    return max(known.items(), key=lambda named: named[1]) if known else None
+
+
+def _says_page(name: str) -> bool:
+    """Whether a column is known to count planes from 0."""
+    return name == "page" or name.startswith("axis-")
 
 
 def _first(name: str, found: Collection[float | str], *, measured: bool) -> tuple[int, ...]:
     """Numbers that the first plane may have in a column."""
-    if name == "page" or name.startswith("axis-") or 0 in found:
+    if _says_page(name) or 0 in found:
         return (0,)
     return (1,) if measured else (0, 1)
 
@@ -70,18 +80,34 @@ def plane_of_page(
     PointsError
         There is no telling whether the planes count from 0 or from 1.
     """
-    telling = [name for name, found in columns.items() if len(found) > 1]
-    numbers = _numbers(columns)
-    if not telling and options.for_pages > 1 and numbers:  # those of one page, and no dots on the others
-        telling = [numbers[max(numbers)]]
-    page = options.page() if options.for_pages and len(telling) == 1 else None
-    if page is None:
+    varying = [name for name, found in columns.items() if len(found) > 1]
+    page = options.page() if options.listed else None
+    if page is None or len(varying) > 1:
         return None
-    name = telling[0]
-    first = _first(name, columns[name], measured=measured)
-    if len(first) == 1:
-        return name, page + first[0]
-    raise PointsError(
+    if not varying:
+        return _of_one_plane(path, columns, options.listed, page, measured=measured)
+    first = _first(varying[0], columns[varying[0]], measured=measured)
+    if len(first) > 1:
+        raise _unclear(path, varying[0])
+    return varying[0], page + first[0]
+
+
+def _of_one_plane(
+    path: Path, columns: Mapping[str, Collection[float | str]], listed: Collection[int], page: int, *, measured: bool
+) -> tuple[str, float] | None:
+    """The same of a table whose dots all lie on one of several pages, the others having none."""
+    said = _said(columns)
+    if said is None or len(listed) < 2:
+        return None
+    word, plane = said
+    fitting = [plane - each for each in listed if plane - each in _first(word, columns[word], measured=measured)]
+    if len(fitting) > 1:
+        raise _unclear(path, word)
+    return (word, page + fitting[0]) if fitting else None
+
+
+def _unclear(path: Path, name: str) -> PointsError:
+    return PointsError(
         f"{path}: does not say whether planes count from 0 or from 1 in its column {name}: call the column page, and "
         "count from 0"
     )

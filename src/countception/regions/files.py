@@ -87,14 +87,15 @@ def planes_drawn_on(path: Path) -> int:
 def _told_apart(regions: list[Region]) -> list[Region]:
     """The same, with a number after names that came before: the first from 2 on that makes it no other's name."""
     taken = {region.name for region in regions}
-    came: set[str] = set()
+    numbers: dict[str, Iterator[int]] = {}
     found: list[Region] = []
     for region in regions:
         name = region.name
-        if name in came:
-            name = next(new for k in itertools.count(2) if (new := f"{region.name} ({k})") not in taken)
-        came.add(name)
-        taken.add(name)
+        if name in numbers:
+            name = next(new for k in numbers[name] if (new := f"{region.name} ({k})") not in taken)
+            taken.add(name)
+        else:
+            numbers[name] = itertools.count(2)
         found.append(replace(region, name=name))
     return found
 

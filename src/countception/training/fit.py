@@ -140,7 +140,11 @@ def _begin(prepared: Prepared, out: str | os.PathLike[str] | None, *, resume: bo
 
 def _stays(out: str | os.PathLike[str], prepared: Prepared) -> bool:
     """Whether a model has this place that was there before, which half a training does not take."""
-    return prepared.trainer.state.replaces and Path(out).exists()
+    trainer = prepared.trainer
+    if trainer.state.replaces and not Path(out).exists():  # somebody removed it
+        trainer.state.replaces = False
+        trainer.save()
+    return trainer.state.replaces
 
 
 def _tidy(out: str | os.PathLike[str]) -> None:

@@ -206,7 +206,6 @@ class Trainer:
                 if self._evaluation_due():
                     begun = self.state.elapsed
                     self.evaluate()
-                    self._look_at_the_clock()
                     self._rested = self.state.elapsed + REST * (self.state.elapsed - begun)
                     self._save()
                 if report:

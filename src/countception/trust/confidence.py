@@ -49,6 +49,7 @@ from countception.trust.conformal import (
 from countception.wording import percent
 
 Array = npt.NDArray[np.float64]
+Parts = tuple[Array, Array, Array, Array]
 
 FEWEST = 3
 """Images from which anything can be learned about errors."""
@@ -212,7 +213,7 @@ class IntervalModel(BaseModel):
         parts = self._own_and_shared(values, widths, level)
         if parts is None:
             return None
-        own, heavy, shared = parts
+        own, heavy, shared, _ = parts
         several = len(values) > 1
         alone = max(own.sum(), heavy.sum()) if several else own.sum()
         both = self._variance(shared.sum(0, keepdims=True))[0]
@@ -228,6 +229,9 @@ class IntervalModel(BaseModel):
         the image's interval and B the shared part of it as in `total`, the half width is ``H² = (h² - B²) f + B² f²``:
         apart from the calibration, errors are taken to be as independent from object to object as they are from image
         to image. They were only ever measured on whole images. The region that is the image has the image's interval.
+
+        After a cross-validation h knows the bias of several networks, and B how badly that of one is known: what is not
+        B is then ``h² - (z / t)² B²``, with z the normal quantile that t is in place of, as all of h² may be below B².
 
         Parameters
         ----------
@@ -247,16 +251,20 @@ class IntervalModel(BaseModel):
             return None
         inside = max(0.0, part)
         share = min(1.0, (1 + inside) / (1 + float(values[0])))
-        own, shared = float(parts[0][0]), float(self._variance(parts[2])[0])
-        width = math.sqrt(own * share + shared * share**2)
+        own, _, shares, apart = parts
+        shared = float(self._variance(shares)[0])
+        width = math.sqrt(min(float(apart[0]) * share + shared * share**2, float(own[0]) + shared))
         return Interval(max(0.0, inside - width), inside + width)
 
-    def _own_and_shared(self, counts: Array, spreads: Array | None, level: float) -> tuple[Array, Array, Array] | None:
-        """Of each half width the square of the image's own part, what mean squares make of it in a total, and v_i."""
+    def _own_and_shared(self, counts: Array, spreads: Array | None, level: float) -> Parts | None:
+        """Of each half width the square of the image's own part, what mean squares make of it in a total, and v_i.
+
+        Last what of that part belongs to the image's objects.
+        """
         parts = self._parted(counts, spreads, level)
         if parts is None or self.most is None or (counts <= self.most).all():
             return parts
-        own, heavy, shared = parts
+        own, heavy, shared, apart = parts
         k = np.maximum(1.0, np.ceil(counts / self.most - 1e-9))
         small = self._parted(counts / k, None if spreads is None else spreads / np.sqrt(k), level)
         assert small is not None
@@ -266,14 +274,17 @@ class IntervalModel(BaseModel):
             np.where(wider, alone, own),
             np.where(wider, k * small[1], heavy),
             np.where(wider[:, None], several, shared),
+            np.where(wider, np.maximum(alone, k * small[3]), apart),
         )
 
-    def _parted(self, counts: Array, spreads: Array | None, level: float) -> tuple[Array, Array, Array] | None:
+    def _parted(self, counts: Array, spreads: Array | None, level: float) -> Parts | None:
         """The same of images that are not beyond those that were validated on."""
         if not 0 < level < 1:
             raise ConfigError(f"an interval cannot have the level {level}: choose one between 0 and 1, such as 0.9")
         if not self.supports(level):
             return None
+        from scipy.special import ndtri
+
         features = self._centred(counts, spreads)
         logs = np.array(self.log_scores)[:, None] + np.array(self.exponents) @ features.T
         half = self._half_widths(logs, features, level)
@@ -284,7 +295,9 @@ class IntervalModel(BaseModel):
             shared = shared * np.minimum(1.0, half / np.maximum(size, SMALLEST_ERROR))[:, None]
         variance = self._variance(shared)
         squares = np.exp(2 * logs).mean(0) * t**2  # mean squared errors, and their quantile
-        return np.maximum(np.square(half) - variance, 0.0), squares - variance, shared
+        own = np.maximum(np.square(half) - variance, 0.0)
+        apart = own if self.networks == 1 else np.square(half) - (ndtri(0.5 + level / 2) / t) ** 2 * variance
+        return own, squares - variance, shared, np.maximum(apart, own)
 
     def _variance(self, shared: Array) -> Array:
         """``vᵀ M v`` of each row."""

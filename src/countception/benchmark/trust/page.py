@@ -68,8 +68,8 @@ INTERVALS = """\
 Small trainings on many splits, at half the scale: what counts here is how honest the intervals are, not how small the
 errors. Of the intervals for the test images of all splits, the share that holds the true count: of all images, and of
 the third of each split's images with the lowest, middle and highest predicted count. The aim is the level ± 2 %.
-The whole recipe, as `countception train` runs it, was measured on five splits: what five networks say, give or take the
-standard errors that follow.
+The whole recipe, as `countception train` runs it, was measured on five splits (ten of MBM): what so few networks say,
+give or take the standard errors that follow.
 With folds (`countception train --folds`), N images to train on and N to validate on are all learned from, and each is
 counted by a training without its part, which leaves errors of 2 N images; the test images are counted by the training
 on all of them. A third of MBM's test images are three or four in each split, which is why it has more splits.
