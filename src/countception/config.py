@@ -120,7 +120,7 @@ class TrainingConfig(_Frozen):
     beta: float = Field(3.0, gt=0)
     """Error, in objects per window, below which `smooth_l1` is quadratic and so learns the mean, not the median."""
     places: float = Field(0.5, ge=0)
-    """Weight of a second loss, on where in its windows an object lies (`training.loop.place_loss`): for points. Counts
+    """Weight of a second loss, on where in its windows an object lies (`losses.place_loss`): for points. Counts
     hardly need it, as an object may lie anywhere in a window to be counted, and lose a little by much of it. 0 leaves
     it out."""
     optimiser: Literal["adam", "adamw"] = "adamw"

@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from countception.config import TrainingConfig
-from countception.training.loop import SETTLE_BATCHES, make_optimiser, map_loss, settle
+from countception.training.loop import SETTLE_BATCHES, make_optimiser, settle
+from countception.training.losses import map_loss
 from countception.training.schedule import learning_rate
 
 

@@ -38,7 +38,7 @@ from countception.networks.folded import one_pass_works
 from countception.points import Dots
 from countception.results.batch import count_files
 from countception.training import Progress, checkpoint_path, configure, loop, train
-from countception.training.loop import place_loss
+from countception.training.losses import place_loss
 from countception.training.prepare import prepare
 from countception.training.schedule import Length, evaluations_due, learning_rate
 from countception.trust.metrics import predict_average_mae

@@ -110,8 +110,7 @@ def count(
     )
     together = _Together(counter, names if grouped else None, level, flips or None, totals, report)
     rows = _count_all(counter, files, regions, pixel_size, options, together)
-    _show(rows, together.sums(rows) if grouped else (), shown=shown, piped=out is None and not shown)
-    _sum_up(rows, together.intervals, level, written=written)
+    _tell(rows, together, written=written, shown=shown)
 
 
 @dataclass(frozen=True)
@@ -148,6 +147,13 @@ class _Together:
         if self.report is not None:
             sums = () if self.groups is None else self.sums(rows)
             write_count_report(self.report, rows, self.counter, level=self.level, totals=sums, flips=self.flips)
+
+
+def _tell(rows: Sequence[Row], together: _Together, *, written: Written, shown: bool) -> None:
+    """Show the counts and their sums, or give them to the next program, and say where they were written."""
+    sums = () if together.groups is None else together.sums(rows)
+    _show(rows, sums, shown=shown, piped=written[0] is None and not shown)
+    _sum_up(rows, together.intervals, together.level, written=written)
 
 
 def _check_kinds(model: Path, images: Sequence[str]) -> None:

@@ -37,7 +37,7 @@ from countception.data.shared import why_unnamed
 from countception.errors import DatasetError, PointsError
 from countception.images.find import SUFFIXES, images_in, left_alone, natural_key, unread_in, why_unread
 from countception.images.pixel_size import checked_size
-from countception.images.planes import EVERY, called, planes
+from countception.images.planes import called, is_stack
 from countception.images.projection import Page
 from countception.points.cells import read_table
 from countception.points.table import says_planes
@@ -307,7 +307,7 @@ def _with_listed(items: Sequence[Item]) -> tuple[Item, ...]:
 
 def _of_pages(file: Path) -> bool:
     """Whether a file may hold the dots of several pages: a table that says so, or a stack of masks."""
-    return says_planes(file) if is_table(file) else len(planes([file], EVERY, None)) > 1
+    return says_planes(file) if is_table(file) else is_stack(file)
 
 
 def _page(text: str, where: str) -> int | None:

@@ -276,7 +276,8 @@ def evaluate(
     for image in images:  # what is wrong with any of them is said before counting starts
         for each in counters:
             each.model.normalisation.check(image.image, image.name)
-            renamed(image, each.model.class_names, "the model" if each is counter else "the other model")
+        if against is not None:
+            renamed(image, against.model.class_names, "the other model")
         with about(image.name):
             for size in wanted:
                 enlargement(image.pixel_size, size)

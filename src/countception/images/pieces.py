@@ -14,7 +14,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
-from countception.images import decoders
+from countception.images import decoders, tiff_colours
 from countception.images.holes import both, opaque, pierced, seen
 from countception.images.projection import Page, projected
 from countception.images.read import Image, StrPath, decoding, first_bytes, read_image, standard
@@ -141,9 +141,9 @@ def _pieces(path: Path, tiff: Any, page: Page | None, axis: int | str | None) ->
     places, plane = decoders.places_in(path, axes, series, page)
     refuse_missing(path, series, places)
     bytes_ = math.prod(series.shape[i] for i in plane) * series.dtype.itemsize
-    if bytes_ < LARGE or not decoders.plain_colours(tiff, series.keyframe):
+    if bytes_ < LARGE or not tiff_colours.plain_colours(tiff, series.keyframe):
         return None
-    alpha = decoders.alpha_kind(tiff, series.keyframe)
+    alpha = tiff_colours.alpha_kind(tiff, series.keyframe)
     if alpha and (len(places) > 1 or series.dtype.kind not in "ui"):
         return None
     mask = mask_of(tiff, series)
@@ -169,7 +169,7 @@ def _pieces(path: Path, tiff: Any, page: Page | None, axis: int | str | None) ->
         if constant:
             pixels = pixels[:-1]
         elif alpha:
-            pixels = seen(pixels, opaque(pixels.dtype), premultiplied=alpha == decoders.PREMULTIPLIED)
+            pixels = seen(pixels, opaque(pixels.dtype), premultiplied=alpha == tiff_colours.PREMULTIPLIED)
         return pierced(pixels, holes)
 
     def read(rows: slice, columns: slice) -> npt.NDArray[Any]:

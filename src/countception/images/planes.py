@@ -70,6 +70,11 @@ def _planes(file: Path, axis: int | str | None) -> Iterator[Plane]:
         yield Plane(file)
 
 
+def is_stack(file: Path) -> bool:
+    """Whether there are several planes in a file."""
+    return len(planes([file], EVERY, None)) > 1
+
+
 def along_one_axis(file: Path, axis: int | str | None) -> bool:
     """Whether a file is a stack along one axis and without channels, whose planes all programs number alike."""
     if not decoders.is_tiff(first_bytes(file)):

@@ -27,7 +27,7 @@ import numpy.typing as npt
 from countception.errors import ImageError, PointsError
 from countception.images.find import SUFFIXES
 from countception.images.holes import holes_of
-from countception.images.planes import EVERY, planes
+from countception.images.planes import is_stack
 from countception.images.read import is_jpeg, read_image, read_numbers
 from countception.points import labels
 from countception.points.dots import Dots
@@ -87,7 +87,7 @@ def _pixels(path: Path, options: ReadOptions) -> npt.NDArray[Any]:
 
 def _page(path: Path, options: ReadOptions) -> int | None:
     page = options.page()
-    return page if page is not None and len(planes([path], EVERY, None)) > 1 else None
+    return page if page is not None and is_stack(path) else None
 
 
 def _groups(bright: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.int32], int]:

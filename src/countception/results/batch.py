@@ -107,22 +107,28 @@ def count_files(
     """
     job = _job(counter, find_images(paths), regions, pixel_size, level, pictures, options)
     tables = _Tables(options.get("out"), options.get("regions_out"))
-    rows: list[Row] = []
-    saved = time.monotonic()
     with job.journal:
-        try:
-            for row in job.rows(pictures, report):
-                rows.append(row)
-                if time.monotonic() - saved > SAVED_EVERY:
-                    tables.save(rows)
-                    saved = time.monotonic()
-                if report:
-                    report(len(rows), len(job.planes), job.planes[len(rows) - 1].name)
-        finally:  # also after Ctrl-C or a full disk: what was counted is kept
-            tables.write(rows, finished=len(rows) == len(job.planes))
+        rows = _rows(job, tables, pictures, report)
         if finish:
             finish(rows)
         job.journal.remove()
+    return rows
+
+
+def _rows(job: Job, tables: _Tables, pictures: int, report: Each | None) -> list[Row]:
+    """Of each image, with the tables written now and then, and in the end however that comes."""
+    rows: list[Row] = []
+    saved = time.monotonic()
+    try:
+        for row in job.rows(pictures, report):
+            rows.append(row)
+            if time.monotonic() - saved > SAVED_EVERY:
+                tables.save(rows)
+                saved = time.monotonic()
+            if report:
+                report(len(rows), len(job.planes), job.planes[len(rows) - 1].name)
+    finally:  # also after Ctrl-C or a full disk: what was counted is kept
+        tables.write(rows, finished=len(rows) == len(job.planes))
     return rows
 
 

@@ -14,7 +14,6 @@ from typing import NoReturn
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from countception import targets
 from countception.config import Config, TrainingConfig
@@ -27,6 +26,7 @@ from countception.training import state as checkpoints
 from countception.training.augment import Example
 from countception.training.batches import Batches
 from countception.training.interrupts import undisturbed
+from countception.training.losses import map_loss, place_loss
 from countception.training.schedule import Length, evaluations_due, learning_rate
 from countception.training.state import Identity, Record, State
 from countception.trust import calibration
@@ -71,32 +71,6 @@ class Progress:
 
 
 Report = Callable[[Progress], None]
-
-
-def map_loss(config: TrainingConfig, predicted: Tensor, target: Tensor) -> Tensor:
-    """Mean error of the redundant map's entries."""
-    match config.loss:
-        case "l1":
-            return F.l1_loss(predicted, target)  # equation 2
-        case "l2":
-            return F.mse_loss(predicted, target)
-        case "smooth_l1":
-            return F.smooth_l1_loss(predicted, target, beta=config.beta)
-
-
-def place_loss(predicted: Tensor, target: Tensor, side: int) -> Tensor:
-    """Mean squared error of the corners of windows: what tells where in a window an object lies.
-
-    The difference of neighbouring windows, `side` entries apart along y and along x, is what lies in the two opposite
-    corners of `side` × `side` entries less what lies in the two others. The loss on whole windows sees an object that
-    is a few pixels off only where it falls out of a window, and is content with densities spread over a cell.
-    """
-
-    def corners(maps: Tensor) -> Tensor:
-        rows = maps[..., side:, :] - maps[..., :-side, :]
-        return rows[..., side:] - rows[..., :-side]
-
-    return F.mse_loss(corners(predicted), corners(target))
 
 
 @dataclass(frozen=True)
