@@ -142,11 +142,12 @@ class _Together:
         from countception.results.count_report import write_count_report
         from countception.results.tables import write_totals
 
+        sums = self.sums(rows)
         if self.totals is not None:
-            write_totals(self.totals, self.sums(rows))
+            write_totals(self.totals, sums)
         if self.report is not None:
-            sums = () if self.groups is None else self.sums(rows)
-            write_count_report(self.report, rows, self.counter, level=self.level, totals=sums, flips=self.flips)
+            asked = () if self.groups is None else sums
+            write_count_report(self.report, rows, self.counter, level=self.level, totals=asked, flips=self.flips)
 
 
 def _tell(rows: Sequence[Row], together: _Together, *, written: Written, shown: bool) -> None:

@@ -53,7 +53,8 @@ def read(path: Path, options: ReadOptions) -> Dots:
     PointsError
         The file cannot be read as an image, has another size than the image it belongs to, or is no mask of dots.
     """
-    pixels = _pixels(path, options)
+    page = _page(path, options)
+    pixels = _pixels(path, page)
     if options.image_shape is not None and pixels.shape[1:] != tuple(options.image_shape):
         (mask_height, mask_width), (height, width) = pixels.shape[1:], options.image_shape
         raise PointsError(
@@ -73,19 +74,19 @@ def read(path: Path, options: ReadOptions) -> Dots:
     _refuse_flood(path, bright)
     _refuse_shades(path, pixels[:, bright])
     _refuse_discs(path, bright)
-    _refuse_black_on_nothing(path, bright, _page(path, options))
+    _refuse_black_on_nothing(path, bright, page)
     return Dots(np.argwhere(bright).astype(np.float64))
 
 
-def _pixels(path: Path, options: ReadOptions) -> npt.NDArray[Any]:
-    """Of an image; of a stack, those of the page that is read of the image."""
+def _pixels(path: Path, page: int | None) -> npt.NDArray[Any]:
     try:
-        return read_numbers(path, page=_page(path, options))
+        return read_numbers(path, page=page)
     except ImageError as error:
         raise PointsError(str(error)) from error
 
 
 def _page(path: Path, options: ReadOptions) -> int | None:
+    """Of a stack of masks the page that is read of the image, too; None of any other mask."""
     page = options.page()
     return page if page is not None and is_stack(path) else None
 
