@@ -42,3 +42,17 @@ def test_a_folder_with_other_files_in_it_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="has files in it that may be yours, and no earlier demo: name a new folder"):
         demo.run_demo(tmp_path, show=lambda _done, _text: None)
     assert [path.name for path in tmp_path.iterdir()] == ["model.count"]
+
+
+def test_interrupted_it_ends_without_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo, "ANNOTATED", 4)
+    monkeypatch.setattr(demo, "UNSEEN", 2)
+
+    def stop(_done: float, text: str) -> None:
+        if "step" in text:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        demo.run_demo(tmp_path / "demo", seconds=600, show=stop)
+    assert not (tmp_path / "demo" / "counts.csv").exists()
+    assert not (tmp_path / "demo" / "report.html").exists()

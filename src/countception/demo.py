@@ -64,6 +64,8 @@ def run_demo(out: str | os.PathLike[str], *, seconds: float = 150.0, seed: int =
 
     changes = {"training.seconds": seconds, "training.seed": seed}
     counter = train(folder / "annotated", out=model, changes=changes, report=trained)
+    if counter.interrupted:  # there is nothing to show yet
+        raise KeyboardInterrupt
     write_curve(counter, model)
     phases.begin("counting new images")
     images = folder / "new" / "images"

@@ -98,6 +98,19 @@ def test_neither_a_validation_set_nor_dots_in_one_part_alone() -> None:
     assert not told, "said before anything is learned"
 
 
+@pytest.mark.parametrize("folds", [2, 3])
+def test_only_some_images_are_in_a_group(folds: int, tmp_path: Path) -> None:
+    samples = [replace(sample, group="plate" if i < 2 else None) for i, sample in enumerate(blobs(4))]
+    counter = train(samples, folds=folds, changes=FEW, out=tmp_path / "a.count")
+    assert counter.model.intervals.images == counter.model.flipped_intervals.images == 4
+    assert [path.name for path in tmp_path.iterdir()] == ["a.count"]
+
+
+def test_left_out_images_do_not_choose_the_weights() -> None:
+    with pytest.raises(ConfigError, match=r"training.patience ends .* and folds put none aside: leave out either"):
+        train(blobs(4), folds=2, changes={**FEW, "training.patience": 3})
+
+
 def test_a_length_in_seconds_is_shared() -> None:
     changes = {**FEW, "training.seconds": 0.9, "training.steps": None}
     assert train(blobs(4), folds=2, changes=changes).config.training.seconds == pytest.approx(0.3)

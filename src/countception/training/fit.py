@@ -102,6 +102,11 @@ def train(
     folds = _parts(folds)
     checkpoint = _checkpoint(out, resume=resume)
     chosen = configure(config, changes)
+    if folds is not None and chosen.training.patience is not None:
+        raise ConfigError(
+            "training.patience ends a training by the errors of images that are put aside, and folds put none aside: "
+            "leave out either"
+        )
     training, validation, parts = gather(data, valid, folds, chosen.training.seed)
     chosen = _for_data(chosen, training, folds)
     with short_of(_too_large(chosen.training)), usual_modes(gradients=True):

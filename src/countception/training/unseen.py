@@ -48,13 +48,12 @@ class Unseen:
     """Into how many parts the images were divided; 0 if they were put aside for validation."""
 
     def add(self, other: Unseen) -> None:
-        """The images of another part, too."""
+        """The images of another part, too; their groups are for all parts together to say."""
         self.names += other.names
         self.true += other.true
         self.counts += other.counts
         self.flipped += other.flipped
         self.parts += other.parts
-        self.groups += other.groups
 
     def times(self, factor: float) -> Unseen:
         """The same, with counts and their spreads calibrated."""
@@ -148,15 +147,17 @@ class Folds:
 
     def run(self, report: Report | None, *, resume: bool) -> tuple[Unseen, bool]:
         """Train on all but each part and count that; what was counted, and whether Ctrl-C ended it early."""
-        found = Unseen(folds=self.number)
+        found, interrupted = Unseen(folds=self.number), False
         known = self._known() if resume else {}
         try:
             for k in range(self.number):
                 part = self._without(k, known, resume=resume, report=report and self.shared(report, k + 1))
                 found.add(replace(part, parts=[k] * len(part.true)))
         except KeyboardInterrupt:
-            return found, True
-        return found, False
+            interrupted = True
+        groups = group_names([sample for part in self.parts for sample in part])  # of all: a part may have none
+        found.groups = groups[: len(found.true)]
+        return found, interrupted
 
     def shared(self, report: Report, done: int) -> Report:
         """Reports the next of all trainings as a part of the whole, of which the first is that on all samples.
