@@ -41,6 +41,7 @@ from countception.training import Progress, checkpoint_path, configure, loop, tr
 from countception.training.losses import place_loss
 from countception.training.prepare import prepare
 from countception.training.schedule import Length, evaluations_due, learning_rate
+from countception.training.state import identify
 from countception.trust.metrics import predict_average_mae
 from helpers_blobs import QUICK, blobs, quick
 
@@ -361,6 +362,29 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:
     Path(f"{out}.checkpoint").write_bytes(b"nonsense")
     with pytest.raises(ModelFileError, match="cannot be resumed from"):
         train(blobs(4), changes=QUICK, out=out, resume=True)
+
+
+def test_what_the_dots_decide_is_no_option_that_was_asked_for(tmp_path: Path) -> None:
+    def interrupt(_: Progress) -> None:
+        raise KeyboardInterrupt
+
+    def wide(number: int) -> list[Sample]:
+        rng = np.random.default_rng(0)
+        dots = [rng.uniform(0, 96, (number + i, 2)) for i in range(3)]
+        return [Sample(np.zeros((1, 96, 96), np.uint8), Dots(each), f"{i}") for i, each in enumerate(dots)]
+
+    out, free = tmp_path / "a.count", {**QUICK, "scale.factor": None, "training.steps": None}
+    train(wide(9), changes=free, out=out, report=interrupt)
+    with pytest.raises(ModelFileError, match="a training with other data: repeat"):
+        train(wide(8), changes=free, out=out, resume=True)
+
+
+def test_checkpoints_of_before_images_were_shown_as_they_are_can_be_gone_on_with() -> None:
+    config = configure("default", {**QUICK, "scale.widest": 0.0})
+    identity = prepare(blobs(2), blobs(1, seed=1), config).trainer.identity
+    before = config.model_dump(mode="json")
+    del before["channels"], before["scale"]["widest"]
+    assert identity == identify({"folds": None, **before}, [blobs(2), blobs(1, seed=1)])
 
 
 def test_a_checkpoint_of_another_version_is_refused_in_a_sentence(tmp_path: Path) -> None:

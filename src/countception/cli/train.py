@@ -61,9 +61,9 @@ def train(
     Fiji or QuPath, beside it or in `images/` and `points/` (or `annotations/`); or a manifest: a CSV file with columns
     image and dots.
 
-    Without a length it takes 1000 steps, or 3400 where the images hold much to learn from, and up to twice as many
-    where objects are large: on two cores of a CPU 2 to 4 minutes, 7 to 12, or up to 25 (the paper's recipe has its own
-    1000 epochs). A quarter of the images, or those of --valid, are not learned from: they calibrate counts and
+    Without a length it takes 1000 steps, or 3400 where the images hold much to learn from, and up to a good two times
+    as many where objects are large: on two cores of a CPU 2 to 4 minutes, 7 to 12, or up to 25 (the paper's recipe has
+    its own 1000 epochs). A quarter of the images, or those of --valid, are not learned from: they calibrate counts and
     intervals. Beside the model, <name>.curve.csv and <name>.curve.png show how the training went. Ctrl-C keeps the best
     so far; repeat the command with --resume to go on.
 

@@ -303,7 +303,7 @@ class Counter:
     def apart(self) -> float | None:
         """Median distance of an object's third neighbour in working pixels; None where the scale was set by hand.
 
-        Older models, which do not know it, show it as configured.
+        Older models, which do not know it, and those whose images had too few dots to tell, show it as configured.
         """
         if self.config.scale.factor is not None:
             return None

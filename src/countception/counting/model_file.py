@@ -241,6 +241,7 @@ def _check(model: Model) -> None:
         and all(0 < deviation < math.inf for deviation in look.deviation)
         and (look.numbers is None or len(look.numbers) == network.channels),
         "pixel size": 0 < trained.get("pixel_size", 1.0) < math.inf,
+        "spacing of dots": 0 < trained.get("spacing", 1.0) < math.inf,
         f"{len(model.class_names)} classes": len(set(model.class_names)) == network.classes == len(model.class_names)
         and all(isinstance(name, str) for name in model.class_names),
         "calibration": all(isinstance(value, int | float) for value in asdict(model.calibration).values()),

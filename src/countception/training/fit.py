@@ -185,7 +185,7 @@ def _too_large(training: TrainingConfig) -> ConfigError:
     crop = "as large as the images" if training.augment.crop is None else str(training.augment.crop)
     return ConfigError(
         f"there is not enough memory to train: lower training.batch, which is {training.batch}, or "
-        f"training.augment.crop, which is {crop}, or learn from fewer or smaller images"
+        f"training.augment.crop, which is {crop}, show images smaller (scale.factor, --scale), or learn from fewer"
     )
 
 

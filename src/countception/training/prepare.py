@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -73,19 +74,27 @@ def prepare(
     normalisation = learn([sample.image for sample in training], config.channels)
     examples = [_example(sample, normalisation, scale) for sample in training]
     megapixels = sum(example.image[0].size for example in examples) / 1e6
-    config = config.lasting(megapixels, enlargement(apart, config.scale))
+    asked, config = config, config.lasting(megapixels, enlargement(apart, config.scale))
     with seeded(config.training.seed):
         network = (make or _network)(config, examples)
     network.to(place).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     canvases = [Canvas(sample.image, normalisation, scale, network.layout) for sample in validation]
     true = [float(len(sample.dots)) for sample in validation]
-    options = config.model_dump(mode="json")
-    if options["channels"] is None:  # as in checkpoints of before there was a choice
-        del options["channels"]
-    identity = identify({"folds": folds, **options}, [training, validation])
+    identity = identify(_options(config, folds), [training, validation])
+    identity = replace(identity, options=_options(asked, folds))  # a length that nobody asked for is the data's
     shown = Validation(canvases, true, learned_from=validation is training)
     made = trainer(network, examples, shown, config, checkpoint=checkpoint, identity=identity)
     return Prepared(made, normalisation, scale)
+
+
+def _options(config: Config, folds: int | None) -> dict[str, Any]:
+    """What was asked for, as JSON, without what there was no choice of in older checkpoints and none was made of."""
+    options = config.model_dump(mode="json")
+    if options["channels"] is None:
+        del options["channels"]
+    if not options["scale"]["widest"] or options["scale"]["factor"] is not None:
+        del options["scale"]["widest"]
+    return {"folds": folds, **options}
 
 
 def _network(config: Config, examples: Sequence[Example]) -> Network:

@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import save as serialise
 from torch import Tensor
 
-from countception.config import dotted
+from countception.config import DECIDED, dotted
 from countception.counting.tensor_file import DAMAGED, read_tensors
 from countception.data.dataset import Sample, content_hash
 from countception.errors import ModelFileError
@@ -72,9 +72,9 @@ class Identity:
     """What tells one training from another, which cannot be resumed from its checkpoint."""
 
     options: dict[str, Any] = field(default_factory=dict)
-    """The configuration, as JSON has it, and what else was asked for; to say what is different."""
+    """The configuration that was asked for, as JSON has it, and what else was; to say what is different."""
     fingerprint: str = ""
-    """Of the options and the data."""
+    """Of the options, with those that follow from the data, and the data."""
 
 
 def identify(options: dict[str, Any], data: Iterable[Iterable[Sample]]) -> Identity:
@@ -156,7 +156,7 @@ def _difference(then: dict[str, Any] | None, now: dict[str, Any]) -> str:
     if then is None:  # an older checkpoint
         return "other options or other data"
     before, after = dotted(then), dotted(now)
-    changed = [key for key in before | after if before.get(key) != after.get(key)]
+    changed = [key for key in before | after if before.get(key) != after.get(key) and key not in DECIDED]
     if not changed:
         return "other data"
     pairs = [f"{key}={json.dumps(before.get(key))} (not {json.dumps(after.get(key))})" for key in changed[:NAMED]]

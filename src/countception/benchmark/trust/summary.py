@@ -15,7 +15,7 @@ from countception.benchmark.tables import measured
 from countception.benchmark.trust import tables
 from countception.benchmark.trust.tables import Counted, Flagged, Located
 
-TOLD = ("training.places=", "training.keep_from=", "network.width=", "scale.spacing=", "folds=")
+TOLD = ("training.places=", "training.keep_from=", "network.width=", "scale.spacing=", "scale.widest=", "folds=")
 """Settings that the page tells apart."""
 
 
