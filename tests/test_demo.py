@@ -39,9 +39,10 @@ def test_an_unwritable_place_is_refused_at_once(tmp_path: Path) -> None:
 
 def test_a_folder_with_other_files_in_it_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "model.count").write_text("mine")
+    (tmp_path / "annotated").mkdir()
     with pytest.raises(OutputError, match="has files in it that may be yours, and no earlier demo: name a new folder"):
         demo.run_demo(tmp_path, show=lambda _done, _text: None)
-    assert [path.name for path in tmp_path.iterdir()] == ["model.count"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["annotated", "model.count"]
 
 
 def test_interrupted_it_ends_without_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,7 +53,8 @@ def test_interrupted_it_ends_without_results(tmp_path: Path, monkeypatch: pytest
         if "step" in text:
             raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        demo.run_demo(tmp_path / "demo", seconds=600, show=stop)
+    for _ in ("a new folder", "where it was begun"):
+        with pytest.raises(KeyboardInterrupt):
+            demo.run_demo(tmp_path / "demo", seconds=600, show=stop)
     assert not (tmp_path / "demo" / "counts.csv").exists()
     assert not (tmp_path / "demo" / "report.html").exists()

@@ -10,7 +10,7 @@ from countception.cli.progress import Show
 from countception.data.dataset import load_dataset
 from countception.errors import OutputError
 from countception.evaluation.evaluation import Evaluation, evaluate
-from countception.files import check_writable
+from countception.files import check_writable, whole_file
 from countception.results.batch import count_files
 from countception.results.curve import write_curve
 from countception.results.pictures import overlay
@@ -21,6 +21,19 @@ from countception.training import Progress, checkpoint_path, train
 
 ANNOTATED, UNSEEN = 36, 12
 """Images with dots to train on (a quarter of them to validate on), and new images to count."""
+README = "README.txt"
+"""Of the folder, by which a demo is known."""
+ABOUT = """\
+Made by `countception demo`, which replaces these files when it is run again:
+
+annotated/    simulated images with dots, which were learned from
+new/          others, which were counted; their dots were only compared with
+model.count   what was learned; model.curve.png shows how
+counts.csv    how many objects are on each new image
+overlays/     where they are
+overview.png  an image, what is counted where, and all counts beside the true ones
+report.html   errors, image by image: open it in a browser
+"""
 
 
 def run_demo(out: str | os.PathLike[str], *, seconds: float = 150.0, seed: int = 0, show: Show) -> Evaluation:
@@ -29,8 +42,8 @@ def run_demo(out: str | os.PathLike[str], *, seconds: float = 150.0, seed: int =
     Parameters
     ----------
     out
-        Folder to write to: `annotated/` and `new/` (images and dots), `model.count` and its training curve,
-        `counts.csv`, `overlays/`, `overview.png` and `report.html`.
+        Folder to write to: `README.txt`, `annotated/` and `new/` (images and dots), `model.count` and its training
+        curve, `counts.csv`, `overlays/`, `overview.png` and `report.html`.
     seconds
         Length of the training.
     seed
@@ -48,9 +61,11 @@ def run_demo(out: str | os.PathLike[str], *, seconds: float = 150.0, seed: int =
         The folder cannot be written to, or holds files that are not a demo's.
     """
     folder = Path(out)
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / "annotated").is_dir():
+    if folder.is_dir() and any(folder.iterdir()) and not _is_demo(folder):
         raise OutputError(f"{folder} has files in it that may be yours, and no earlier demo: name a new folder (-o)")
     check_writable(folder / "report.html")
+    with whole_file(folder / README) as temporary:
+        temporary.write_text(ABOUT, encoding="utf-8")
     phases = _Phases(show, seconds)
     phases.begin("simulating images")
     simulate_dataset(folder / "annotated", ANNOTATED, seed=seed)
@@ -81,6 +96,14 @@ def run_demo(out: str | os.PathLike[str], *, seconds: float = 150.0, seed: int =
     save_figure(figure, folder / "overview.png")
     show(1.0, "")
     return evaluation
+
+
+def _is_demo(folder: Path) -> bool:
+    """Whether an earlier demo was written there, and nobody's own files."""
+    try:
+        return (folder / README).read_text(encoding="utf-8") == ABOUT
+    except (OSError, ValueError):
+        return False
 
 
 class _Phases:

@@ -11,6 +11,8 @@ from collections.abc import Container
 from pathlib import Path
 from typing import Any
 
+from countception.wording import one_line
+
 SUFFIXES = (".geojson", ".json")
 
 POINTS, AREAS = ("Point", "MultiPoint"), ("Polygon", "MultiPolygon")
@@ -79,13 +81,13 @@ def class_of(feature: Any) -> str:
     """The class that QuPath gives an object, with those it derives from as QuPath shows them; empty without any."""
     classification = (feature.get("properties") or {}).get("classification") or {}
     names = classification.get("names") or [classification.get("name")]
-    return ": ".join(str(name) for name in names if name is not None)
+    return ": ".join(one_line(str(name)) for name in names if name is not None)
 
 
 def attribute(feature: Any, *names: str) -> str:
     """The first of these properties, in upper or lower case, that says something, as text; empty without any."""
     properties = {str(key).lower(): value for key, value in (feature.get("properties") or {}).items()}
-    return next((str(properties[name]) for name in names if properties.get(name) not in (None, "")), "")
+    return next((one_line(str(properties[name])) for name in names if properties.get(name) not in (None, "")), "")
 
 
 def holds(path: Path, kinds: Container[str]) -> bool:

@@ -11,6 +11,8 @@ NAMED = 3
 """So many of several files are named."""
 NONE = "–"
 """Where there is no number."""
+WHOLE = "whole image"
+"""What the region of all pixels is called."""
 
 
 def rounded(count: float) -> int:
@@ -21,6 +23,11 @@ def rounded(count: float) -> int:
 def whole(count: float | None) -> str:
     """The same as text; a dash where there is none."""
     return NONE if count is None else str(rounded(count))
+
+
+def one_line(text: str) -> str:
+    """A name without line breaks, and without what no file can hold, such as half of an emoji."""
+    return " ".join(text.encode("utf-8", "replace").decode().split())
 
 
 def images(number: int) -> str:

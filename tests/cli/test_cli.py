@@ -1228,6 +1228,10 @@ def test_info_for_programs(tmp_path: Path) -> None:
     assert tiny.model_file().read_bytes() == before
 
 
+def test_settings_of_no_network_are_refused() -> None:
+    refused(run("settings", "--network=nope"), "there is no network 'nope': the networks are boxnet, ")
+
+
 def test_settings_can_be_given_back_to_train(tmp_path: Path) -> None:
     listed = run("settings", "--recipe=paper").stdout.splitlines()
     assert "training.learning_rate=0.005" in listed

@@ -323,6 +323,19 @@ def test_networks_of_windows_and_of_densities_of_their_own_count_nothing_in_hole
         assert count.value == pytest.approx(total(count), rel=1e-4)
 
 
+def test_the_spread_is_that_of_the_counts_and_knows_nothing_of_holes() -> None:
+    counter = tiny.untrained(channels=1)
+    image = np.random.default_rng(0).integers(0, 256, (40, 96)).astype(np.uint8)
+    holes = np.zeros(image.shape, bool)
+    holes[:, 16:] = True
+    turned = [
+        (np.rot90(each, k), np.rot90(hole, k)) for each, hole in ((image, holes), (image.T, holes.T)) for k in range(4)
+    ]
+    counts = [counter.count(np.ma.masked_array(*each)).value for each in turned]
+    spread = counter.count(np.ma.masked_array(image, holes), flips=True).spread
+    assert spread == pytest.approx(np.std(counts, ddof=1), rel=1e-3)
+
+
 def test_what_is_counted_in_holes_alone_makes_no_spread_below_zero(
     counter: Counter, picture: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -312,7 +312,9 @@ class TestSplittingOff:
             ((40, 5, 5, 5, 5), 15, {15}),
             ((30, 10), 10, {10}),
             ((8, 10, 30), 12, {8, 10}),
-            ((4,) * 10, 10, {12}),
+            ((4,) * 10, 10, {8}),  # as near as 12, which would leave less to learn from
+            ((4, 2, 2), 2, {2}),
+            ((6, 3, 3, 3), 3, {3}),
             ((100, 1), 1, {1}),
             ((7, 9), 1, {7}),  # both are too large, but one is needed
             ((2, 2), 3, {2}),  # and one to learn from

@@ -183,6 +183,18 @@ def test_found_points_are_matched_with_the_dots_class_by_class(tmp_path: Path, m
     assert evaluate(counter, [sample], tolerance=4.9).points == far.points, "a tolerance asks for points"
 
 
+def test_pairs_name_dots_and_points_as_they_were_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    counter = tiny.untrained(classes=2)
+    true = np.array([[5.0, 5.0], [20.0, 7.0], [30.0, 30.0]])
+    dots = Dots(true, np.array([1, 0, 1]), counter.model.class_names)
+    found = Dots(true[[2, 1, 0]], np.array([1, 0, 1]), counter.model.class_names)
+    real = counter.count_pixels
+    monkeypatch.setattr(counter, "count_pixels", lambda image, **options: replace(real(image, **options), points=found))
+    matching = evaluate(counter, [Sample(tiny.pixels().transpose(2, 0, 1), dots, "a")], points=True).rows[0].matching
+    assert matching is not None
+    assert sorted(matching.pairs.tolist()) == [[0, 2], [1, 1], [2, 0]]
+
+
 def test_images_that_are_rescaled_are_checked_first_and_matched_in_the_training_images_pixels() -> None:
     loaded = Counter.load(tiny.model_file(), device="cpu")
     counter = Counter(replace(loaded.model, trained_on={**loaded.model.trained_on, "pixel_size": 1.0}), device="cpu")

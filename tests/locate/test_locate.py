@@ -209,6 +209,16 @@ def test_a_map_of_nothing_but_noise_around_zero_has_no_objects() -> None:
     assert len(locate(density).points) == 0
 
 
+@pytest.mark.parametrize("noise", [1e-6, 1e-5, 1e-4, 3e-4, 1e-3])
+@pytest.mark.parametrize("dots", [0, 3])
+def test_little_noise_adds_no_objects(noise: float, dots: int) -> None:
+    rng = np.random.default_rng(0)
+    counts = count_map(rng.uniform(8, 120, (dots, 2)), (128, 128), Window(32, 1))
+    counts = counts + rng.normal(0, noise, counts.shape)
+    total = max(0.0, counts.sum() / 32**2)
+    assert density_of_counts(counts, Window(32, 1)).sum() == pytest.approx(total, abs=1e-9)
+
+
 def test_a_thousand_objects_take_less_than_seconds() -> None:
     rng = np.random.default_rng(0)
     points = rng.uniform(0, 999, (1000, 2))

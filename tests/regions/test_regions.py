@@ -357,6 +357,18 @@ def test_images_that_hold_no_labels_are_refused(tmp_path: Path) -> None:
             read_regions(tmp_path / name)
 
 
+def test_names_are_one_line_of_text_and_none_is_that_of_the_image(tmp_path: Path) -> None:
+    square = {"type": "Polygon", "coordinates": [[[0, 0], [4, 0], [4, 4], [0, 4], [0, 0]]]}
+    names = ["whole image", "left\r\nhalf", "half \ud83d"]
+    features = [{"type": "Feature", "geometry": square, "properties": {"name": name}} for name in names]
+    (tmp_path / "a.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    assert [region.name for region in read_regions(tmp_path / "a.geojson")] == [
+        "whole image (2)",
+        "left half",
+        "half ?",
+    ]
+
+
 def test_a_file_in_order_may_hold_no_region_but_not_that_of_all_images(tmp_path: Path) -> None:
     (tmp_path / "a.geojson").write_text('{"type": "FeatureCollection", "features": []}')
     tifffile.imwrite(tmp_path / "b.tif", np.zeros((4, 5), np.uint8))

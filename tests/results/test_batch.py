@@ -3,9 +3,11 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shutil
 from dataclasses import replace
 from functools import partial
 from pathlib import Path, PureWindowsPath
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -272,6 +274,34 @@ def test_a_file_is_no_folder(images: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match=r"file is no folder: name another"):
         count_files(tiny.untrained(), images, overlays=tmp_path / "file")
+
+
+def test_a_folder_may_hold_one_called_file(images: Path, tmp_path: Path) -> None:
+    (tmp_path / "overlays" / "file").mkdir(parents=True)
+    rows = count_files(tiny.untrained(), images, overlays=tmp_path / "overlays")
+    assert all(Path(row.overlay).is_file() for row in rows)
+
+
+@pytest.mark.parametrize(("kind", "suffix"), [("points", "geojson"), ("overlays", "png"), ("maps", "tif")])
+def test_a_name_too_long_for_what_is_written_is_refused_before_counting(
+    images: Path, tmp_path: Path, kind: str, suffix: str
+) -> None:
+    named = "L" * 251 if kind == "points" else f"{'a' * 120}/{'b' * 120}/twice_the_same"
+    for folder in ("one", "two") if kind != "points" else ("one",):
+        place = images / folder / f"{named}.png"
+        place.parent.mkdir(parents=True)
+        shutil.copy(images / "0.png", place)
+    done: list[float] = []
+    options: dict[str, Any] = {kind: tmp_path / "new" / "folder"}
+    with pytest.raises(OutputError, match=rf"\.{suffix} has too long a name for a file: rename .*, or the folders"):
+        count_files(
+            tiny.untrained(),
+            sorted(images.rglob("*.png")),
+            points_as="geojson",
+            report=lambda k, *_: done.append(k),
+            **options,
+        )
+    assert not done
 
 
 def test_points_that_came_while_images_are_counted_are_not_replaced(images: Path, tmp_path: Path) -> None:
@@ -706,6 +736,8 @@ def test_another_magnification_is_flagged(tmp_path: Path) -> None:
     assert counter.count(tmp_path / "other.tif").warnings == (said,)
     (row,) = count_files(counter, tmp_path / "unknown.tif", pixel_size=1.0)
     assert row.warning.startswith("pixels of 1 µm")
+    with pytest.raises(ConfigError, match="a pixel size of 1e\\+200 µm makes no sense: it is more than"):
+        count_files(counter, tmp_path / "unknown.tif", pixel_size=1e200)
     with pytest.raises(ConfigError, match="a pixel size of 0 µm makes no sense"):
         counter.count_pixels(np.zeros((3, 9, 9), np.uint8), pixel_size=0)
 

@@ -153,11 +153,63 @@ def test_images_that_have_come_since_are_counted_with_the_rest(images: Path, tmp
     ]
 
 
-@pytest.mark.parametrize("options", [{"flips": True}, {"level": 0.8}, {"pixel_size": 2.0}, {"tile": 32}])
+@pytest.mark.parametrize("options", [{"flips": True}, {"level": 0.8}, {"pixel_size": 2.0}])
 def test_another_batch_is_counted_from_the_start(images: Path, tmp_path: Path, options: dict[str, Any]) -> None:
     interrupted(images, tmp_path / "counts.csv")
     rows = count_files(tiny.untrained(), images, out=tmp_path / "counts.csv", **options)
     assert not any(row.before for row in rows)
+
+
+def test_what_was_counted_stays_known_with_other_tiles_and_gets_the_pictures_it_lacks(
+    images: Path, tmp_path: Path
+) -> None:
+    interrupted(images, tmp_path / "counts.csv")
+    rows = count_files(tiny.untrained(), images, out=tmp_path / "counts.csv", tile=32)
+    assert [row.before for row in rows] == [True, True, False, False]
+    interrupted(images, tmp_path / "counts.csv")
+    rows = count_files(tiny.untrained(), images, out=tmp_path / "counts.csv", pictures=2)
+    assert [row.picture is not None for row in rows] == [False, True, False, True]
+    assert [row.before for row in rows] == [True, False, False, False]
+    interrupted(images, tmp_path / "counts.csv", pictures=2)
+    assert [row.before for row in count_files(tiny.untrained(), images, out=tmp_path / "counts.csv")][:2] == [True] * 2
+
+
+def test_files_that_come_into_the_folder_of_regions_change_nothing_for_images_without_any(
+    images: Path, tmp_path: Path
+) -> None:
+    regions = tmp_path / "regions"
+    regions.mkdir()
+    Image.fromarray(np.ones((40, 56), np.uint8)).save(regions / "0.png")
+    out = regions / "counts.csv"
+    interrupted(images, out, regions=regions)
+    rows = count_files(tiny.untrained(), images, out=out, regions=regions)
+    assert [row.before for row in rows] == [True, True, False, False]
+    interrupted(images, out, regions=regions)
+    Image.fromarray(np.ones((40, 56), np.uint8)).save(regions / "1.png")
+    rows = count_files(tiny.untrained(), images, out=out, regions=regions)
+    assert [row.before for row in rows] == [True, False, False, False]
+
+
+def test_a_batch_that_counts_nothing_leaves_what_another_has_counted(images: Path, tmp_path: Path) -> None:
+    interrupted(images, tmp_path / "counts.csv")
+
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Counter, "count_pixels", stop)
+        with pytest.raises(KeyboardInterrupt):
+            count_files(tiny.untrained(), images, out=tmp_path / "counts.csv", level=0.8)
+    rows = count_files(tiny.untrained(), images, out=tmp_path / "counts.csv")
+    assert [row.before for row in rows] == [True, True, False, False]
+
+
+def test_the_table_so_far_has_what_was_counted_before_and_not_come_to_yet(images: Path, tmp_path: Path) -> None:
+    interrupted(images, tmp_path / "counts.csv", after=3)
+    Image.fromarray(tiny.pixels(seed=9)).save(images / "0.png")
+    interrupted(images, tmp_path / "counts.csv", after=1)
+    table = (tmp_path / "counts.unfinished.csv").read_text().splitlines()
+    assert [Path(line.split(",")[0]).name for line in table[1:]] == ["0.png", "1.png", "2.png"]
 
 
 def test_so_is_one_by_another_model_or_in_other_channels(images: Path, tmp_path: Path) -> None:

@@ -97,6 +97,14 @@ def test_any_image_becomes_viewable_with_full_contrast(channels: int, dtype: typ
     assert np.all(np.diff(seen[..., 1].ravel().astype(int)) >= 0)
 
 
+@pytest.mark.parametrize("name", ["a\rb", "a\nb", "half \ud83d"])
+def test_names_of_regions_and_classes_may_hold_anything(name: str) -> None:
+    square = Polygon(name, (np.array([[2, 2], [2, 20], [20, 20], [20, 2]], np.float64),))
+    count = tiny.untrained(classes=2).count(tiny.pixels())
+    count = replace(count, by_class={name: 1.0, "other": 2.0})
+    assert overlay(tiny.pixels().transpose(2, 0, 1), count, regions=[square]).width
+
+
 def test_holes_are_black_and_leave_the_contrast_as_it_is() -> None:
     """Of temperatures around 290 nothing would be seen beside zeros."""
     image = np.linspace(280, 300, 600, dtype=np.float32).reshape(1, 20, 30)

@@ -225,7 +225,10 @@ def simulate(
 def settings(*, recipe: given.Recipe = "default", network: given.Network = None) -> None:
     """List all settings of a recipe, as `train --set KEY=VALUE` takes them."""
     from countception.config import recipe as named
+    from countception.networks import check_name
 
+    if network is not None:
+        check_name(network)
     for setting in parse.list_settings(named(recipe, network=network).model_dump()):
         echo(setting)
 

@@ -16,7 +16,7 @@ from countception.cli import options as given
 from countception.cli import parse
 from countception.cli.screen import echo
 from countception.errors import ConfigError
-from countception.files import is_device
+from countception.files import is_device, state
 
 if TYPE_CHECKING:
     from countception.counting.counter import Counter
@@ -223,6 +223,8 @@ def _count_all(
     from countception.results import batch
 
     out = options.get("out")
+    part = None if out is None else batch.unfinished(out)
+    before = None if part is None else state(part)
     try:
         with file_bar() as progress:
             return batch.count_files(
@@ -237,8 +239,7 @@ def _count_all(
                 **options,
             )
     except KeyboardInterrupt:
-        part = None if out is None else batch.unfinished(out)
-        if part is not None and part.exists() and not is_device(part):
+        if part is not None and not is_device(part) and state(part) not in (None, before):
             echo(
                 f"the images counted by now are in {part}: "
                 f"{out}, other tables and the report are not written; the same command goes on from there",

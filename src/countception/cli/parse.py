@@ -21,6 +21,8 @@ POINTS_AS = ("csv", "geojson", "zip")
 A_MODEL, AN_IMAGE = "a model", "an image"
 DATA = "a folder of images with dots, or a manifest,"
 """Kinds of what is named on the command line, in words."""
+HEADER = 2**20
+"""Bytes of a file that say whether it is a model, of which large images have no end."""
 
 
 def read_settings(pairs: list[str]) -> dict[str, Any]:
@@ -290,7 +292,7 @@ def _kind(path: Path) -> str:
             return ""
         with path.open("rb") as stream:
             length = int.from_bytes(stream.read(8), "little")
-            if length < path.stat().st_size and b"countception model" in stream.read(length):
+            if length < path.stat().st_size and b"countception model" in stream.read(min(length, HEADER)):
                 return A_MODEL
     except OSError:
         return ""

@@ -115,7 +115,7 @@ class Count:
         """Objects per cell of `stride` working pixels, ``(classes, y, x)``: the map with its windows undone.
 
         Cell 0 starts at the image's first pixel and the last ones reach its end, so that all objects lie on the image:
-        the sum is `value`, to rounding.
+        the sum is `value`, to rounding, but where a class is counted below 0: it has no density then.
 
         Raises
         ------
@@ -137,7 +137,8 @@ class Count:
         """Count inside regions of the image.
 
         An object counts with the share of its density that a region covers, so that one on the border of two regions
-        is divided between them, and regions that divide the image among themselves add up to `value`.
+        is divided between them, and regions that divide the image among themselves add up to `value`, if `density`
+        does.
 
         Parameters
         ----------

@@ -23,6 +23,7 @@ from countception.counting.model_file import Model
 from countception.counting.predict import Report, choose_device, leave_out_holes, raw_map, usual_modes
 from countception.errors import ConfigError, ImageError
 from countception.geometry import to_image, working_shape
+from countception.images.extent import Extent
 from countception.images.pieces import Pieces, Pixels, opened
 from countception.images.pixel_size import checked_size, enlargement, read_pixel_size
 from countception.images.projection import Page
@@ -260,9 +261,8 @@ class Counter:
     def _without_points(self, pixels: Pixels, scale: float, counting: CountingConfig, report: Report | None) -> Count:
         network = self.model.network
         views = [View(v.flip_y, v.flip_x, v.transpose, s) for v in _flips(counting) for s in _shifts(counting)]
-        raw, totals = self._mean_raw(pixels, scale, views, counting.tile, report)
+        raw, totals, extent = self._mean_raw(pixels, scale, views, counting.tile, report)
         raw.mul_(self.model.calibration.factor)
-        extent = leave_out_holes(raw, network, pixels, scale)
         predicted = (raw if network.boxed else network.redundant(raw[None])[0]).numpy()
         counts = [targets.count(one, 1 if network.boxed else network.redundancy) for one in predicted]
         value = _possible(float(sum(counts)), most=MOST * pixels.shape[1] * pixels.shape[2] * scale**2)
@@ -312,15 +312,19 @@ class Counter:
 
     def _mean_raw(
         self, pixels: Pixels, scale: float, views: Sequence[View], tile: int, report: Report | None
-    ) -> tuple[torch.Tensor, list[float]]:
-        """The mean raw map of all views, and each view's sum; never more than two maps are held."""
+    ) -> tuple[torch.Tensor, list[float], Extent | None]:
+        """The mean raw map of all views, each view's sum, and where there is a picture.
+
+        Never more than two maps are held.
+        """
         mean, totals = None, []
         for done, view in enumerate(views):
             raw = self._raw(pixels, scale, view, tile, report and _part(report, done, len(views)))
+            extent = leave_out_holes(raw, self.model.network, pixels, scale)  # or the spread would know of the holes
             totals.append(targets.count(raw.numpy(), 1))
             mean = raw if mean is None else mean.add_(raw)
         assert mean is not None
-        return mean.div_(len(totals)), totals
+        return mean.div_(len(totals)), totals, extent
 
     def _raw(self, pixels: Pixels, scale: float, view: View, tile: int, report: Report | None) -> torch.Tensor:
         """The raw map of a view, brought back to the image's own orientation and place."""

@@ -73,7 +73,7 @@ def split_off(samples: Sequence[Sample], size: int, *, seed: int) -> tuple[list[
     taken: list[list[int]] = []
     number = 0
     for group in queue:
-        if len(taken) < len(queue) - 1 and abs(number + len(group) - size) <= abs(number - size):
+        if len(taken) < len(queue) - 1 and abs(number + len(group) - size) < abs(number - size):
             taken.append(group)
             number += len(group)
     chosen = {i for group in taken or [min(queue, key=len)] for i in group}

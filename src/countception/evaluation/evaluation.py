@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Unpack
 
+import numpy as np
+
 from countception.config import LEVEL, CountOptions
 from countception.evaluation.comparison import Comparison, compare
 from countception.evaluation.matching import Matching, PointFigures, check_tolerance, match, point_figures, pooled
@@ -338,11 +340,13 @@ def _compared(row: EvaluatedImage, against: Counter, seen: Opened, options: Coun
 
 def _matching(true: Dots, found: Dots, tolerance: float, enlarged: float) -> Matching:
     """Points of one class match dots of the same class, in an image that was so many times enlarged to be counted."""
-    kinds = range(len(found.class_names))
-    pairs = [
-        (enlarged * true.points[true.labels == kind], enlarged * found.points[found.labels == kind]) for kind in kinds
+    of_class = [
+        [np.flatnonzero(dots.labels == kind) for dots in (true, found)] for kind in range(len(found.class_names))
     ]
-    return pooled(match(*pair, tolerance) for pair in pairs)
+    all_pairs = pooled(match(enlarged * true.points[a], enlarged * found.points[b], tolerance) for a, b in of_class)
+    order = [np.concatenate(indices) for indices in zip(*of_class, strict=True)]
+    pairs = np.stack([indices[all_pairs.pairs[:, k]] for k, indices in enumerate(order)], axis=1)
+    return replace(all_pairs, pairs=pairs)
 
 
 def _text(key: str, value: Any) -> str:

@@ -49,6 +49,8 @@ MAGNIFIED = 1.25
 """Ratio of sizes of pixels from which images are of another magnification."""
 FARTHEST = 8.0
 """Ratio up to which images are rescaled."""
+LARGEST = 1e12
+"""Micrometres that no pixel is wide."""
 PER_CENTIMETRE = 3
 """TIFF's ResolutionUnit."""
 MEANINGLESS = (10.0, *(dpi / 2.54 for dpi in (72, 96, 100, 150, 200, 300, 400, 600)))
@@ -65,6 +67,8 @@ def checked_size(micrometres: float) -> float:
     """
     if not 0 < micrometres < math.inf:
         raise ConfigError(f"a pixel size of {micrometres} µm makes no sense: it must be above 0")
+    if micrometres > LARGEST:
+        raise ConfigError(f"a pixel size of {micrometres:g} µm makes no sense: it is more than {LARGEST:g} µm")
     return float(micrometres)
 
 

@@ -26,7 +26,7 @@ from countception.geometry import Window, round_up
 Density = npt.NDArray[np.float64]
 
 TOLERANCE = 0.01
-"""Objects that a cell of the exact inverse may lack, or a count differ, for a map to pass as noiseless."""
+"""Objects, or shares of all, by which what is nowhere negative of the exact inverse may differ from the count."""
 DAMPING = 500.0
 """ADMM's penalty at stride 1; it sets what is resolved in the few steps taken: about 2 working pixels."""
 STEPS = 10
@@ -45,7 +45,8 @@ def density_of_counts(counts: npt.ArrayLike, window: Window) -> Density:
     Returns
     -------
     float64 ``(y, x)`` objects per cell of `window.stride` working pixels, nowhere negative; cell 0 starts at the
-    image's first pixel. Its sum is the map's over the redundancy. Working memory is about 50 bytes per entry.
+    image's first pixel. Its sum is the map's over the redundancy, or 0 where that is less. Working memory is about 50
+    bytes per entry.
 
     Raises
     ------
@@ -63,8 +64,9 @@ def density_of_counts(counts: npt.ArrayLike, window: Window) -> Density:
         raise ConfigError(f"a count map of window {window.size} must have more than {k} rows and columns")
     total = max(0.0, float(values.sum()) / k**2)
     exact = _running_sums(_running_sums(values, k).T, k).T
-    if exact.min() > -TOLERANCE and abs(exact.sum() - total) < TOLERANCE * max(1.0, total):
-        return np.maximum(exact, 0.0)
+    kept = np.maximum(exact, 0.0)
+    if abs(kept.sum() - total) < TOLERANCE * max(1.0, total):
+        return np.asarray(kept * (total / max(float(kept.sum()), np.finfo(np.float64).tiny)))
     return _constrained(values, k, total, DAMPING / window.stride**4)
 
 

@@ -28,6 +28,18 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(_NETWORKS))
 
 
+def check_name(name: str) -> None:
+    """Refuse what no network is called.
+
+    Raises
+    ------
+    ConfigError
+        Says how they are called.
+    """
+    if name not in _NETWORKS:
+        raise ConfigError(f"there is no network {name!r}: the networks are {', '.join(names())}")
+
+
 def build(config: NetworkConfig) -> Network:
     """An untrained network, in float32, whatever torch's default is.
 
@@ -36,11 +48,10 @@ def build(config: NetworkConfig) -> Network:
     ConfigError
         No network of that name, or one that cannot have that window and stride.
     """
-    if config.name not in _NETWORKS:
-        raise ConfigError(f"there is no network {config.name!r}: the networks are {', '.join(names())}")
+    check_name(config.name)
     module, kind = _NETWORKS[config.name].split(":")
     network = getattr(import_module(f"countception.networks.{module}"), kind)(config)
     return cast("Network", network.float())
 
 
-__all__ = ["build", "names"]
+__all__ = ["build", "check_name", "names"]

@@ -28,6 +28,7 @@ from countception.geometry import Points
 from countception.images.find import SUFFIXES as IMAGE_SUFFIXES
 from countception.images.read import is_jpeg, read_numbers
 from countception.regions.shapes import Mask, Polygon, Region
+from countception.wording import WHOLE
 
 SUFFIXES = IMAGE_SUFFIXES.union(geojson.SUFFIXES, imagej.SUFFIXES)
 """Suffixes, in lower case, of files that may hold regions."""
@@ -87,7 +88,7 @@ def planes_drawn_on(path: Path) -> int:
 def _told_apart(regions: list[Region]) -> list[Region]:
     """The same, with a number after names that came before: the first from 2 on that makes it no other's name."""
     taken = {region.name for region in regions}
-    numbers: dict[str, Iterator[int]] = {}
+    numbers: dict[str, Iterator[int]] = {WHOLE: itertools.count(2)}  # which the image itself is called
     found: list[Region] = []
     for region in regions:
         name = region.name

@@ -37,7 +37,8 @@ class Polygon:
     rings
         ``(N, 2)`` float64 vertices ``(y, x)`` each, in image pixels with pixel centres at whole numbers; closed
         whether or not the last vertex repeats the first. Rings add up with the sign of the sense in which they run:
-        a hole runs against its outer ring. Where a ring crosses itself, both loops count.
+        a hole runs against its outer ring. Where a ring crosses itself, both loops count, but for the pixel in which
+        it does.
 
     Raises
     ------

@@ -105,7 +105,7 @@ def count_files(
     OutputError, PointsError
         A result cannot be written; checked before counting starts.
     """
-    job = _job(counter, find_images(paths), regions, pixel_size, level, pictures, options)
+    job = _job(counter, find_images(paths), regions, pixel_size, level, options)
     tables = _Tables(options.get("out"), options.get("regions_out"))
     with job.journal:
         rows = _rows(job, tables, pictures, report)
@@ -127,8 +127,9 @@ def _rows(job: Job, tables: _Tables, pictures: int, report: Each | None) -> list
                 saved = time.monotonic()
             if report:
                 report(len(rows), len(job.planes), job.planes[len(rows) - 1].name)
-    finally:  # also after Ctrl-C or a full disk: what was counted is kept
-        tables.write(rows, finished=len(rows) == len(job.planes))
+    finally:  # also after Ctrl-C or a full disk: what was counted is kept, now and before
+        known = [job.before[plane] for plane in job.planes[len(rows) :] if plane in job.before]
+        tables.write([*rows, *known], finished=len(rows) == len(job.planes))
     return rows
 
 
@@ -144,7 +145,6 @@ def _job(
     regions: StrPath | None,
     pixel_size: float | None,
     level: float,
-    pictures: int,
     options: BatchOptions,
 ) -> Job:
     """What is to be done; whatever cannot be done is refused before counting starts."""
@@ -166,7 +166,7 @@ def _job(
     )
     if options.get("rescale"):
         counter.check_rescaling()
-    batch = _batch(counter, regions, pixel_size, level, pictures, options)
+    batch = _batch(counter, regions, pixel_size, level, options)
     job = Job(counter, found, outputs, Journal(_journal(options.get("out")), batch), level, pixel_size, options)
     job.add_regions(regions)
     job.take_over()
@@ -221,11 +221,10 @@ def _batch(
     regions: StrPath | None,
     pixel_size: float | None,
     level: float,
-    pictures: int,
     options: BatchOptions,
 ) -> dict[str, object]:
-    """All that rows depend on but the files."""
-    elsewhere = ("out", "regions_out", "groups", "overwrite", "others")
+    """All that rows depend on but the files, and the pictures of the report, which are made where they are missing."""
+    elsewhere = ("out", "regions_out", "groups", "overwrite", "others", "tile")
     return {
         "version": __version__,
         "model": counter.model.identity,
@@ -233,7 +232,6 @@ def _batch(
         "regions": regions,
         "pixel_size": pixel_size,
         "level": level,
-        "pictures": pictures,
         **{key: value for key, value in options.items() if key not in elsewhere},
     }
 

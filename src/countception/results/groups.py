@@ -241,7 +241,7 @@ def by_table(
 
     Images are named there by their path, relative to the table or to the working directory, or by their file name, both
     with or without the suffix; or many of them at once by such a name with ``*`` in it, for images that have no row
-    else.
+    else. A path goes before a file name.
 
     Raises
     ------
@@ -256,12 +256,12 @@ def by_table(
     found = []
     for file in files:
         names = [name for name in _names(file) if name in known]
-        hits = [path for path in _paths(file) if path in known] or names or _fitting(table, known, file)
+        hits = [path for path in _paths(file) if path in known] or names or _fitting(known, file)
         if not hits:
             raise DatasetError(f"{table}: has no row for the image {file}; add one, with its {column}")
         if hits == names and times[names[0]] > 1:
             raise DatasetError(f"{table}: {names[0]} is the name of several images; name them there by their paths")
-        found.append(known[hits[0]].group)
+        found.append(_only_group(table, known, file, hits))
     return found
 
 
@@ -295,15 +295,18 @@ def _names(image: Path) -> list[str]:
     return list(dict.fromkeys(map(same_name, (*places, image.name, image.stem))))
 
 
-def _fitting(table: Path, known: Mapping[str, _Named], image: Path) -> list[str]:
+def _fitting(known: Mapping[str, _Named], image: Path) -> list[str]:
     """The names with ``*`` in them that an image fits."""
-    hits = [each for each in known if "*" in each and _fits_file(each, image)]
-    groups = list(dict.fromkeys(known[name].group for name in hits))
-    if len(groups) > 1:
-        raise DatasetError(
-            f"{table}: {image} is in the groups {groups[0]} and {groups[1]}, by {hits[0]} and {hits[-1]}"
-        )
-    return hits
+    return [each for each in known if "*" in each and _fits_file(each, image)]
+
+
+def _only_group(table: Path, known: Mapping[str, _Named], image: Path, hits: Sequence[str]) -> str:
+    """The group in which all of these names of an image are."""
+    rows = {known[name].group: known[name].image for name in reversed(hits)}
+    if len(rows) > 1:
+        *_, (other, by_other), (group, by) = rows.items()
+        raise DatasetError(f"{table}: {image} is in the groups {group} and {other}, by {by} and {by_other}")
+    return known[hits[0]].group
 
 
 def _fits_file(pattern: str, image: Path) -> bool:

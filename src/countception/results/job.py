@@ -22,7 +22,7 @@ from countception.memory import enough_to_count
 from countception.results.journal import Journal
 from countception.results.outputs import Outputs
 from countception.results.row import Row
-from countception.results.tables import WHOLE
+from countception.wording import WHOLE
 
 if TYPE_CHECKING:
     from countception.cli.progress import Each
@@ -122,17 +122,19 @@ class Job:
                     yield replace(row, group=groups.get(row.image, ""))
 
     def _row(self, plane: Plane, source: Source, report: Report | None, *, sampled: bool, flagged: bool) -> Row:
-        """As `count`, unless that was done before."""
-        if plane in self.before:
-            return self.before[plane]
+        """As `count`, unless that was done before, with the picture that it is to have."""
+        known = self.before.get(plane)
+        if known is not None and (known.picture or not (sampled or (flagged and known.warning))):
+            return known
         self.journal.begin(plane)
         row = self.count(plane, source, report, sampled=sampled, flagged=flagged)
         self.journal.add(plane, row, *self._drawn(plane))
         return row
 
     def _drawn(self, plane: Plane) -> list[Path]:
-        """The file of its regions, if there are any."""
-        return [] if self.regions is None else [self.regions.file_of(plane.path)]
+        """The file of its regions, if there is one."""
+        file = None if self.regions is None else self.regions.file_of(plane.path)
+        return [] if file is None or file.is_dir() else [file]
 
     def _within(self, report: Each, done: int) -> Report:
         """Reports the share of the image that is being counted; the end of an image is reported with its row."""

@@ -1,9 +1,10 @@
 """What a batch has counted so far, beside the place of its table: a batch that was interrupted goes on from there.
 
 A file of JSON lines: first what the batch is, by everything that its counts and files depend on; then, of each image, a
-line before it is counted and one with its row. It is gone when the table is there. What another batch left there, or
-stands after a damaged line, is passed over, and so is an image whose file has changed. Nobody names the file, and
-somebody else may have put it there: a link is not followed, and values of another kind than a row's are no row.
+line before it is counted and one with its row. It is gone when the table is there. What another batch left there, which
+stays until this one has a row, or stands after a damaged line, is passed over, and so is an image whose file has
+changed. Nobody names the file, and somebody else may have put it there: a link is not followed, and values of another
+kind than a row's are no row.
 """
 
 from __future__ import annotations
@@ -52,6 +53,8 @@ class Journal:
         self._states: dict[Plane, Any] = {}
         self._head = json.loads(json.dumps({"format": FORMAT, **batch}, default=str))
         self._stream: TextIO | None = None
+        self._others = False
+        """Whether the file is another batch's, which has rows: it stays until this one has some."""
         self._read()
 
     def __enter__(self) -> Self:
@@ -84,7 +87,10 @@ class Journal:
             The file cannot be written.
         """
         self.rows.pop(plane, None)
-        self._write(plane, {})
+        if self._others:
+            self.begun.add(plane)
+        else:
+            self._write(plane, {})
 
     def add(self, plane: Plane, row: Row, *read: Path) -> None:
         """An image was counted, from these files beside its own; one that could not be is not kept.
@@ -96,12 +102,13 @@ class Journal:
         """
         if self.path is not None and not row.error:
             self.rows[plane], self._states[plane] = row, _states(plane, read)
+            self._others = False
             self._write(plane, self._known(plane))
 
     def remove(self) -> None:
         """The batch is finished: there is nothing to go on with."""
         self._close()
-        if self.path is not None:
+        if self.path is not None and not self._others:
             with suppress(OSError):
                 self.path.unlink(missing_ok=True)
 
@@ -140,6 +147,7 @@ class Journal:
             return
         with suppress(*DAMAGED), self.path.open("rb") as lines:  # each by itself, so that a damaged one spoils no other
             if json.loads(next(lines, b"{}")) != self._head:
+                self._others = any("row" in json.loads(line) for line in lines)
                 return
             for line in lines:
                 values = json.loads(line)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
+import secrets
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -112,6 +114,10 @@ class Outputs:
         for plane in self.names:
             for target in (self.overlay(plane), self.map(plane), self.points_file(plane)):
                 place = target and target.resolve()
+                if target is not None and _too_long(target):
+                    raise OutputError(
+                        f"{target} has too long a name for a file: rename {plane.path}, or the folders that it is in"
+                    )
                 if place in inputs:
                     raise OutputError(
                         f"{target} would be overwritten, and it is one of the images: name another folder"
@@ -125,7 +131,8 @@ class Outputs:
             if folder.exists() and not folder.is_dir():
                 raise OutputError(f"{folder} is no folder: name another for the files of each image")
             _refuse_within(taken, folder, folder.resolve())
-        check_places(self.files, *tables, *(folder / "file" for folder in folders.values()))  # one may hold all three
+        within = (folder / f".{secrets.token_hex(8)}" for folder in folders.values())  # one may hold all three
+        check_places(self.files, *tables, *within)
 
     def _keep_points(self, plane: Plane) -> None:
         """Refuse to replace points, unless that is allowed."""
@@ -242,6 +249,16 @@ def _refuse_within(files: Collection[Path], place: Path, folder: Path) -> None:
     for each in (folder, *folder.parents):
         if each in files:
             raise OutputError(f"{place} cannot be written where {each} is a file: name another place for one of them")
+
+
+def _too_long(file: Path) -> bool:
+    """Whether no file can have such a name where it is to be, or where its folder is to be made."""
+    folder = next((each for each in file.parents if each.is_dir()), Path())
+    try:
+        os.lstat(folder / file.name)
+    except OSError as error:
+        return error.errno == errno.ENAMETOOLONG
+    return False
 
 
 def write_map(path: StrPath, count: Count, *, image: str = "", page: int | None = None) -> None:

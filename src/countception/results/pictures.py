@@ -20,7 +20,7 @@ from countception.files import whole_file
 from countception.geometry import ceil_div, inside, to_working
 from countception.points import spacing
 from countception.results.marks import DOTS, POINTS, TRUE, WRONG, Colour, Mark, draw, marks
-from countception.wording import whole
+from countception.wording import one_line, whole
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -203,7 +203,7 @@ def _draw_regions(picture: Picture, regions: Sequence[Region], factor: float) ->
         if len(regions) <= MOST_NAMES and lines:
             places = np.clip(np.concatenate(lines), 0, picture.size)
             middle = tuple((places.min(0) + places.max(0)) / 2)
-            draw.text(middle, region.name, OUTLINE, font, anchor="mm", stroke_width=2, stroke_fill=(0, 0, 0))
+            draw.text(middle, one_line(region.name), OUTLINE, font, anchor="mm", stroke_width=2, stroke_fill=(0, 0, 0))
 
 
 def _letters(picture: Picture) -> float:
@@ -230,6 +230,7 @@ def _draw_label(
 
     draw = ImageDraw.Draw(picture, "RGBA")
     size = _letters(picture) if size is None else size
+    parts = [(one_line(text), colour) for text, colour in parts]
     text = SEPARATOR.join(text for text, _ in parts)
     width = draw.textlength(text, font=_font(size))
     if width > 0.94 * picture.width:

@@ -26,8 +26,6 @@ DECIMALS = 3
 """Of counts."""
 DIGITS = 6
 """Of areas in mm² and of densities: how many are significant."""
-WHOLE = "whole image"
-"""What the region of all pixels is called."""
 
 
 def write_counts(path: StrPath, rows: Sequence[Row]) -> None:

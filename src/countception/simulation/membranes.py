@@ -73,7 +73,7 @@ def _cells(rng: np.random.Generator, look: Membranes, tissue: Mask, n: int) -> t
     middles, radii = to_working(diagram.middles, FINE), diagram.radii * FINE
     scale = float(radii.mean())
     warp = look.waviness * scale * np.stack([octave_noise(rng, tissue.shape, 3 * scale, octaves=2) for _ in "yx"])
-    for trust in (1.0, 0.7, 0.3, 0.0):  # without weights no cell is lost
+    for trust in (1.0, 0.7, 0.3, 0.0):  # without weights hardly a cell is lost
         fine = _PowerDiagram(middles, diagram.weights * FINE**2 * trust, radii, diagram.metric)
         labels = fine.labels(tissue, warp)
         centres, area = _middles(labels, middles)

@@ -25,7 +25,8 @@ def _counts(rng: np.random.Generator, size: tuple[int, int], diameter: float, co
 def random_look(rng: np.random.Generator, *, size: tuple[int, int] = (256, 256)) -> Look:
     """Draw a look: which one, and all that it leaves open, over wide ranges.
 
-    Objects are 5 to 40 pixels across (membranes: 6 to 40) and cover from 1 % of the image to all of it.
+    Objects are 5 to 40 pixels across (stained ones and membranes: 6 to 40), and cover nothing of the image, all of it
+    or any share between.
 
     Parameters
     ----------

@@ -192,12 +192,13 @@ class IntervalModel(BaseModel):
 
         with m the median count of the validation images, and v_i made smaller where B_i would be above h_i; not after a
         cross-validation, where h_i is of several networks and B_i of one: the interval of an image is then h_i or B_i,
-        whichever is larger. E is the sum of the counts below half an object, of each h_i at most: what is counted in
-        empty images is too much in all of them, and nothing that grows with the count knows of it. For one image H is
-        the image's interval; for many, the shared part dominates. Their own parts add up as variances do, so where
-        errors have heavy tails, of which the quantiles h_i know nothing, the mean squares of the scores in place of
-        them make the total wider. Errors that groups of new images share beyond that, such as a badly stained plate,
-        are not known to it.
+        whichever is larger. E is the sum of the counts below half an object, without their signs and of each h_i at
+        most: what is counted in empty images is too much, or too little, in all of them, and nothing that grows with
+        the count knows of it. Neither an h_i nor H is less than the distance to the next whole number, as true counts
+        are whole. For one image H is the image's interval; for many, the shared part dominates. Their own parts add up
+        as variances do, so where errors have heavy tails, of which the quantiles h_i know nothing, the mean squares of
+        the scores in place of them make the total wider. Errors that groups of new images share beyond that, such as a
+        badly stained plate, are not known to it.
 
         Parameters
         ----------
@@ -217,9 +218,11 @@ class IntervalModel(BaseModel):
         several = len(values) > 1
         alone = max(own.sum(), heavy.sum()) if several else own.sum()
         both = self._variance(shared.sum(0, keepdims=True))[0]
-        half = np.sqrt(own + self._variance(shared))
-        empty = np.minimum(values, half)[values < EMPTY].sum() if several else 0.0
-        count, width = max(0.0, float(np.sum(counts))), math.sqrt(alone + both + empty**2)
+        half = np.maximum(np.sqrt(own + self._variance(shared)), to_whole(values))
+        noise = np.abs(np.asarray(counts, np.float64))
+        empty = np.minimum(noise, half)[values < EMPTY].sum() if several else 0.0
+        count = max(0.0, float(np.sum(counts)))
+        width = max(math.sqrt(alone + both + empty**2), float(to_whole(count)))
         return Interval(max(0.0, count - width), count + width)
 
     def part(self, part: float, count: float, spread: float | None, level: float) -> Interval | None:
@@ -254,6 +257,7 @@ class IntervalModel(BaseModel):
         own, _, shares, apart = parts
         shared = float(self._variance(shares)[0])
         width = math.sqrt(min(float(apart[0]) * share + shared * share**2, float(own[0]) + shared))
+        width = max(width, float(to_whole(inside)))
         return Interval(max(0.0, inside - width), inside + width)
 
     def _own_and_shared(self, counts: Array, spreads: Array | None, level: float) -> Parts | None:
@@ -354,6 +358,11 @@ def checked(counts: Sequence[float], spreads: Sequence[float] | None) -> tuple[A
     if not np.isfinite(values).all() or (widths is not None and not (np.isfinite(widths) & (widths >= 0)).all()):
         raise ConfigError("counts and spreads must be finite, and spreads not negative")
     return values, widths
+
+
+def to_whole(counts: npt.ArrayLike) -> Array:
+    """Distances to the nearest whole numbers, one of which each true count is."""
+    return np.abs(np.asarray(counts, np.float64) - np.rint(counts))
 
 
 def features_of(counts: Array, spreads: Array | None) -> Array:
