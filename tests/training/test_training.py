@@ -370,7 +370,7 @@ def test_what_the_dots_decide_is_no_option_that_was_asked_for(tmp_path: Path) ->
 
     def wide(number: int) -> list[Sample]:
         rng = np.random.default_rng(0)
-        dots = [rng.uniform(0, 96, (number + i, 2)) for i in range(3)]
+        dots = [rng.uniform(0, 95, (number + i, 2)) for i in range(3)]
         return [Sample(np.zeros((1, 96, 96), np.uint8), Dots(each), f"{i}") for i, each in enumerate(dots)]
 
     out, free = tmp_path / "a.count", {**QUICK, "scale.factor": None, "training.steps": None}
