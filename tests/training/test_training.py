@@ -371,12 +371,12 @@ def test_what_the_dots_decide_is_no_option_that_was_asked_for(tmp_path: Path) ->
     def wide(number: int) -> list[Sample]:
         rng = np.random.default_rng(0)
         dots = [rng.uniform(0, 95, (number + i, 2)) for i in range(3)]
-        return [Sample(np.zeros((1, 96, 96), np.uint8), Dots(each), f"{i}") for i, each in enumerate(dots)]
+        return [Sample(np.full((1, 96, 96), i, np.uint8), Dots(each), f"{i}") for i, each in enumerate(dots)]
 
     out, free = tmp_path / "a.count", {**QUICK, "scale.factor": None, "training.steps": None}
-    train(wide(9), changes=free, out=out, report=interrupt)
+    train(wide(20), changes=free, out=out, report=interrupt)
     with pytest.raises(ModelFileError, match="a training with other data: repeat"):
-        train(wide(8), changes=free, out=out, resume=True)
+        train(wide(19), changes=free, out=out, resume=True)
 
 
 def test_checkpoints_of_before_images_were_shown_as_they_are_can_be_gone_on_with() -> None:
