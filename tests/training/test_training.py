@@ -374,9 +374,9 @@ def test_what_the_dots_decide_is_no_option_that_was_asked_for(tmp_path: Path) ->
         return [Sample(np.full((1, 96, 96), i, np.uint8), Dots(each), f"{i}") for i, each in enumerate(dots)]
 
     out, free = tmp_path / "a.count", {**QUICK, "scale.factor": None, "training.steps": None}
-    train(wide(20), changes=free, out=out, report=interrupt)
+    train(wide(12), changes=free, out=out, report=interrupt)
     with pytest.raises(ModelFileError, match="a training with other data: repeat"):
-        train(wide(19), changes=free, out=out, resume=True)
+        train(wide(9), changes=free, out=out, resume=True)
 
 
 def test_checkpoints_of_before_images_were_shown_as_they_are_can_be_gone_on_with() -> None:
