@@ -28,8 +28,8 @@ range is that of single turns. "Plain" is the paper's network straight from its 
 - freed memory stays with the process between tensors (`countception.memory`).
 
 Training steps are in bfloat16 where the processor is faster at it, which is timed when a training starts: of two that
-have AVX512-bf16, the Intel Xeon makes matrix products half as fast as in float32 (see the floor below), the AMD EPYC
-twice (the training steps under bfloat16). Counting is always in float32.
+have AVX512-bf16, the Intel Xeon makes matrix products six tenths as fast as in float32 (see the floor below), and on
+the AMD EPYC training steps are 1.5 to 2 times as fast (below, too). Counting is always in float32.
 
 Floor, paper-256, paper-training, default and start ran at real-time priority, the others at the usual one: where
 numpy's and torch's threads take turns, as in the curves, real-time priority makes them wait for each other. A first
