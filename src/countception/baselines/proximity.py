@@ -2,9 +2,9 @@
 
 Trained by our own loop and recipe on crops of about twice the paper's patches a side; half as wide as FCRN-A, which
 still has more filters than the paper's network, so that a fit takes minutes on a CPU. At each evaluation the height
-that a peak must reach, and how far it must stand alone, are chosen anew by the validation error. Of the last part of the
-training the weights with the least such error are kept: of the first steps, they are those by which false peaks happen
-to make up for missing ones.
+that a peak must reach, and how far it must stand alone, are chosen anew by the validation error. Of the last part of
+the training the weights with the least such error are kept: of the first steps, they are those by which false peaks
+happen to make up for missing ones.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Convolution with a large kernel through Fourier transforms of tiles: the same function, a sixteenth of the operations.
+"""Convolution with a large kernel through Fourier transforms of tiles: the same function by a sixteenth of the work.
 
 Overlap-save (Oppenheim and Schafer, section 8.7): the map is cut into tiles of about `OUTPUTS` entries a side; the
 input of each is transformed, multiplied with the transformed kernel frequency by frequency, and transformed back. The

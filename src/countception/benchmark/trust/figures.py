@@ -34,7 +34,8 @@ def f1_curves(ways: Sequence[F1], tolerance: float, title: str) -> Figure:
     axes.set_title(title, fontsize=10, loc="left")
     below = ", which is below the plot for the last" * any(way.f1 < LEAST for way in ways)
     heading = f"with F1 at {tolerance:g} pixels{below}"
-    legend = figure.legend(frameon=False, fontsize=7, loc="outside lower left", title=heading, title_fontsize=7, handlelength=4)
+    small = {"frameon": False, "fontsize": 7, "title_fontsize": 7, "handlelength": 4}
+    legend = figure.legend(loc="outside lower left", title=heading, **small)
     legend.set_alignment("left")  # more lines than fit among the curves
     return figure
 
