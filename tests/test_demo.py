@@ -53,8 +53,10 @@ def test_interrupted_it_ends_without_results(tmp_path: Path, monkeypatch: pytest
         if "step" in text:
             raise KeyboardInterrupt
 
-    for _ in ("a new folder", "where it was begun"):
+    for said in ("", "Mine now, too."):
         with pytest.raises(KeyboardInterrupt):
             demo.run_demo(tmp_path / "demo", seconds=600, show=stop)
+        with (tmp_path / "demo" / "README.txt").open("a") as stream:
+            stream.write(said)
     assert not (tmp_path / "demo" / "counts.csv").exists()
     assert not (tmp_path / "demo" / "report.html").exists()

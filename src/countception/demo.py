@@ -22,9 +22,9 @@ from countception.training import Progress, checkpoint_path, train
 ANNOTATED, UNSEEN = 36, 12
 """Images with dots to train on (a quarter of them to validate on), and new images to count."""
 README = "README.txt"
-"""Of the folder, by which a demo is known."""
-ABOUT = """\
-Made by `countception demo`, which replaces these files when it is run again:
+"""Of the folder, by whose first line a demo is known."""
+OURS = "Made by `countception demo`, which replaces these files when it is run again:"
+ABOUT = f"""{OURS}
 
 annotated/    simulated images with dots, which were learned from
 new/          others, which were counted; their dots were only compared with
@@ -101,7 +101,7 @@ def run_demo(out: str | os.PathLike[str], *, seconds: float = 150.0, seed: int =
 def _is_demo(folder: Path) -> bool:
     """Whether an earlier demo was written there, and nobody's own files."""
     try:
-        return (folder / README).read_text(encoding="utf-8") == ABOUT
+        return (folder / README).read_text(encoding="utf-8").startswith(OURS)
     except (OSError, ValueError):
         return False
 

@@ -87,7 +87,8 @@ def class_of(feature: Any) -> str:
 def attribute(feature: Any, *names: str) -> str:
     """The first of these properties, in upper or lower case, that says something, as text; empty without any."""
     properties = {str(key).lower(): value for key, value in (feature.get("properties") or {}).items()}
-    return next((one_line(str(properties[name])) for name in names if properties.get(name) not in (None, "")), "")
+    texts = (one_line(str(properties[name])) for name in names if properties.get(name) is not None)
+    return next((text for text in texts if text.strip()), "")
 
 
 def holds(path: Path, kinds: Container[str]) -> bool:

@@ -27,7 +27,7 @@ def whole(count: float | None) -> str:
 
 def one_line(text: str) -> str:
     """A name without line breaks, and without what no file can hold, such as half of an emoji."""
-    return " ".join(text.encode("utf-8", "replace").decode().split())
+    return re.sub(r"[\r\n\v\f\x1c-\x1e\x85\u2028\u2029]+", " ", text.encode("utf-8", "replace").decode())
 
 
 def images(number: int) -> str:

@@ -294,6 +294,12 @@ class TestQuPath:
         assert dots.class_names == ("Stroma", "Tumor")
         assert_array_equal(dots.labels, [1, 0])
 
+    def test_classes_that_differ_in_spaces_are_kept_apart_and_line_breaks_are_spaces(self, tmp_path: Path) -> None:
+        (tmp_path / "a.json").write_text(
+            features(("Point", [1, 2], "T  cell"), ("Point", [3, 4], "T cell"), ("Point", [5, 6], "B\r\ncell"))
+        )
+        assert read_points(tmp_path / "a.json").class_names == ("B cell", "T  cell", "T cell")
+
     @pytest.mark.parametrize("key", ["class", "Class"])
     def test_an_attribute_of_a_map_is_the_class_as_a_column_is(self, tmp_path: Path, key: str) -> None:
         whole = json.loads(features(("Point", [1, 2], ""), ("Point", [3, 4], "")))

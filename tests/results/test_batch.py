@@ -276,6 +276,19 @@ def test_a_file_is_no_folder(images: Path, tmp_path: Path) -> None:
         count_files(tiny.untrained(), images, overlays=tmp_path / "file")
 
 
+def test_pixels_that_no_file_can_have_are_not_known(images: Path) -> None:
+    imwrite(images / "odd.tif", tiny.pixels(), resolution=((1, 2**32 - 1), (1, 2**32 - 1)), resolutionunit="CENTIMETER")
+    rows = count_files(tiny.untrained(), images)
+    assert [row.error for row in rows] == [""] * len(rows)
+    assert rows[-1].area_mm2 is None
+
+
+def test_a_folder_that_cannot_be_written_to_is_named(images: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match=r"cannot write \S*file/overlays: "):
+        count_files(tiny.untrained(), images, overlays=tmp_path / "file" / "overlays")
+
+
 def test_a_folder_may_hold_one_called_file(images: Path, tmp_path: Path) -> None:
     (tmp_path / "overlays" / "file").mkdir(parents=True)
     rows = count_files(tiny.untrained(), images, overlays=tmp_path / "overlays")
@@ -736,8 +749,9 @@ def test_another_magnification_is_flagged(tmp_path: Path) -> None:
     assert counter.count(tmp_path / "other.tif").warnings == (said,)
     (row,) = count_files(counter, tmp_path / "unknown.tif", pixel_size=1.0)
     assert row.warning.startswith("pixels of 1 µm")
-    with pytest.raises(ConfigError, match="a pixel size of 1e\\+200 µm makes no sense: it is more than"):
-        count_files(counter, tmp_path / "unknown.tif", pixel_size=1e200)
+    for size in (1e200, 1e-160):
+        with pytest.raises(ConfigError, match="µm makes no sense: it must be from 1e-06 to 1e"):
+            count_files(counter, tmp_path / "unknown.tif", pixel_size=size)
     with pytest.raises(ConfigError, match="a pixel size of 0 µm makes no sense"):
         counter.count_pixels(np.zeros((3, 9, 9), np.uint8), pixel_size=0)
 

@@ -8,8 +8,10 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 from tifffile import imwrite
@@ -18,6 +20,7 @@ import tiny
 from countception.counting.counter import Counter
 from countception.errors import OutputError
 from countception.points import read_points
+from countception.results import batch
 from countception.results.batch import count_files
 from countception.results.row import Row
 
@@ -169,9 +172,24 @@ def test_what_was_counted_stays_known_with_other_tiles_and_gets_the_pictures_it_
     interrupted(images, tmp_path / "counts.csv")
     rows = count_files(tiny.untrained(), images, out=tmp_path / "counts.csv", pictures=2)
     assert [row.picture is not None for row in rows] == [False, True, False, True]
-    assert [row.before for row in rows] == [True, False, False, False]
+    assert [row.before for row in rows] == [True, True, False, False]
     interrupted(images, tmp_path / "counts.csv", pictures=2)
     assert [row.before for row in count_files(tiny.untrained(), images, out=tmp_path / "counts.csv")][:2] == [True] * 2
+
+
+def test_pictures_that_are_lacking_change_nothing_else(images: Path, tmp_path: Path) -> None:
+    """Neither points that were corrected, nor what is known if that is interrupted, too."""
+    points, out = tmp_path / "points", tmp_path / "counts.csv"
+    interrupted(images, out, after=3, points=points)
+    (points / "1.csv").write_text("x,y\n1,1\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Counter, "count_pixels", mock.Mock(side_effect=KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            count_files(tiny.untrained(), images, out=out, points=points, pictures=2)
+    rows = count_files(tiny.untrained(), images, out=out, points=points, pictures=2)
+    assert [row.before for row in rows] == [True, True, True, False]
+    assert [row.picture is not None for row in rows] == [False, True, False, True]
+    assert (points / "1.csv").read_text() == "x,y\n1,1\n"
 
 
 def test_files_that_come_into_the_folder_of_regions_change_nothing_for_images_without_any(
@@ -210,6 +228,22 @@ def test_the_table_so_far_has_what_was_counted_before_and_not_come_to_yet(images
     interrupted(images, tmp_path / "counts.csv", after=1)
     table = (tmp_path / "counts.unfinished.csv").read_text().splitlines()
     assert [Path(line.split(",")[0]).name for line in table[1:]] == ["0.png", "1.png", "2.png"]
+
+
+def test_so_has_the_one_that_is_written_now_and_then_with_its_groups(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch, "SAVED_EVERY", -1.0)
+    groups = {str(images / f"{k}.png"): f"group {k}" for k in range(4)}
+    interrupted(images, tmp_path / "counts.csv", after=3, groups=groups)
+    tables: list[list[str]] = []
+
+    def look(*_: object) -> None:
+        table = pd.read_csv(tmp_path / "counts.unfinished.csv")
+        tables.append(list(table["group"]))
+
+    count_files(tiny.untrained(), images, out=tmp_path / "counts.csv", groups=groups, report=look)
+    assert tables[0] == ["group 0", "group 1", "group 2"]
 
 
 def test_so_is_one_by_another_model_or_in_other_channels(images: Path, tmp_path: Path) -> None:

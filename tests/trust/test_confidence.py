@@ -201,15 +201,19 @@ def test_an_interval_holds_a_whole_number(count: float, seed: int, share: float)
     rng = np.random.default_rng(seed)
     true = rng.integers(50, 300, 20).astype(float)
     model = fit_intervals(true, true + 0.01 * np.sqrt(true) * rng.normal(size=20))
+    total = model.total([count] * 100, None, 0.9)
+    assert total is not None
+    assert total.high - total.low >= 2 * 10 * abs(count - round(count)) - 1e-9, "what each lacks adds up in quadrature"
     for interval in (model.interval(count, None, 0.9), model.part(share * count, count, None, 0.9)):
         assert interval is not None
         assert math.floor(interval.high + 1e-9) >= interval.low - 1e-9
 
 
+@pytest.mark.parametrize("deviation", [0.01, 4.0])
 @pytest.mark.parametrize("noise", [-0.49, -0.3, 0.3, 0.49])
-def test_what_is_counted_in_empty_images_may_add_up_either_way(noise: float) -> None:
+def test_what_is_counted_in_empty_images_may_add_up_either_way(noise: float, deviation: float) -> None:
     true = np.random.default_rng(0).integers(50, 300, 20).astype(float)
-    model = fit_intervals(true, true + np.random.default_rng(1).normal(0, 4, 20))
+    model = fit_intervals(true, true + np.random.default_rng(1).normal(0, deviation, 20))
     total = model.total([100.0, *[noise] * 100], None, 0.9)
     assert total is not None
     assert total.low < 100 < total.high

@@ -49,8 +49,8 @@ MAGNIFIED = 1.25
 """Ratio of sizes of pixels from which images are of another magnification."""
 FARTHEST = 8.0
 """Ratio up to which images are rescaled."""
-LARGEST = 1e12
-"""Micrometres that no pixel is wide."""
+SMALLEST, LARGEST = 1e-6, 1e12
+"""Micrometres between which the sides of all pixels are, of atoms and of maps."""
 PER_CENTIMETRE = 3
 """TIFF's ResolutionUnit."""
 MEANINGLESS = (10.0, *(dpi / 2.54 for dpi in (72, 96, 100, 150, 200, 300, 400, 600)))
@@ -67,8 +67,10 @@ def checked_size(micrometres: float) -> float:
     """
     if not 0 < micrometres < math.inf:
         raise ConfigError(f"a pixel size of {micrometres} µm makes no sense: it must be above 0")
-    if micrometres > LARGEST:
-        raise ConfigError(f"a pixel size of {micrometres:g} µm makes no sense: it is more than {LARGEST:g} µm")
+    if not SMALLEST <= micrometres <= LARGEST:
+        raise ConfigError(
+            f"a pixel size of {micrometres:g} µm makes no sense: it must be from {SMALLEST:g} to {LARGEST:g} µm"
+        )
     return float(micrometres)
 
 
@@ -102,7 +104,7 @@ def read_pixel_size(path: str | os.PathLike[str], *, page: Page | str | None = N
     """Side of a pixel in micrometres, or None where the file does not say.
 
     Of pixels that are not square the side of a square of the same area. A file that cannot be read does not say, nor
-    does one that holds images of several kinds where its `page` is not the first.
+    does one that says what no pixel is, or one of images of several kinds where its `page` is not the first.
     """
     path = Path(path)
     try:
@@ -116,7 +118,7 @@ def read_pixel_size(path: str | os.PathLike[str], *, page: Page | str | None = N
     except Exception:  # of damaged files anything may be raised; reading the pixels will say so
         return None
     area = sides[0] * sides[1] if sides else 0.0
-    return math.sqrt(area) if 0 < area < math.inf else None
+    return math.sqrt(area) if SMALLEST**2 <= area <= LARGEST**2 else None
 
 
 def _sides(tiff: TiffFile) -> tuple[float, float] | None:

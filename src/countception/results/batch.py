@@ -123,13 +123,12 @@ def _rows(job: Job, tables: _Tables, pictures: int, report: Each | None) -> list
         for row in job.rows(pictures, report):
             rows.append(row)
             if time.monotonic() - saved > SAVED_EVERY:
-                tables.save(rows)
+                tables.save([*rows, *job.known(job.planes[len(rows) :])])
                 saved = time.monotonic()
             if report:
                 report(len(rows), len(job.planes), job.planes[len(rows) - 1].name)
     finally:  # also after Ctrl-C or a full disk: what was counted is kept, now and before
-        known = [job.before[plane] for plane in job.planes[len(rows) :] if plane in job.before]
-        tables.write([*rows, *known], finished=len(rows) == len(job.planes))
+        tables.write([*rows, *job.known(job.planes[len(rows) :])], finished=len(rows) == len(job.planes))
     return rows
 
 

@@ -241,7 +241,7 @@ def by_table(
 
     Images are named there by their path, relative to the table or to the working directory, or by their file name, both
     with or without the suffix; or many of them at once by such a name with ``*`` in it, for images that have no row
-    else. A path goes before a file name.
+    else. The first of these ways in which the table names an image decides.
 
     Raises
     ------
@@ -252,15 +252,15 @@ def by_table(
     table = Path(table)
     known = _named(table, column)
     files = [Path(image) for image in images]
-    times = Tally(name for file in set(files) for name in _names(file))
+    times = Tally(name for file in set(files) for name in _all_names(file))
     found = []
     for file in files:
-        names = [name for name in _names(file) if name in known]
-        hits = [path for path in _paths(file) if path in known] or names or _fitting(known, file)
+        levels = ([name for name in level if name in known] for level in _names(file))
+        hits = next(filter(None, levels), None) or _fitting(known, file)
         if not hits:
             raise DatasetError(f"{table}: has no row for the image {file}; add one, with its {column}")
-        if hits == names and times[names[0]] > 1:
-            raise DatasetError(f"{table}: {names[0]} is the name of several images; name them there by their paths")
+        if times[hits[0]] > 1 and hits[0] != same_name(str(file)):
+            raise DatasetError(f"{table}: {hits[0]} is the name of several images; name them there by their paths")
         found.append(_only_group(table, known, file, hits))
     return found
 
@@ -277,22 +277,21 @@ def of_no_image(
     """
     known = _named(Path(table), column)
     files = [Path(image) for image in images]
-    called = {name for file in files for name in (*_paths(file), *_names(file))}
+    called = {name for file in files for name in _all_names(file)}
     used = {row.image for name, row in known.items() if name in called}
     idle = {name: row.image for name, row in known.items() if row.image not in used}
     used |= {row for name, row in idle.items() if "*" in name and any(_fits_file(name, file) for file in files)}
     return [row for row in dict.fromkeys(idle.values()) if row not in used]
 
 
-def _paths(image: Path) -> list[str]:
-    """What an image may be called by its place."""
-    return [same_name(str(image.resolve())), same_name(str(image))]
+def _names(image: Path) -> list[list[str]]:
+    """What it may be called, with and without the suffix: by its place, as it is named, by the file's name alone."""
+    ways = ([path, path.with_suffix("")] for path in (image.resolve(), image, Path(image.name)))
+    return [[same_name(str(path)) for path in way] for way in ways]
 
 
-def _names(image: Path) -> list[str]:
-    """What it may be called so that others may be, too: its place without the suffix, and the file's name."""
-    places = (str(path.with_suffix("")) for path in (image.resolve(), image))
-    return list(dict.fromkeys(map(same_name, (*places, image.name, image.stem))))
+def _all_names(image: Path) -> set[str]:
+    return {name for way in _names(image) for name in way}
 
 
 def _fitting(known: Mapping[str, _Named], image: Path) -> list[str]:

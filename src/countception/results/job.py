@@ -106,28 +106,38 @@ class Job:
         for plane in self.planes:
             row = self.journal.row(plane, *self._drawn(plane))
             if row is not None and self.outputs.holds(plane, row):
-                self.before[plane] = row
+                self.before[plane] = self._grouped(row)
         self.outputs.take_over(self.before.keys(), self.journal.begun - self.journal.rows.keys())
 
     def rows(self, pictures: int, report: Each | None) -> Iterator[Row]:
         """The row of each image, with pictures of `pictures` of them and of the first so many with warnings."""
         sample = set(_spread(len(self.planes), pictures))
-        strange, groups = 0, self.options.get("groups", {})
+        strange = 0
         for file, pages in itertools.groupby(enumerate(self.planes), key=lambda numbered: numbered[1].path):
             with Source(file) as source:
                 for k, plane in pages:
                     within = report and self._within(report, k)
                     row = self._row(plane, source, within, sampled=k in sample, flagged=strange < pictures)
                     strange += bool(row.warning)
-                    yield replace(row, group=groups.get(row.image, ""))
+                    yield self._grouped(row)
+
+    def known(self, planes: Sequence[Plane]) -> list[Row]:
+        """The rows of those that need not be counted again."""
+        return [self.before[plane] for plane in planes if plane in self.before]
+
+    def _grouped(self, row: Row) -> Row:
+        return replace(row, group=self.options.get("groups", {}).get(row.image, ""))
 
     def _row(self, plane: Plane, source: Source, report: Report | None, *, sampled: bool, flagged: bool) -> Row:
-        """As `count`, unless that was done before, with the picture that it is to have."""
+        """As `count`, unless that was done before; the picture that it is to have is made where it has none."""
         known = self.before.get(plane)
-        if known is not None and (known.picture or not (sampled or (flagged and known.warning))):
+        if known is None:
+            self.journal.begin(plane)
+            row = self.count(plane, source, report, sampled=sampled, flagged=flagged)
+        elif known.picture or not (sampled or (flagged and known.warning)):
             return known
-        self.journal.begin(plane)
-        row = self.count(plane, source, report, sampled=sampled, flagged=flagged)
+        else:
+            row = replace(known, picture=self.count(plane, source, report, sampled=True, flagged=False).picture)
         self.journal.add(plane, row, *self._drawn(plane))
         return row
 

@@ -131,8 +131,9 @@ class Outputs:
             if folder.exists() and not folder.is_dir():
                 raise OutputError(f"{folder} is no folder: name another for the files of each image")
             _refuse_within(taken, folder, folder.resolve())
-        within = (folder / f".{secrets.token_hex(8)}" for folder in folders.values())  # one may hold all three
-        check_places(self.files, *tables, *within)
+        check_places(self.files, *tables)
+        for folder in folders.values():  # one may hold all three
+            _check_folder(folder)
 
     def _keep_points(self, plane: Plane) -> None:
         """Refuse to replace points, unless that is allowed."""
@@ -168,13 +169,15 @@ class Outputs:
         return self.points and self.points / f"{self.names[plane]}.{self.points_as}"
 
     def write(self, plane: Plane, count: Count, picture: Picture | None) -> dict[str, str]:
-        """Write what was asked for; the names of the files by kind, empty where there is none.
+        """Write what was asked for and is not there yet; the names of the files by kind, empty where there is none.
 
         Raises
         ------
         OutputError
             A place cannot be written to.
         """
+        if plane in self.kept:
+            return self._places(plane)
         place, map_file, table = self.overlay(plane), self.map(plane), self.points_file(plane)
         if place is not None and picture is not None:
             from countception.results.pictures import save_picture
@@ -249,6 +252,15 @@ def _refuse_within(files: Collection[Path], place: Path, folder: Path) -> None:
     for each in (folder, *folder.parents):
         if each in files:
             raise OutputError(f"{place} cannot be written where {each} is a file: name another place for one of them")
+
+
+def _check_folder(folder: Path) -> None:
+    """Refuse a folder that cannot be written to."""
+    name = f".{secrets.token_hex(8)}"  # that nobody has
+    try:
+        check_writable(folder / name)
+    except OutputError as error:
+        raise OutputError(str(error).replace(str(folder / name), str(folder))) from None
 
 
 def _too_long(file: Path) -> bool:

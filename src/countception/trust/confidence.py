@@ -218,8 +218,8 @@ class IntervalModel(BaseModel):
         several = len(values) > 1
         alone = max(own.sum(), heavy.sum()) if several else own.sum()
         both = self._variance(shared.sum(0, keepdims=True))[0]
-        half = np.maximum(np.sqrt(own + self._variance(shared)), to_whole(values))
         noise = np.abs(np.asarray(counts, np.float64))
+        half = np.maximum(np.sqrt(own + self._variance(shared)), to_whole(noise))
         empty = np.minimum(noise, half)[values < EMPTY].sum() if several else 0.0
         count = max(0.0, float(np.sum(counts)))
         width = max(math.sqrt(alone + both + empty**2), float(to_whole(count)))
@@ -291,7 +291,7 @@ class IntervalModel(BaseModel):
 
         features = self._centred(counts, spreads)
         logs = np.array(self.log_scores)[:, None] + np.array(self.exponents) @ features.T
-        half = self._half_widths(logs, features, level)
+        half = np.maximum(self._half_widths(logs, features, level), to_whole(counts))
         t = self._student(level)
         shared = t * counts[:, None] * np.stack([np.ones_like(counts), features[:, 0]], axis=1)
         if self.networks == 1:
