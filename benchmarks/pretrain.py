@@ -169,6 +169,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     parser.add_argument("--work", type=Path, default=Path("runs/pretrain"))
     options = parser.parse_args()
+    if options.out is None and not options.simulate:
+        parser.error("say where the weights go: --out")
     torch.set_num_threads(options.threads)
     options.work.mkdir(parents=True, exist_ok=True)
     if options.simulate:
@@ -210,7 +212,7 @@ def main() -> None:
         [float(len(each)) for each in points],
     )
     checkpoint = options.work / f"checkpoint-{options.width:g}"
-    chosen = {"sets": options.sets, "spacing": options.spacing, "start": options.start}
+    chosen = {"sets": options.sets, "spacing": options.spacing, "start": options.start and str(options.start)}
     identity = identify({**chosen, **config.model_dump(mode="json")}, [])
     trainer = Trainer(network, examples, validation, config, checkpoint=checkpoint, identity=identity)
     trainer.batches = OneSetABatch(examples, config.training, network)

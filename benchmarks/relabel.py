@@ -5,7 +5,7 @@
 A row measures its configuration, which its `config_hash` stands for; its settings are what that differs in from the
 default of its method. Rows of our default network get, of the keys that are named, those in which their configuration
 differs from what is the default now, and lose the others; the commands that repeat them say the same. Rows of what was
-the default so become those of other settings, and are not measured anew.
+the default so become those of other settings, and are not measured anew. Rows that differ in other keys, too, are left.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from countception.benchmark.locks import lock
 from countception.benchmark.method import Setup
 from countception.benchmark.methods import ADDED, config_hash, make
 from countception.benchmark.protocol import Cell
@@ -34,11 +35,12 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=HERE / "results")
     options = parser.parse_args()
     for path in sorted([*options.results.glob("*.csv"), *options.results.glob("trust/*.csv")]):
-        with path.open(newline="", encoding="utf-8") as stream:
-            rows = list(csv.DictReader(stream))
-        named = [renamed(row, path.parent / "configurations", options.keys) for row in rows]
-        if named != rows:
-            write_table(path, COLUMNS, [[row[name] for name in COLUMNS] for row in named])
+        with lock(path.parent / ".locks" / f"{path.name}.lock"):  # a running benchmark may be adding to it
+            with path.open(newline="", encoding="utf-8") as stream:
+                rows = list(csv.DictReader(stream))
+            named = [renamed(row, path.parent / "configurations", options.keys) for row in rows]
+            if named != rows:
+                write_table(path, COLUMNS, [[row[name] for name in COLUMNS] for row in named])
         print(f"{path}: {sum(new != old for new, old in zip(named, rows, strict=True))} rows have other settings")
 
 
@@ -55,6 +57,8 @@ def renamed(row: dict[str, str], configurations: Path, keys: list[str]) -> dict[
         without = {name: value for name, value in settings.items() if name != key}
         if _hash(row, without) == _hash(row, settings):  # it is the default, or decides nothing here
             settings = without
+    if _hash(row, settings) != row["config_hash"]:
+        return row
     cell = Cell(
         method=row["method"],
         data=row["data"],

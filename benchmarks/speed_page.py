@@ -95,7 +95,7 @@ def _ratios(by_name: dict[str, Document]) -> list[str]:
             rows.append([row["what"], _seconds(slow), _seconds(fast), f"{row['ratio']:.1f}", spread, goal])
     if not rows:
         return []
-    table = _table(["", "slower side", "faster side", "times faster", "range", "goal"], rows)
+    table = _table(["", "first", "second", "second faster, times", "range", "goal"], rows)
     agreements = [
         f"{row['what']}: counts differ by {100 * row['count_differs']:.5f} %, map entries by at most "
         f"{row['map_differs']:.1e} of the largest."

@@ -98,6 +98,13 @@ def test_the_command_of_a_row_repeats_it(call: Callable[[str], str], tmp_path: P
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
 
 
+def test_a_row_is_known_by_its_configuration_whatever_it_is_called(call: Callable[[str], str]) -> None:
+    call("--data mbm --method log --n 5 --split 0 --set images=10")
+    line = "--data mbm --method log --n 5 --split 0"
+    assert "1 were done before" in call(line)
+    assert "in its row: equal" in call(f"{line} --check")
+
+
 def test_a_check_that_fails_ends_with_1(call: Callable[[str], str], tmp_path: Path) -> None:
     line = "--data mbm --method predict-average --n 5"
     call(f"{line} --split 0")

@@ -255,6 +255,33 @@ def test_a_cross_validation_is_examined_by_the_counts_that_each_image_had_withou
     assert "6 validation images are too few for intervals of 90 %, 95 %" in text
 
 
+def test_recipes_are_told_apart_on_the_page(tmp_path: Path) -> None:
+    results = Results(tmp_path / "results")
+    for split in (0, 1):
+        for settings, steps in (
+            ("scale.spacing=12 scale.widest=0.0", 200),
+            ("", 6568),
+            ("scale.widest=0.0", 1000),
+            ("folds=5 scale.widest=0.0", 1001),
+        ):
+            row = make_row(data="mbm", split=split, steps=steps, settings=settings, config_hash=f"{steps:012d}")
+            results.append([row])
+            counts = [Counted("validation", f"v{k}", 10 + k, 10.5 + k, 10.4 + k, 0.1 + k, k % 5 + 1) for k in range(9)]
+            tables.save(results, row.key, [*counts, *(replace(one, part="test") for one in counts)])
+    text = write_page([results.folder], tmp_path / "docs").read_text()
+    headings = [line.removesuffix(": MBM Cells") for line in text.splitlines() if line.startswith("### Intervals")]
+    assert sorted(headings) == [
+        "### Intervals",
+        "### Intervals of the earlier recipe",
+        "### Intervals of the earlier recipe by cross-validation",
+        "### Intervals of the whole recipe",
+    ]
+    assert "was measured on fewer (MBM Cells, 2 splits)" in text
+    assert "So was (MBM Cells, 2 splits) the recipe before it" in text
+    lines = [line.split(" | ")[0] for line in text.splitlines() if line.startswith("| MBM Cells")]
+    assert len(set(lines)) == 4, "sums, too"
+
+
 def test_runs_of_older_defaults_are_left_out(tmp_path: Path) -> None:
     results = Results(tmp_path)
     for split in (0, 1):

@@ -35,6 +35,7 @@ def test_rows_are_called_by_the_defaults_of_today(tmp_path: Path, monkeypatch: p
         row(results, "calibrate=false", {"calibrate": False, "calibration_prior": 0.5}),
         row(results, "training.batch=4", {}),
         make_row(data="mbm", method="log", settings="sigma=2"),
+        row(results, "training.batch=2", {**old, "scale.spacing": 17}),
     ]
     results.append(rows)
     monkeypatch.setattr(sys, "argv", ["relabel.py", *old, "calibration_prior", "--results", str(tmp_path)])
@@ -49,6 +50,7 @@ def test_rows_are_called_by_the_defaults_of_today(tmp_path: Path, monkeypatch: p
             "calibrate=false",  # whose prior decides nothing
             "",
             "sigma=2",
+            "training.batch=2",  # it differs in more than is asked about
         ]
     assert named[2].command.endswith("--set training.batch=8 --set training.steps=9 --check")
     assert [each.mae for each in named] == [each.mae for each in rows]

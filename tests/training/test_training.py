@@ -379,12 +379,17 @@ def test_what_the_dots_decide_is_no_option_that_was_asked_for(tmp_path: Path) ->
         train(wide(9), changes=free, out=out, resume=True)
 
 
-def test_checkpoints_of_before_images_were_shown_as_they_are_can_be_gone_on_with() -> None:
-    config = configure("default", {**QUICK, "scale.widest": 0.0})
+@pytest.mark.parametrize("scale", [{"scale.factor": None, "scale.widest": 0.0}, {"scale.factor": 0.5}])
+def test_checkpoints_of_before_images_were_shown_as_they_are_can_be_gone_on_with(scale: dict[str, Any]) -> None:
+    config = configure("default", {**QUICK, **scale})
     identity = prepare(blobs(2), blobs(1, seed=1), config).trainer.identity
     before = config.model_dump(mode="json")
     del before["channels"], before["scale"]["widest"]
-    assert identity == identify({"folds": None, **before}, [blobs(2), blobs(1, seed=1)])
+    assert identity.fingerprint == identify({"folds": None, **before}, [blobs(2), blobs(1, seed=1)]).fingerprint
+    known = updated(config, {"scale.widest": 20.0})
+    other = prepare(blobs(2), blobs(1, seed=1), known).trainer.identity
+    assert (other.fingerprint == identity.fingerprint) == (config.scale.factor is not None)
+    assert other.options["scale"]["widest"] == 20.0, "to be told where it differs"
 
 
 def test_a_checkpoint_of_another_version_is_refused_in_a_sentence(tmp_path: Path) -> None:

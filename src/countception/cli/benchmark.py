@@ -227,19 +227,23 @@ def _check(cells: list[Cell], data: dict[str, Data], results: Results, device: s
     from countception.cli.progress import progress_bar
 
     rows = {(row.key, row.settings): row for each in (results.examined, results) for row in each.rows()}
+    own = dict(sorted(rows, key=lambda name: len(name[1]), reverse=True))  # the rest are variants, with more settings
     for name, each in data.items():
         refuse_others(results, name, each.hash)
     equal = True
     for number, cell in enumerate(cells, 1):
         setup = Setup(cell.data, cell.settings, device, n=cell.n)
-        then = rows.get((cell.run_key(config_hash(make(cell.method, setup))), cell.settings_text))
+        key = cell.run_key(config_hash(make(cell.method, setup)))
+        called = own.get(key, cell.settings_text)  # which a row may be otherwise, with settings that decide nothing
+        then = rows.get((key, called))
         if then is not None:
             setup = replace(setup, precision=then.precision)
             set_threads(then.threads if threads is None else threads)
         with progress_bar(f"{cell.method} on {cell.data} ({number} of {len(cells)})") as report:
             outcome = run_cell(cell, data[cell.data], setup, report=report)
         for now in outcome.rows:
-            verdict, same = _compared(now, rows.get((now.key, now.settings)))
+            variant = now.settings.removeprefix(cell.settings_text)
+            verdict, same = _compared(now, rows.get((now.key, f"{called}{variant}".strip())))
             echo(f"{now.key} {now.settings}: {verdict}")
             equal = equal and same
     if not equal:

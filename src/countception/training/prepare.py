@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from countception.config import Config
+from countception.config import Config, updated
 from countception.counting.canvas import Canvas
 from countception.counting.predict import choose_device
 from countception.data.dataset import Sample
@@ -80,7 +80,9 @@ def prepare(
     network.to(place).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     canvases = [Canvas(sample.image, normalisation, scale, network.layout) for sample in validation]
     true = [float(len(sample.dots)) for sample in validation]
-    identity = identify(_options(config, folds), [training, validation])
+    given = config.scale.factor is not None  # and not found, so that its bound decides the length alone
+    found = updated(config, {"scale.widest": 0.0}) if given else config
+    identity = identify(_options(found, folds), [training, validation])
     identity = replace(identity, options=_options(asked, folds))  # a length that nobody asked for is the data's
     shown = Validation(canvases, true, learned_from=validation is training)
     made = trainer(network, examples, shown, config, checkpoint=checkpoint, identity=identity)
@@ -92,7 +94,7 @@ def _options(config: Config, folds: int | None) -> dict[str, Any]:
     options = config.model_dump(mode="json")
     if options["channels"] is None:
         del options["channels"]
-    if not options["scale"]["widest"] or options["scale"]["factor"] is not None:
+    if not options["scale"]["widest"]:
         del options["scale"]["widest"]
     return {"folds": folds, **options}
 

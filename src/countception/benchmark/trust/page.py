@@ -68,8 +68,9 @@ INTERVALS = """\
 Small trainings on many splits, at half the scale: what counts here is how honest the intervals are, not how small the
 errors. Of the intervals for the test images of all splits, the share that holds the true count: of all images, and of
 the third of each split's images with the lowest, middle and highest predicted count. The aim is the level ± 2 %.
-The whole recipe, as `countception train` runs it, was measured on five splits (ten of MBM): what so few networks say,
-give or take the standard errors that follow.
+The whole recipe, as `countception train` runs it, was measured on fewer ({recipe}): what so few networks say, give or
+take the standard errors that follow. So was{earlier} the recipe before it, which showed images of large objects at
+about half their size and learned for fewer steps.
 With folds (`countception train --folds`), N images to train on and N to validate on are all learned from, and each is
 counted by a training without its part, which leaves errors of 2 N images; the test images are counted by the training
 on all of them. A third of MBM's test images are three or four in each split, which is why it has more splits.
@@ -95,10 +96,15 @@ KINDS = {
     "recipe": ("Intervals of the whole recipe", ", the whole recipe"),
     "folds": ("Intervals by cross-validation", ", cross-validation"),
     "recipe-folds": ("Intervals of the whole recipe by cross-validation", ", the whole recipe, cross-validation"),
+    "earlier": ("Intervals of the earlier recipe", ", the earlier recipe"),
+    "earlier-folds": (
+        "Intervals of the earlier recipe by cross-validation",
+        ", the earlier recipe, cross-validation",
+    ),
 }
 """Of the systems of a data set, with what headings and lines of tables call them: see `_kind`."""
-SHORT = "scale.spacing="
-"""What small trainings change of the recipe."""
+SHORT, EARLIER = "scale.spacing=", "scale.widest="
+"""What small trainings change of the recipe, and what the recipe before this one had not."""
 TOTALS = """\
 ## Totals
 
@@ -163,13 +169,14 @@ def page(found: dict[str, list[Run]]) -> tuple[str, dict[str, Figure]]:
                 _points(ways, TOLERANCE[name]),
                 f"![F1](points-and-intervals/{name}-f1.png)",
             ]
-    parts.append(INTERVALS)
+    parts.append(_what_intervals(found))
     for name, some in found.items():
         for number, (system, members) in enumerate(summary.systems(some).items()):
             kind = _kind(system, first=not number)
             parts += [f"### {KINDS[kind][0]}: {DATASETS[name].title}", f"{system}; splits: {len(members)}."]
             covered = coverages(members)
             if covered:
+                assert f"{name}-{kind}.png" not in plots, "two systems of one kind cannot be told apart"
                 plots[f"{name}-{kind}.png"] = figures.coverages(covered, DATASETS[name].title)
             parts += _covered(covered, f"points-and-intervals/{name}-{kind}.png", members)
     parts += [TOTALS, _totals(found), FLAGS, _flags(found), _missed_flags(found)]
@@ -177,10 +184,22 @@ def page(found: dict[str, list[Run]]) -> tuple[str, dict[str, Figure]]:
 
 
 def _kind(system: str, *, first: bool) -> str:
-    """Of a system: whether it is that of small trainings, which comes first, or the whole recipe; and its folds."""
-    if "folds=" in system:
-        return "folds" if SHORT in system else "recipe-folds"
-    return "coverage" if first else "recipe"
+    """Of a system: whether it is that of small trainings, which comes first, or a whole recipe; and its folds."""
+    folds = "folds=" in system
+    if SHORT in system or (first and not folds):
+        return "folds" if folds else "coverage"
+    return ("earlier" if EARLIER in system else "recipe") + "-folds" * folds
+
+
+def _what_intervals(found: dict[str, list[Run]]) -> str:
+    """The paragraphs above the intervals, with how many splits the whole recipes were measured on."""
+    said: dict[str, list[str]] = {"recipe": [], "earlier": []}
+    for name, some in found.items():
+        for number, (system, members) in enumerate(summary.systems(some).items()):
+            if (kind := _kind(system, first=not number)) in said:
+                said[kind].append(f"{DATASETS[name].title}, {len(members)} splits")
+    earlier = f" ({'; '.join(said['earlier'])})" if said["earlier"] else ""
+    return INTERVALS.format(recipe="; ".join(said["recipe"]) or "none yet", earlier=earlier)
 
 
 def _covered(covered: dict[tuple[str, float], Coverage], plot: str, members: Sequence[Run]) -> list[str]:
