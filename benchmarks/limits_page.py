@@ -90,9 +90,9 @@ The images of MBM Cells are quarters of those of Kainz et al. (2015), and their 
 {first} first dots are still in place, and {added} of the {dots} dots are new. So people went through these images
 twice. The first time they found {short:.1f} objects fewer in an image; multiplied by the one factor that hindsight
 calls the best, their counts would be {off:.1f} off on average. Our default{as_it_was}, which learned from {n}
-images, is {ours:.1f} off on the test images of the splits below, without hindsight. The share of an image's dots that was added is
-anything from {least_added:.0f} to {most_added:.0f} %. (The first to look may have had other rules, so this is not how
-far two people with the same ones would differ.)
+images, is {ours:.1f} off on the test images of the splits below, without hindsight. The share of an image's dots that
+was added is anything from {least_added:.0f} to {most_added:.0f} %. (The first to look may have had other rules, so this
+is not how far two people with the same ones would differ.)
 
 Which dots of the test images do the points of our default find, within {within:g} pixels?
 
@@ -295,7 +295,8 @@ def _of_runs(runs: list[Json]) -> Json:
 def _as_it_was(runs: list[Json], n: int) -> str:
     """What is to be said of it where it has changed since the runs."""
     now = config_hash(make("boxnet", Setup("mbm", n=n)))
-    return "" if all(run["config_hash"] == now for run in runs) else " as it was, shown images at half their size"
+    same = all(run["config_hash"] == now for run in runs)
+    return "" if same else " as it was, shown images at half their size"
 
 
 def _twice(runs: list[Json]) -> str:
