@@ -240,11 +240,8 @@ def _count_all(
             )
     except KeyboardInterrupt:
         if part is not None and not is_device(part) and state(part) not in (None, before):
-            echo(
-                f"the images counted by now are in {part}: "
-                f"{out}, other tables and the report are not written; the same command goes on from there",
-                err=True,
-            )
+            unwritten = f"{out}, other tables and the report are not written; the same command goes on from there"
+            echo(f"the images counted by now are in {part}: {unwritten}", err=True)
         raise
 
 

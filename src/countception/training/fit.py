@@ -99,14 +99,9 @@ def train(
         Something is doubtful in a data set: images turned by EXIF orientation, names mixed up, classes that differ in
         capital letters only, all dots in one corner, pixels of several sizes.
     """
-    folds = _parts(folds)
     checkpoint = _checkpoint(out, resume=resume)
     chosen = configure(config, changes)
-    if folds is not None and chosen.training.patience is not None:
-        raise ConfigError(
-            "training.patience ends a training by the errors of images that are put aside, and folds put none aside: "
-            "leave out either"
-        )
+    folds = _parts(folds, chosen.training)
     training, validation, parts = gather(data, valid, folds, chosen.training.seed)
     chosen = _for_data(chosen, training, folds)
     with short_of(_too_large(chosen.training)), usual_modes(gradients=True):
@@ -158,10 +153,15 @@ def _tidy(out: str | os.PathLike[str]) -> None:
     forget(out)
 
 
-def _parts(folds: Any) -> int | None:
+def _parts(folds: Any, training: TrainingConfig) -> int | None:
     """A number of parts, of whatever type of whole number; None as it is."""
     if folds is None:
         return None
+    if training.patience is not None:
+        raise ConfigError(
+            "training.patience ends a training by the errors of images that are put aside, and folds put none aside: "
+            "leave out either"
+        )
     if not isinstance(folds, Integral) or isinstance(folds, bool):
         raise ConfigError(f"folds must be a whole number of at least 2, not {folds!r}")
     return int(folds)
