@@ -22,7 +22,7 @@ from collections import Counter as Tally
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from countception.errors import OutputError
 
@@ -66,6 +66,20 @@ def whole_file(target: str | os.PathLike[str]) -> Iterator[Path]:
         if temporary is not None:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
+
+
+class CSVLines:
+    """What `csv` writes to: its lines, ended by a line feed.
+
+    Told to end them so itself, it leaves carriage returns within cells unquoted.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+
+    def write(self, line: str) -> int:
+        """Pass a line on."""
+        return self.stream.write(line.removesuffix("\r\n") + "\n")
 
 
 def check_writable(target: str | os.PathLike[str]) -> None:

@@ -262,6 +262,7 @@ def test_csv_has_true_counts_counts_and_errors(tmp_path: Path) -> None:
     table = pd.read_csv(tmp_path / "a.csv")
     assert list(table.columns) == ["image", "true", "count", "error", "low", "high", "warning", "known"]
     assert table["error"].tolist() == [-0.75, 1.0]
+    assert b"\r" not in (tmp_path / "a.csv").read_bytes()
 
 
 def test_classes_are_compared_one_by_one(tmp_path: Path) -> None:

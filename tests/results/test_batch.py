@@ -530,8 +530,8 @@ def test_a_name_that_matches_nothing_is_an_error(tmp_path: Path) -> None:
         count_files(tiny.untrained(), tmp_path / "nothing.png")
 
 
-def test_hostile_names_survive_the_csv(tmp_path: Path) -> None:
-    name = 'a,"b"\n<script>.png'
+@pytest.mark.parametrize("name", ['a,"b"\n<script>.png', "a\rb.png"])
+def test_hostile_names_survive_the_csv(name: str, tmp_path: Path) -> None:
     Image.fromarray(tiny.pixels()).save(tmp_path / "plain.png")
     (tmp_path / "plain.png").rename(tmp_path / name)
     rows = count_files(tiny.untrained(), tmp_path / name)

@@ -14,7 +14,7 @@ import numpy as np
 from countception.config import LEVEL, CountOptions
 from countception.evaluation.comparison import Comparison, compare
 from countception.evaluation.matching import Matching, PointFigures, check_tolerance, match, point_figures, pooled
-from countception.files import defined
+from countception.files import CSVLines, defined
 from countception.images.pixel_size import enlargement
 from countception.images.read import about
 from countception.memory import enough_to_count
@@ -196,7 +196,7 @@ class Evaluation:
         """
         images = [self._image(row) for row in self.rows]
         with csv_file(path) as stream:
-            writer = csv.DictWriter(stream, list(images[0]) if images else ["image"], lineterminator="\n")
+            writer = csv.DictWriter(CSVLines(stream), list(images[0]) if images else ["image"])
             writer.writeheader()
             writer.writerows({key: _text(key, value) for key, value in image.items()} for image in images)
 

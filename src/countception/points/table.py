@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from countception.errors import PointsError
-from countception.files import whole_file
+from countception.files import CSVLines, whole_file
 from countception.points.cells import NO_TEXT, Table, read_table
 from countception.points.dots import Dots
 from countception.points.format import Format, Order, ReadOptions, counted, named_dots
@@ -195,7 +195,7 @@ def write(path: Path, dots: Dots, extra: Mapping[str, Sequence[object]]) -> None
     """Write columns ``x,y``, then the class where classes have names, then `extra`; numbers read back exactly."""
     header = ["x", "y", *(["class"] if dots.named else []), *extra]
     with whole_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream, delimiter="\t" if path.suffix.lower() == ".tsv" else ",", lineterminator="\n")
+        writer = csv.writer(CSVLines(stream), delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
         writer.writerow(header)
         for i, (y, x) in enumerate(dots.points.tolist()):
             label = [dots.class_names[dots.labels[i]]] if dots.named else []

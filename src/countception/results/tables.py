@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
-from countception.files import whole_file
+from countception.files import CSVLines, whole_file
 from countception.results.row import class_names
 
 if TYPE_CHECKING:
@@ -174,7 +174,7 @@ def _cells(columns: Columns[T], item: T) -> list[object]:
 
 
 def _write(stream: TextIO, header: Iterable[str], lines: Iterable[list[object]]) -> None:
-    writer = csv.writer(stream, lineterminator="\n")
+    writer = csv.writer(CSVLines(stream))
     writer.writerow(header)
     writer.writerows(lines)
 
