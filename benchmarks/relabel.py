@@ -21,7 +21,7 @@ from countception.benchmark.locks import lock
 from countception.benchmark.method import Setup
 from countception.benchmark.methods import ADDED, config_hash, make
 from countception.benchmark.protocol import Cell
-from countception.benchmark.results import COLUMNS, write_table
+from countception.benchmark.results import COLUMNS, lock_of, write_table
 from countception.benchmark.summary import FLIPS, OURS
 from countception.cli.parse import read_settings
 
@@ -35,7 +35,7 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=HERE / "results")
     options = parser.parse_args()
     for path in sorted([*options.results.glob("*.csv"), *options.results.glob("trust/*.csv")]):
-        with lock(path.parent / ".locks" / f"{path.name}.lock"):  # a running benchmark may be adding to it
+        with lock(lock_of(path)):  # a running benchmark may be adding to it
             with path.open(newline="", encoding="utf-8") as stream:
                 rows = list(csv.DictReader(stream))
             named = [renamed(row, path.parent / "configurations", options.keys) for row in rows]

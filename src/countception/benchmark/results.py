@@ -132,7 +132,7 @@ class Results:
             The folder cannot be written to, or the disk is full; the file is as it was.
         """
         path = self.folder / f"{rows[0].data}.csv"
-        with lock(self.folder / ".locks" / f"{path.name}.lock"):
+        with lock(lock_of(path)):
             _read(path)  # adds nothing to a file that could not be read afterwards
             old = [[each.get(name) or "" for name in COLUMNS] for each in _dicts(path)]
             write_table(
@@ -210,6 +210,11 @@ def _dicts(path: Path) -> list[dict[str, str]]:
         return []
     with path.open(newline="", encoding="utf-8") as stream:
         return list(csv.DictReader(stream))
+
+
+def lock_of(table: Path) -> Path:
+    """Held by whoever changes a table of rows."""
+    return table.parent / ".locks" / f"{table.name}.lock"
 
 
 def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

@@ -317,10 +317,10 @@ class Counter:
 
         Never more than two maps are held.
         """
-        mean, totals = None, []
+        mean, totals, extent = None, [], None
         for done, view in enumerate(views):
             raw = self._raw(pixels, scale, view, tile, report and _part(report, done, len(views)))
-            extent = leave_out_holes(raw, self.model.network, pixels, scale)  # or the spread would know of the holes
+            extent = leave_out_holes(raw, self.model.network, pixels, scale, extent)  # or the spread would know of them
             totals.append(targets.count(raw.numpy(), 1))
             mean = raw if mean is None else mean.add_(raw)
         assert mean is not None

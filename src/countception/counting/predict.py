@@ -183,7 +183,9 @@ def raw_map(
     return result
 
 
-def leave_out_holes(raw: Tensor, network: Network, image: Pixels, scale: float) -> Extent | None:
+def leave_out_holes(
+    raw: Tensor, network: Network, image: Pixels, scale: float, extent: Extent | None = None
+) -> Extent | None:
     """Set a map to 0 where the image has no picture, and say where it has one; None where that is everywhere.
 
     A density by its cells; a map of windows where these hold none, as beyond the border of an image, where it ends.
@@ -196,8 +198,11 @@ def leave_out_holes(raw: Tensor, network: Network, image: Pixels, scale: float) 
         That it is of.
     scale
         Working pixels per image pixel.
+    extent
+        Where the image has a picture, as said of another map of it; None looks.
     """
-    extent = extent_of(image, (raw.shape[1], raw.shape[2]), network.layout.field.stride / scale)
+    if extent is None:
+        extent = extent_of(image, (raw.shape[1], raw.shape[2]), network.layout.field.stride / scale)
     if extent is not None:
         raw.mul_(torch.from_numpy(extent.cells if network.boxed else _windows(extent, raw, network, image, scale)))
     return extent

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -170,17 +170,22 @@ def page(found: dict[str, list[Run]]) -> tuple[str, dict[str, Figure]]:
                 f"![F1](points-and-intervals/{name}-f1.png)",
             ]
     parts.append(_what_intervals(found))
-    for name, some in found.items():
-        for number, (system, members) in enumerate(summary.systems(some).items()):
-            kind = _kind(system, first=not number)
-            parts += [f"### {KINDS[kind][0]}: {DATASETS[name].title}", f"{system}; splits: {len(members)}."]
-            covered = coverages(members)
-            if covered:
-                assert f"{name}-{kind}.png" not in plots, "two systems of one kind cannot be told apart"
-                plots[f"{name}-{kind}.png"] = figures.coverages(covered, DATASETS[name].title)
-            parts += _covered(covered, f"points-and-intervals/{name}-{kind}.png", members)
+    for name, kind, system, members in _systems(found):
+        parts += [f"### {KINDS[kind][0]}: {DATASETS[name].title}", f"{system}; splits: {len(members)}."]
+        covered = coverages(members)
+        if covered:
+            assert f"{name}-{kind}.png" not in plots, "two systems of one kind cannot be told apart"
+            plots[f"{name}-{kind}.png"] = figures.coverages(covered, DATASETS[name].title)
+        parts += _covered(covered, f"points-and-intervals/{name}-{kind}.png", members)
     parts += [TOTALS, _totals(found), FLAGS, _flags(found), _missed_flags(found)]
     return "\n\n".join(part.strip("\n") for part in parts if part) + "\n", plots
+
+
+def _systems(found: dict[str, list[Run]]) -> Iterator[tuple[str, str, str, list[Run]]]:
+    """Data set, kind (`_kind`), name and runs of each system that intervals are shown of."""
+    for name, some in found.items():
+        for number, (system, members) in enumerate(summary.systems(some).items()):
+            yield name, _kind(system, first=not number), system, members
 
 
 def _kind(system: str, *, first: bool) -> str:
@@ -194,10 +199,9 @@ def _kind(system: str, *, first: bool) -> str:
 def _what_intervals(found: dict[str, list[Run]]) -> str:
     """The paragraphs above the intervals, with how many splits the whole recipes were measured on."""
     said: dict[str, list[str]] = {"recipe": [], "earlier": []}
-    for name, some in found.items():
-        for number, (system, members) in enumerate(summary.systems(some).items()):
-            if (kind := _kind(system, first=not number)) in said:
-                said[kind].append(f"{DATASETS[name].title}, {len(members)} splits")
+    for name, kind, _, members in _systems(found):
+        if kind in said:
+            said[kind].append(f"{DATASETS[name].title}, {len(members)} splits")
     earlier = f" ({'; '.join(said['earlier'])})" if said["earlier"] else ""
     return INTERVALS.format(recipe="; ".join(said["recipe"]) or "none yet", earlier=earlier)
 
@@ -273,10 +277,9 @@ def _totals(found: dict[str, list[Run]]) -> str:
         f"| images | interval | of | splits | {names} | width at {shown} | added up |",
         "|---|---|" + "--:|" * (4 + len(LEVELS)),
     ]
-    for name, some in found.items():
-        for number, (system, members) in enumerate(summary.systems(some).items()):
-            title = f"{DATASETS[name].title}{KINDS[_kind(system, first=not number)][1]}"
-            lines += [f"| {title} | {line} |" for line in _sums([run.counted for run in members])]
+    for name, kind, _, members in _systems(found):
+        title = f"{DATASETS[name].title}{KINDS[kind][1]}"
+        lines += [f"| {title} | {line} |" for line in _sums([run.counted for run in members])]
     return "\n".join(lines)
 
 
